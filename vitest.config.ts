@@ -1,0 +1,14 @@
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** `npm test`: needs no external program. What does is named `*.system.test.ts` and runs under `vitest.system.config.ts`. */
+export default defineConfig({
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: [...configDefaults.exclude, '**/dist/**', '**/.*/**', 'bench/**', '**/*.system.test.ts'],
+    reporters: ['default', './scripts/report-skipped.mjs'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // A seed of the simulator takes milliseconds, a few hundred of them seconds; whatever takes longer hangs.
+    testTimeout: 60_000,
+  },
+});
