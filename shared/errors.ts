@@ -1,0 +1,80 @@
+/**
+ * Everything that can go wrong and that a caller can act on, in one table. Codes are API, texts are not.
+ * Expected trouble of the world (noise, an unplugged port, an absent broker) is state and counters, never one of these.
+ */
+
+/** What each error carries. The key is the code. */
+export interface ErrorDetails {
+  /** The queue, or the ring file, has no room. Nothing was written. Retry after messages were consumed. */
+  QUEUE_FULL: { queue: string; bytesLimit: number; bytesUsed: number; bytesNeeded: number };
+  /** This message can never fit. Do not retry. */
+  MESSAGE_TOO_LARGE: { bytes: number; bytesMax: number };
+  /** A queue, node or address is not spelled as names are. */
+  NAME_INVALID: { name: string; reason: string };
+  /** No such queue on this node. */
+  QUEUE_NOT_FOUND: { queue: string };
+  /** No route leads to this address from here. */
+  ROUTE_NOT_FOUND: { address: string };
+  /** A property of the message is out of range or of the wrong type. */
+  PROPERTY_INVALID: { property: string; reason: string };
+  /** Bytes that claim to be CBOR are malformed, nested too deeply, or not in the subset this project accepts. */
+  CBOR_INVALID: { offset: number; reason: string };
+  /** A value has no form in the CBOR subset of this project: a function, an instance of a class, too deep, too many items. */
+  CBOR_UNENCODABLE: { reason: string };
+  /** Bytes that claim to be an envelope are not one. */
+  ENVELOPE_INVALID: { reason: string };
+  /** The lease is unknown: it ended, was acknowledged already, or never was. The message may be delivered again. */
+  LEASE_UNKNOWN: { lease: string };
+  /** The durable write failed: the message may or may not survive. Ask `outcome(identity)` after the node is back. */
+  IN_DOUBT: { identity: string; reason: string };
+  /** The node is stopping or its store has stopped. Nothing was written. */
+  NODE_STOPPED: { reason: string };
+  /** Too many requests wait for the disk. Nothing was written. Retry later. */
+  BUSY: { pending: number; pendingMax: number };
+  /** The ring file is not there. */
+  RING_NOT_FOUND: { path: string };
+  /** The file exists but is not a ring file, or no superblock copy can be read. Nothing was changed. */
+  RING_FOREIGN: { path: string; reason: string };
+  /** The ring file needs a newer ringmail. Nothing was changed. */
+  RING_TOO_NEW: { path: string; format: string };
+  /** Another process has this ring file open. */
+  RING_LOCKED: { path: string; owner: string };
+  /** The ring file has the wrong length: it was cut short or grown by someone else. Nothing was changed. */
+  RING_TRUNCATED: { path: string; bytes: number; bytesExpected: number };
+  /** The file lies in memory (tmpfs, ramfs, an overlay in RAM): a power cut would empty it. Start with --allow-volatile to accept that. */
+  RING_VOLATILE: { path: string; fileSystem: string };
+  /** The requested size is outside what the format allows. */
+  RING_SIZE_INVALID: { bytes: number; bytesMin: number };
+  /** The ring file belongs to another node. Nothing was changed. */
+  RING_OTHER_NODE: { path: string; node: string; expected: string };
+  /** The configuration was refused. `issues` lists every problem, not just the first. */
+  CONFIG_INVALID: { issues: readonly string[] };
+  /** A request of the local API is malformed. */
+  REQUEST_INVALID: { reason: string };
+  /** No node answers on this socket. */
+  NODE_UNREACHABLE: { socket: string; reason: string };
+  /** The port of a line cannot be opened now: not plugged in, held by another program, no rights. Retry later. */
+  LINE_UNAVAILABLE: { line: string; reason: string };
+  /** `serialport` is not installed or cannot be loaded on this machine. */
+  SERIALPORT_MISSING: { reason: string };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** The one error class. `hasCode` narrows `details` to those of the code. */
+export class RingmailError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly details: ErrorDetails[C];
+
+  constructor(code: C, details: ErrorDetails[C]) {
+    super(`${code} ${JSON.stringify(details)}`);
+    this.name = 'RingmailError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** True when `error` is a ringmail error with this code; its details are then typed. */
+export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is RingmailError<C> {
+  return error instanceof RingmailError && error.code === code;
+}
