@@ -45,14 +45,30 @@ export interface ErrorDetails {
   RING_VOLATILE: { path: string; fileSystem: string };
   /** The requested size is outside what the format allows. */
   RING_SIZE_INVALID: { bytes: number; bytesMin: number };
+  /** There is a file of this name already. Nothing was changed. */
+  RING_EXISTS: { path: string };
+  /** The system refused to create, open or read the ring file: no rights, no space, a directory, a broken medium. */
+  RING_UNAVAILABLE: { path: string; reason: string };
+  /** A counter of the ring file that must never wrap is used up. Copy what it holds into a new file. Nothing was changed. */
+  RING_WORN_OUT: { path: string; counter: number; counterMax: number };
   /** The ring file belongs to another node. Nothing was changed. */
   RING_OTHER_NODE: { path: string; node: string; expected: string };
   /** The configuration was refused. `issues` lists every problem, not just the first. */
   CONFIG_INVALID: { issues: readonly string[] };
   /** A request of the local API is malformed. */
   REQUEST_INVALID: { reason: string };
+  /** The local API has nothing at this path. */
+  ENDPOINT_NOT_FOUND: { path: string };
+  /** The local API has this path, for other methods. */
+  METHOD_NOT_ALLOWED: { method: string; allowed: string };
   /** No node answers on this socket. */
   NODE_UNREACHABLE: { socket: string; reason: string };
+  /** Another process serves this socket. It was left alone. */
+  SOCKET_IN_USE: { socket: string };
+  /** The socket cannot be made at this path: too long, no such folder, no rights, or something that is not a socket lies there. */
+  SOCKET_UNUSABLE: { socket: string; reason: string };
+  /** The command line is not understood. Nothing was done. */
+  USAGE_INVALID: { reason: string };
   /** The port of a line cannot be opened now: not plugged in, held by another program, no rights. Retry later. */
   LINE_UNAVAILABLE: { line: string; reason: string };
   /** `serialport` is not installed or cannot be loaded on this machine. */

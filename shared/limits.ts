@@ -8,3 +8,26 @@ export const CBOR_ITEMS_MAX = 65_536;
 export const STREAM_COUNT_MAX = 65_536;
 /** Loss classes by node and stream that are kept apart before ranges merge. */
 export const HEADER_COUNT_MAX = 64;
+
+/** Bytes of a publish that carries custody, unless one message needs more. Keeps a broker's queues fair and a resend cheap. */
+export const BATCH_BYTES_MAX = 64 * 1024;
+/** Items in one publish. The smallest take about 60 bytes: beyond this a batch is full anyway. */
+export const BATCH_ITEM_COUNT_MAX = 1024;
+/** Bytes of a publish taken in. Above the largest message of a large ring (192 KiB of body); what is larger is not ours. */
+export const PUBLISH_BYTES_MAX = 512 * 1024;
+/** Publishes beyond the last receipt (CUSTODY §6): what a broker may have to hold for one sender. */
+export const WINDOW_PUBLISH_COUNT_MAX = 256;
+/** Bytes of those publishes. */
+export const WINDOW_BYTES_MAX = 1024 * 1024;
+/** A published item without a receipt may stand still this long before the session is made anew; doubled each time in vain. */
+export const PROGRESS_MS_MIN = 10_000;
+export const PROGRESS_MS_MAX = 300_000;
+/** A sync without an answer is sent again after this; doubled each time. Above the round trip of a slow mobile network. */
+export const SYNC_MS_MIN = 2_000;
+export const SYNC_MS_MAX = 60_000;
+/** Between two syncs, whatever asks for one: a broker that loses one publish in ten must not be answered by nothing but syncs. */
+export const SYNC_SPACING_MS = 200;
+/** Streams one sync or one receipt speaks of: at most 64 KiB with the longest names. Others are spoken of as they move. */
+export const SYNC_STREAM_COUNT_MAX = 256;
+/** Senders one receiver keeps a session with. Each takes about 1 KiB and 100 bytes a stream that moves. */
+export const RELAY_PEER_COUNT_MAX = 4096;

@@ -3,6 +3,12 @@
  * that both pass. A port never calls its listener from inside a call of yours.
  */
 
+/** What must still stand in the file for a write to be ours to make: another owner would have changed it. */
+export interface Fence {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Bytes that survive a power cut. One instance owns the file. */
 export interface RingFile {
   /** Length in bytes. Fixed for the life of the file. */
@@ -11,9 +17,10 @@ export interface RingFile {
   read(offset: number, into: Uint8Array): void | Promise<void>;
   /**
    * Done when these bytes would survive a power cut; until then any sector of them may be old, new or garbage.
-   * Fails once and for good: after a failure nothing more may be written through this instance.
+   * Fails, without writing, when the fence does not hold. Fails once and for good: after a failure nothing more may be written
+   * through this instance.
    */
-  writeDurable(offset: number, bytes: Uint8Array): void | Promise<void>;
+  writeDurable(offset: number, bytes: Uint8Array, fence?: Fence): void | Promise<void>;
   /** Gives up ownership. Every call after it fails. */
   close(): void | Promise<void>;
 }
@@ -65,6 +72,8 @@ export interface Broker {
 /** Time as the core sees it: monotonic milliseconds of this boot, never the wall clock. */
 export interface Timers {
   nowMs(): number;
+  /** Calls back once, after the events at hand and never from inside this call. */
+  soon(callback: () => void): void;
   /** Calls back once, not before `atMs` and never from inside this call. Replaces what was set before. */
   wake(atMs: number, callback: () => void): void;
   /** Nothing is called any more. */

@@ -1,14 +1,15 @@
 /**
  * Entries of a frame's directory, each padded to 8 bytes. Little-endian, unsigned. Byte 0 is the type.
  *
- *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted
- *                 2 deliveryCount u16    4 queue u32      8 id u48      14 reserved u16
+ *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted (reserved), bit 5 DAMAGED
+ *                 2 deliveryCount u16    4 queue u32      8 id u48, from 1      14 reserved u16
  *                16 bodyBytes u32       20 bodyCrc u32 (seeded)
  *                24 stream u32          28 epoch counter u32           32 epoch random u32     36 reserved u16
  *                38 number u48          44 storedAt u48 (queue time)   50 expiresAt u48 (0 never)
  *                56 notBefore u48       62 reserved u16
  *   ACK     8 B   0 type 2        1 reason               2 id u48
  *   ACKR   16 B   0 type 3        1 reason               2 first id u48      8 count u32      12 reserved u32
+ *                 count is 2 to 65,535
  *   STATE  24 B   0 type 4        1 priority             2 deliveryCount u16  4 queue u32
  *                 8 id u48       14 reserved u16        16 notBefore u48     22 reserved u16
  *   META    8 B + key + value     0 type 6    1 bit 0 tombstone    2 keyBytes u16    4 valueBytes u32
@@ -24,6 +25,8 @@ export interface PutEntry {
   readonly queue: number;
   readonly priority: number;
   readonly copy: boolean;
+  /** The body is not what was stored any more: cleaning found it so. Its checksum is that of the bytes that are there. */
+  readonly damaged: boolean;
   readonly deliveryCount: number;
   readonly stream: number;
   readonly number: number;
@@ -65,6 +68,11 @@ export interface MetaEntry {
 export type DirectoryEntry = PutEntry | AckEntry | StateEntry | MetaEntry;
 
 export const PUT_BYTES = 64;
+/** Smallest entry. Bounds how many entries, and how long a run of acknowledgements, a frame can hold. */
+export const ENTRY_BYTES_MIN = 8;
+/** The header counts entries in 16 bits. */
+export const ENTRY_COUNT_MAX = 0xffff;
+export const DELIVERY_COUNT_MAX = 0xffff;
 export const META_KEY_BYTES_MAX = 255;
 export const META_VALUE_BYTES_MAX = 4096;
 
@@ -130,7 +138,7 @@ function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number 
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
   view.setUint8(at, 1);
-  view.setUint8(at + 1, entry.priority | (entry.copy ? 8 : 0));
+  view.setUint8(at + 1, entry.priority | (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0));
   view.setUint16(at + 2, entry.deliveryCount, true);
   view.setUint32(at + 4, entry.queue, true);
   setUint48(view, at + 8, entry.id);
@@ -172,14 +180,14 @@ function decodeEntry(bytes: Uint8Array, at: number, bodyOffset: number): Directo
   const room = bytes.length - at;
   switch (view.getUint8(at)) {
     case 1:
-      return room < PUT_BYTES ? undefined : decodePut(view, at, bodyOffset);
+      return room < PUT_BYTES || getUint48(view, at + 8) === 0 ? undefined : decodePut(view, at, bodyOffset);
     case 2:
     case 3: {
       const run = view.getUint8(at) === 3;
       const reason = ACK_REASONS[view.getUint8(at + 1)];
       if (reason === undefined || (run && room < 16)) return undefined;
       const count = run ? view.getUint32(at + 8, true) : 1;
-      if (run && count < 2) return undefined;
+      if (run && (count < 2 || count > ENTRY_COUNT_MAX)) return undefined;
       return { kind: 'ack', reason, id: getUint48(view, at + 2), count };
     }
     case 4:
@@ -212,6 +220,7 @@ function decodePut(view: DataView, at: number, bodyOffset: number): PutEntry {
     kind: 'put',
     priority: flags & 7,
     copy: (flags & 8) !== 0,
+    damaged: (flags & 32) !== 0,
     deliveryCount: view.getUint16(at + 2, true),
     queue: view.getUint32(at + 4, true),
     id: getUint48(view, at + 8),

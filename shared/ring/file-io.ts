@@ -4,13 +4,8 @@
  */
 import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
-import type { FileRequest, FileSteps } from './file-steps.ts';
-import { type RingGeometry, segmentsOf } from './geometry.ts';
-
-export interface Fence {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
+import type { Fence } from '../ports.ts';
+import type { FileRequest, FileSteps, ReadSteps } from './file-steps.ts';
 
 export type RingInput =
   | { readonly kind: 'flushed'; readonly id: number }
@@ -29,14 +24,14 @@ export type RingOutput =
     }
   | { readonly kind: 'read'; readonly id: number; readonly offset: number; readonly length: number };
 
-/** Body reads under way at once. Bounds memory: each holds one body. */
+/** Reads beside the job under way at once. Bounds memory: each holds one body. */
 export const READS_MAX = 64;
 
 export class FileIo {
   /** Checked before every write, once known. */
   fence: Fence | undefined;
-  readonly #outputs: RingOutput[] = [];
-  readonly #reads = new Map<number, (bytes: Uint8Array | undefined) => void>();
+  #outputs: RingOutput[] = [];
+  readonly #reads = new Map<number, (answer: Uint8Array | undefined) => void>();
   #job: { id: number; steps: FileSteps<unknown>; whenDone: () => void; whenFailed: (error: Error) => void } | undefined;
   #nextId = 1;
 
@@ -59,24 +54,16 @@ export class FileIo {
     this.#resume(undefined);
   }
 
-  /** Reads a range of the ring, across its wrap if need be; undefined where the medium gave nothing. */
-  read(g: RingGeometry, at: { lsn: number; skip: number; bytes: number }, then: (bytes: Uint8Array | undefined) => void): void {
-    const segments = segmentsOf(g, at);
-    const into = new Uint8Array(at.bytes);
-    let filled = 0;
-    const next = (): void => {
-      const segment = segments.shift();
-      if (segment === undefined) return then(into);
+  /** Runs steps that only read, beside the job. `then` is never called from inside this call: they ask something. */
+  readBeside<T>(steps: ReadSteps<T>, then: (result: T) => void): void {
+    const resume = (answer: Uint8Array | undefined): void => {
+      const step = steps.next(answer);
+      if (step.done) return then(step.value);
       const id = this.#nextId++;
-      this.#reads.set(id, (bytes) => {
-        if (bytes === undefined) return then(undefined);
-        into.set(bytes, filled);
-        filled += bytes.length;
-        next();
-      });
-      this.#outputs.push({ kind: 'read', id, offset: segment.offset, length: segment.bytes });
+      this.#reads.set(id, resume);
+      this.#outputs.push({ kind: 'read', id, offset: step.value.offset, length: step.value.bytes });
     };
-    next();
+    resume(undefined);
   }
 
   input(input: RingInput): void {
@@ -88,16 +75,15 @@ export class FileIo {
       }
       return this.#resume(input.kind === 'readDone' ? input.bytes : undefined);
     }
-    const then = this.#reads.get(input.id);
+    const resume = this.#reads.get(input.id);
     this.#reads.delete(input.id);
-    then?.(input.kind === 'readDone' ? input.bytes : undefined);
+    resume?.(input.kind === 'readDone' ? input.bytes : undefined);
   }
 
-  /** Nobody waits for anything any more. */
-  drop(): void {
+  /** The job is over and nothing more is written. Reads are still answered, so that nobody waits for ever. */
+  stopWriting(): void {
     this.#job = undefined;
-    this.#reads.clear();
-    this.#outputs.length = 0;
+    this.#outputs = this.#outputs.filter((output) => output.kind === 'read');
   }
 
   #resume(answer: Uint8Array | undefined): void {

@@ -5,7 +5,7 @@
  *     0   4  magic        'RMF1'
  *     4   4  crc          of bytes 8..64+dirBytes, seeded with the file's seed
  *     8   4  epoch        never smaller than in the frame before
- *    12   1  kind         0 DATA, 1 OPEN
+ *    12   1  kind         0 DATA, 1 OPEN, 2 COPIES (of what lies intact elsewhere, and nothing else)
  *    13   1  flags        bit 0 MORE (reserved: a transaction over several frames)
  *    14   2  entryCount
  *    16   8  lsn          self-address: position and lap in one
@@ -15,7 +15,7 @@
  *    40   4  bodyBytes    bodies, in entry order, directly behind the directory
  *    44   4  tailDelta    lsn - tail: the oldest block still needed once this frame is durable
  *    48   6  nextId       above every message id used so far
- *    54   2  reserved
+ *    54   2  relogged     OPEN: so many frames directly before it are said again in it; else 0
  *    56   6  queueTimeMs  non-decreasing along the log
  *    62   2  reserved
  *    64      directory, bodies, padding
@@ -28,7 +28,11 @@ import { getUint48, setUint48 } from './uint48.ts';
 export const FRAME_HEADER_BYTES = 64;
 const MAGIC = 0x31464d52;
 
-export type FrameKind = 'data' | 'open';
+/** The number is what stands in the file. A COPIES frame proves its predecessor as a DATA frame does. */
+export const FRAME_KINDS = ['data', 'open', 'copies'] as const;
+export type FrameKind = (typeof FRAME_KINDS)[number];
+/** Beyond this an OPEN frame claims no more: what it says is true, only less than it could. */
+export const RELOGGED_MAX = 0xffff;
 
 export interface FrameHeader {
   readonly kind: FrameKind;
@@ -38,6 +42,7 @@ export interface FrameHeader {
   readonly prevCrc: number;
   readonly tailLsn: number;
   readonly nextId: number;
+  readonly relogged: number;
   readonly queueTimeMs: number;
 }
 
@@ -58,9 +63,11 @@ export interface FrameSeal {
 
 /** Bytes of header, directory and bodies, before padding. */
 export function frameContentBytes(entries: readonly DirectoryEntry[]): number {
-  let bytes = FRAME_HEADER_BYTES;
-  for (const entry of entries) bytes += entryBytes(entry) + (entry.kind === 'put' ? entry.bodyBytes : 0);
-  return bytes;
+  return entries.reduce((bytes, entry) => bytes + entryBytes(entry), FRAME_HEADER_BYTES) + bodyBytesOf(entries);
+}
+
+function bodyBytesOf(entries: readonly DirectoryEntry[]): number {
+  return entries.reduce((bytes, entry) => bytes + (entry.kind === 'put' ? entry.bodyBytes : 0), 0);
 }
 
 /** Writes a frame to the start of `into` (which holds whole blocks) and returns its blocks and its crc field. */
@@ -81,7 +88,7 @@ export function encodeFrame(
   into.fill(0, end, blocks * seal.blockBytes);
   view.setUint32(0, MAGIC, true);
   view.setUint32(8, header.epoch, true);
-  view.setUint8(12, header.kind === 'open' ? 1 : 0);
+  view.setUint8(12, FRAME_KINDS.indexOf(header.kind));
   view.setUint8(13, 0);
   view.setUint16(14, entries.length, true);
   setUint53(view, 16, header.lsn);
@@ -91,7 +98,7 @@ export function encodeFrame(
   view.setUint32(40, end - FRAME_HEADER_BYTES - dirBytes, true);
   view.setUint32(44, header.lsn - header.tailLsn, true);
   setUint48(view, 48, header.nextId);
-  view.setUint16(54, 0, true);
+  view.setUint16(54, header.relogged, true);
   setUint48(view, 56, header.queueTimeMs);
   view.setUint16(62, 0, true);
   const crc = seal.checksum(into.subarray(8, FRAME_HEADER_BYTES + dirBytes), seal.seed);
@@ -100,13 +107,13 @@ export function encodeFrame(
 }
 
 /** How many blocks the frame that begins here claims, or undefined where none begins. Nothing is verified but the shape. */
-export function claimedBlocks(bytes: Uint8Array, lsn: number, seal: FrameSeal): number | undefined {
+export function claimedBlocks(bytes: Uint8Array, lsn: number, seal: FrameSeal): { frame: number; directory: number } | undefined {
   if (bytes.length < FRAME_HEADER_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== MAGIC || getUint53(view, 16) !== lsn) return undefined;
-  const content = FRAME_HEADER_BYTES + view.getUint32(36, true) + view.getUint32(40, true);
-  const blocks = Math.ceil(content / seal.blockBytes);
-  return blocks <= seal.frameBlocksMax ? blocks : undefined;
+  const dirEnd = FRAME_HEADER_BYTES + view.getUint32(36, true);
+  const frame = Math.ceil((dirEnd + view.getUint32(40, true)) / seal.blockBytes);
+  return frame <= seal.frameBlocksMax ? { frame, directory: Math.ceil(dirEnd / seal.blockBytes) } : undefined;
 }
 
 /**
@@ -114,28 +121,30 @@ export function claimedBlocks(bytes: Uint8Array, lsn: number, seal: FrameSeal): 
  * Bodies are not looked at: see `bodiesAreIntact`.
  */
 export function decodeFrame(bytes: Uint8Array, lsn: number, seal: FrameSeal): Frame | undefined {
-  const blocks = claimedBlocks(bytes, lsn, seal);
-  if (blocks === undefined) return undefined;
+  const claimed = claimedBlocks(bytes, lsn, seal);
+  if (claimed === undefined) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const dirBytes = view.getUint32(36, true);
   const dirEnd = FRAME_HEADER_BYTES + dirBytes;
-  if (dirEnd > bytes.length || view.getUint8(12) > 1) return undefined;
+  const kind = FRAME_KINDS[view.getUint8(12)];
+  if (dirEnd > bytes.length || kind === undefined) return undefined;
   const crc = view.getUint32(4, true);
   if (seal.checksum(bytes.subarray(8, dirEnd), seal.seed) !== crc) return undefined;
   const entries = decodeDirectory(bytes.subarray(0, dirEnd), FRAME_HEADER_BYTES, view.getUint16(14, true));
   const tailDelta = view.getUint32(44, true);
-  if (entries === undefined || tailDelta > lsn) return undefined;
+  if (entries === undefined || tailDelta > lsn || bodyBytesOf(entries) !== view.getUint32(40, true)) return undefined;
   return {
-    kind: view.getUint8(12) === 1 ? 'open' : 'data',
+    kind,
     epoch: view.getUint32(8, true),
     lsn,
     seq: getUint53(view, 24),
     prevCrc: view.getUint32(32, true),
     tailLsn: lsn - tailDelta,
     nextId: getUint48(view, 48),
+    relogged: view.getUint16(54, true),
     queueTimeMs: getUint48(view, 56),
     crc,
-    blocks,
+    blocks: claimed.frame,
     entries,
   };
 }

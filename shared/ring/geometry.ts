@@ -10,6 +10,7 @@
  * An LSN is a logical block number: it starts at N (so that no block of lap 0 is ever valid) and only grows.
  */
 import { RingmailError } from '../errors.ts';
+import { FRAME_HEADER_BYTES } from './frame-layout.ts';
 
 export interface RingGeometry {
   /** B: bytes of a block, a power of two, 512 to 65,536. The unit of a durable write. */
@@ -20,16 +21,22 @@ export interface RingGeometry {
   readonly frameBlocksMax: number;
   /** u: live bytes may fill this many thousandths of the ring; the rest pays for cleaning (docs/ring-file.md, "Reserve"). */
   readonly livePermille: number;
-  /** Cleaning starts when fewer than N / trigDivisor blocks are free. */
+  /** Cleaning starts when fewer than N / cleanDivisor blocks are free. */
   readonly cleanDivisor: number;
 }
 
+export const BLOCK_BYTES_MIN = 512;
+export const BLOCK_BYTES_MAX = 65_536;
+/** Of Fmax: halves and quarters of a frame are whole blocks. */
+export const FRAME_BLOCKS_MIN = 4;
+/** Of a frame. Its header counts entries in 16 bits, and the smallest entry has 8 bytes. */
+export const FRAME_BYTES_MAX = 512 * 1024;
 /** Smallest ring the reserve arithmetic holds for. */
 export const BLOCK_COUNT_MIN = 384;
 /** From here on the large preset is safe. */
 export const LARGE_BLOCK_COUNT_MIN = 4096;
 export const SUPERBLOCK_COPIES = 4;
-/** Blocks a frame that is not an OPEN frame leaves free, in frames: two OPEN frames and one of cleaning. */
+/** Blocks that a frame with new messages leaves free, in frames (reserve.ts). */
 export const RESERVE_FRAMES = 3;
 /** Blocks scanned for live entries per block written, at the most. */
 export const CLEAN_FACTOR = 8;
@@ -38,37 +45,56 @@ export const CLEAN_LOG_BYTES_MIN = 1024 * 1024;
 /** A log longer than this many times its live bytes is cleaned, so that recovery costs O(live). */
 export const CLEAN_LOG_FACTOR = 4;
 
+/** Room every frame leaves for the epoch entry of the OPEN frame that says it again: 24 bytes, and as much again three times. */
+const RELOG_BYTES = 128;
+
 const LARGE = { frameBlocksMax: 64, livePermille: 480, cleanDivisor: 8 };
 const SMALL = { frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 };
 
-/** The geometry for a file of at most `fileBytes`: large preset from 16 MiB on, small below. @throws RING_SIZE_INVALID */
+/**
+ * The geometry for a file of at most `fileBytes`: the large preset where it is safe (from 16 MiB on), else the small one.
+ * @throws RING_SIZE_INVALID
+ */
 export function geometryFor(fileBytes: number, blockBytes = 4096): RingGeometry {
   const blockCount = Math.floor(fileBytes / blockBytes) - SUPERBLOCK_COPIES;
-  const preset = blockCount >= LARGE_BLOCK_COUNT_MIN ? LARGE : SMALL;
-  const geometry = { blockBytes, blockCount, ...preset };
-  if (!geometryIsSafe(geometry)) {
-    const bytesMin = (BLOCK_COUNT_MIN + SUPERBLOCK_COPIES) * blockBytes;
-    throw new RingmailError('RING_SIZE_INVALID', { bytes: fileBytes, bytesMin });
+  const presets = blockCount >= LARGE_BLOCK_COUNT_MIN ? [LARGE, SMALL] : [SMALL];
+  for (const preset of presets) {
+    const frameBlocksMax = Math.min(preset.frameBlocksMax, Math.floor(FRAME_BYTES_MAX / blockBytes));
+    const geometry = { blockBytes, blockCount, ...preset, frameBlocksMax };
+    if (geometryIsSafe(geometry)) return geometry;
   }
-  return geometry;
+  const bytesMin = (BLOCK_COUNT_MIN + SUPERBLOCK_COPIES) * blockBytes;
+  throw new RingmailError('RING_SIZE_INVALID', { bytes: fileBytes, bytesMin });
 }
 
-/** The reserve arithmetic: cleaning always finds room for what it copies (storage rules I8, I9). */
+/**
+ * The reserve arithmetic (docs/ring-file.md, "Reserve"): cleaning that starts at N / cleanDivisor free blocks meets at worst all that
+ * lives, packed densely, before it gains anything. It copies CLEAN_FACTOR blocks per block written, and each full frame may round up
+ * by one block; what is left must be the reserve.
+ */
 export function geometryIsSafe(g: RingGeometry): boolean {
   const powerOfTwo = (g.blockBytes & (g.blockBytes - 1)) === 0;
-  if (!powerOfTwo || g.blockBytes < 512 || g.blockBytes > 65_536 || g.blockCount < BLOCK_COUNT_MIN) return false;
-  if (g.frameBlocksMax < 1 || g.cleanDivisor < 1 || g.livePermille < 1) return false;
+  if (!powerOfTwo || g.blockBytes < BLOCK_BYTES_MIN || g.blockBytes > BLOCK_BYTES_MAX || g.blockCount < BLOCK_COUNT_MIN)
+    return false;
+  if (g.frameBlocksMax < FRAME_BLOCKS_MIN || g.frameBlocksMax * g.blockBytes > FRAME_BYTES_MAX) return false;
+  if (g.cleanDivisor < 1 || g.livePermille < 1) return false;
   const live = (g.livePermille * g.blockCount) / 1000;
   const roundingLoss = g.blockCount / g.frameBlocksMax;
   const trigger = g.blockCount / g.cleanDivisor;
-  return (
-    trigger >= live / CLEAN_FACTOR + roundingLoss / CLEAN_FACTOR + RESERVE_FRAMES * g.frameBlocksMax * 0.5 &&
-    live < g.blockCount / 2
-  );
+  const worstPrefix = Math.max(g.frameBlocksMax, live / CLEAN_FACTOR + roundingLoss);
+  return trigger >= worstPrefix + RESERVE_FRAMES * g.frameBlocksMax && live < g.blockCount / 2;
 }
 
 export function fileBytesOf(g: RingGeometry): number {
   return (g.blockCount + SUPERBLOCK_COPIES) * g.blockBytes;
+}
+
+/**
+ * Entries and bodies of a frame, in bytes: what fits its blocks beside the header, less RELOG_BYTES for the epoch that an OPEN frame
+ * adds when it says everything again.
+ */
+export function contentBytesMaxOf(g: RingGeometry): number {
+  return g.frameBlocksMax * g.blockBytes - FRAME_HEADER_BYTES - RELOG_BYTES;
 }
 
 /** Largest body of a message: three quarters of a frame, so that it always fits beside headers and copies. */

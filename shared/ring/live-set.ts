@@ -37,11 +37,9 @@ export class LiveSet {
         case 'ack':
           for (let id = entry.id; id < entry.id + entry.count; id++) this.#forget(id);
           break;
-        case 'state': {
-          const slot = this.index.find(entry.id);
-          if (slot !== NO_SLOT) this.index.deliveryCount[slot] = entry.deliveryCount;
+        case 'state':
+          this.setState(entry);
           break;
-        }
         case 'meta': {
           const old = this.metas.lsnOf(entry.key);
           if (old !== undefined) this.log.lose(old);
@@ -51,6 +49,38 @@ export class LiveSet {
         }
       }
     }
+  }
+
+  /** What the next copy of a message will say of it. */
+  setState(state: { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }): void {
+    const slot = this.index.find(state.id);
+    if (slot === NO_SLOT) return;
+    this.index.deliveryCount[slot] = state.deliveryCount;
+    this.index.notBeforeMs[slot] = state.notBeforeMs;
+  }
+
+  /** The put entry that says all of a message as it is now; its body lies where it lay. */
+  copyOf(slot: number): PutEntry {
+    const { index } = this;
+    return {
+      kind: 'put',
+      copy: true,
+      damaged: index.damaged[slot] === 1,
+      id: index.id[slot] ?? 0,
+      queue: index.queue[slot] ?? 0,
+      priority: index.priority[slot] ?? 0,
+      deliveryCount: index.deliveryCount[slot] ?? 0,
+      stream: index.stream[slot] ?? 0,
+      number: index.number[slot] ?? 0,
+      epochCounter: index.epochCounter[slot] ?? 0,
+      epochRandom: index.epochRandom[slot] ?? 0,
+      storedAtMs: index.storedAtMs[slot] ?? 0,
+      expiresAtMs: index.expiresAtMs[slot] ?? 0,
+      notBeforeMs: index.notBeforeMs[slot] ?? 0,
+      bodyBytes: index.bodyBytes[slot] ?? 0,
+      bodyCrc: index.bodyCrc[slot] ?? 0,
+      bodyOffset: index.bodyOffset[slot] ?? 0,
+    };
   }
 
   /** The frame at `lsn` is durable. Returns the slots of its puts, in order. */
@@ -96,5 +126,11 @@ export class LiveSet {
     index.queue[slot] = entry.queue;
     index.priority[slot] = entry.priority;
     index.deliveryCount[slot] = entry.deliveryCount;
+    index.damaged[slot] = entry.damaged ? 1 : 0;
+    index.epochCounter[slot] = entry.epochCounter;
+    index.epochRandom[slot] = entry.epochRandom;
+    index.storedAtMs[slot] = entry.storedAtMs;
+    index.expiresAtMs[slot] = entry.expiresAtMs;
+    index.notBeforeMs[slot] = entry.notBeforeMs;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The messages of a ring, in memory: typed arrays with a free list, 64 bytes a message whatever its size. A *slot* is an index
+ * The messages of a ring, in memory: typed arrays with a free list, about 100 bytes a message whatever its size. A *slot* is an index
  * into the arrays; it is reused after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `list`
  * belong to whoever orders the messages (shared/queue/slot-list.ts).
  */
@@ -14,12 +14,20 @@ export class MessageIndex {
   /** LSN of the frame that holds the newest copy. */
   lsn = new Float64Array(SLOTS_MIN);
   number = new Float64Array(SLOTS_MIN);
+  /** Queue time, 0 for never. */
+  storedAtMs = new Float64Array(SLOTS_MIN);
+  expiresAtMs = new Float64Array(SLOTS_MIN);
+  notBeforeMs = new Float64Array(SLOTS_MIN);
   bodyOffset = new Uint32Array(SLOTS_MIN);
   bodyBytes = new Uint32Array(SLOTS_MIN);
   bodyCrc = new Uint32Array(SLOTS_MIN);
   stream = new Uint32Array(SLOTS_MIN);
   queue = new Uint32Array(SLOTS_MIN);
+  epochCounter = new Uint32Array(SLOTS_MIN);
+  epochRandom = new Uint32Array(SLOTS_MIN);
   priority = new Uint8Array(SLOTS_MIN);
+  /** 1 where the body is known to be lost. */
+  damaged = new Uint8Array(SLOTS_MIN);
   deliveryCount = new Uint16Array(SLOTS_MIN);
   list = new Int32Array(SLOTS_MIN);
   next = new Int32Array(SLOTS_MIN);
@@ -102,12 +110,18 @@ export class MessageIndex {
     this.id = widened(this.id, new Float64Array(length));
     this.lsn = widened(this.lsn, new Float64Array(length));
     this.number = widened(this.number, new Float64Array(length));
+    this.storedAtMs = widened(this.storedAtMs, new Float64Array(length));
+    this.expiresAtMs = widened(this.expiresAtMs, new Float64Array(length));
+    this.notBeforeMs = widened(this.notBeforeMs, new Float64Array(length));
     this.bodyOffset = widened(this.bodyOffset, new Uint32Array(length));
     this.bodyBytes = widened(this.bodyBytes, new Uint32Array(length));
     this.bodyCrc = widened(this.bodyCrc, new Uint32Array(length));
     this.stream = widened(this.stream, new Uint32Array(length));
     this.queue = widened(this.queue, new Uint32Array(length));
+    this.epochCounter = widened(this.epochCounter, new Uint32Array(length));
+    this.epochRandom = widened(this.epochRandom, new Uint32Array(length));
     this.priority = widened(this.priority, new Uint8Array(length));
+    this.damaged = widened(this.damaged, new Uint8Array(length));
     this.deliveryCount = widened(this.deliveryCount, new Uint16Array(length));
     this.list = widened(this.list, new Int32Array(length));
     this.next = widened(this.next, new Int32Array(length));

@@ -13,45 +13,48 @@
 import { invariant } from '../assert.ts';
 import type { Checksum } from '../crc32.ts';
 import { RingmailError } from '../errors.ts';
+import {
+  type Batch,
+  batchBytes,
+  type NewMessage,
+  type Pending,
+  PendingBatches,
+  pushAck,
+  putBytes,
+  type WhenDurable,
+} from './batch.ts';
 import { BodyCache } from './body-cache.ts';
 import { Cleaner } from './cleaner.ts';
-import { type AckReason, type DirectoryEntry, META_VALUE_BYTES_MAX, metaBytes, PUT_BYTES, type PutEntry } from './entry-layout.ts';
+import { DELIVERY_COUNT_MAX, type DirectoryEntry, metaBytes, PUT_BYTES, type PutEntry } from './entry-layout.ts';
 import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
-import { type FileSteps, readFence, writeBlocks, writeSuperblock } from './file-steps.ts';
-import { encodeFrame, FRAME_HEADER_BYTES, type FrameKind, type FrameSeal, frameContentBytes } from './frame-layout.ts';
-import { bodyBytesMaxOf, CLEAN_FACTOR, liveBytesMaxOf, RESERVE_FRAMES, type RingGeometry } from './geometry.ts';
+import {
+  type FileSteps,
+  fenceAfter,
+  type ReadSteps,
+  readFence,
+  readRange,
+  readWhatThereIs,
+  superblockWrites,
+  writeBlocks,
+} from './file-steps.ts';
+import {
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  type FrameKind,
+  type FrameSeal,
+  frameContentBytes,
+  RELOGGED_MAX,
+} from './frame-layout.ts';
+import { bodyBytesMaxOf, CLEAN_FACTOR, contentBytesMaxOf, liveBytesMaxOf, type RingGeometry } from './geometry.ts';
 import { LiveSet } from './live-set.ts';
+import type { Gap } from './log-stretch.ts';
 import { NO_SLOT } from './message-index.ts';
-import { type Gap, type Recovered, recover } from './recovery.ts';
-import { FLAG_CLEAN, type Superblock } from './superblock-layout.ts';
+import { type Recovered, recover } from './recovery.ts';
+import { copiesBlocksMax, frameShare, openReserveBlocks } from './reserve.ts';
+import { COUNTER_MAX, decodeSuperblock, FLAG_CLEAN, SUPERBLOCK_BYTES, type Superblock } from './superblock-layout.ts';
 
-/** A message to store. `stream`, `number` and the epoch are its identity here (docs/custody.md). Times are queue time; 0 is never. */
-export interface NewMessage {
-  readonly queue: number;
-  readonly priority: number;
-  readonly stream: number;
-  readonly number: number;
-  readonly epochCounter: number;
-  readonly epochRandom: number;
-  readonly deliveryCount: number;
-  readonly expiresAtMs: number;
-  readonly notBeforeMs: number;
-  readonly body: Uint8Array;
-}
-
-/** One indivisible change: all of it becomes durable in one frame, or none. */
-export interface Batch {
-  readonly puts?: readonly NewMessage[];
-  readonly acks?: readonly { readonly id: number; readonly reason: AckReason }[];
-  readonly states?: readonly { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }[];
-  /** A value of undefined deletes the key. */
-  readonly metas?: readonly { readonly key: string; readonly value: Uint8Array | undefined }[];
-}
-
-/** `in-doubt`: the write failed, the frame may survive. `not-written`: the ring stopped before it was tried. */
-export type Outcome = 'durable' | 'in-doubt' | 'not-written';
-/** `slots` of the puts, in order, when durable. */
-export type WhenDurable = (outcome: Outcome, slots: readonly number[]) => void;
+export type { Batch, NewMessage, Outcome, WhenDurable } from './batch.ts';
 
 export type BodyResult = { readonly kind: 'body'; readonly body: Uint8Array } | { readonly kind: 'gone' | 'corrupt' };
 
@@ -76,23 +79,18 @@ export interface OpenReport {
 
 export type RingState = 'opening' | 'serving' | 'closing' | 'closed' | 'stopped';
 
-interface Pending {
-  readonly batch: Batch;
-  readonly bytes: number;
-  readonly dueMs: number;
-  readonly done: WhenDurable;
-}
-
 interface FrameContent {
   readonly entries: DirectoryEntry[];
   readonly bodies: Uint8Array[];
   readonly batches: Pending[];
 }
 
-/** Room every frame leaves, so that the OPEN frame that re-logs it can add the new epoch. */
-const RELOG_BYTES = 128;
-/** META may take an eighth of what may live: it is never refused for messages' sake. */
+/** An eighth of what may live is kept from messages: up to it META is never refused for messages' sake. */
 const META_SHARE = 8;
+/** A batch that replaces messages may overdraw what may live by a quarter of it: cleaning still gains, only later. */
+const OVERDRAFT_SHARE = 4;
+/** Superblocks that one opening may write before it must be opened anew to be counted again. */
+const GENERATIONS_PER_OPENING = 0x100_0000;
 /** Key of the epoch in META: [counter u32 LE, random u32 LE]. */
 export const EPOCH_KEY = 'epoch';
 
@@ -112,10 +110,10 @@ export class Ring {
   #seal: FrameSeal | undefined;
   #cleaner: Cleaner | undefined;
   #frameBuffer = new Uint8Array(0);
-  #pending: Pending[] = [];
-  #pendingBytes = 0;
-  #dueMs = Number.POSITIVE_INFINITY;
+  readonly #pending = new PendingBatches();
   #plannedPutBytes = 0;
+  #plannedMetaBytes = 0;
+  #waitsFor: 'nothing' | 'victims' = 'nothing';
   #inFlight: readonly Pending[] = [];
   #nextId = 1;
   #seq = 1;
@@ -157,7 +155,7 @@ export class Ring {
 
   /** Live bytes: what is stored, and what is planned to be. */
   get bytesUsed(): number {
-    return this.#live.bytes + this.#plannedPutBytes;
+    return this.#live.bytes + this.#plannedPutBytes + this.#plannedMetaBytes;
   }
 
   get bytesMax(): number {
@@ -169,12 +167,17 @@ export class Ring {
   }
 
   get pendingCount(): number {
-    return this.#pending.length + this.#inFlight.length;
+    return this.#pending.count + this.#inFlight.length;
   }
 
   /** Messages whose body failed its checksum: never delivered, counted, left for the salvage tool. */
   get corruptCount(): number {
-    return this.#corruptCount + (this.#cleaner?.corruptCount ?? 0);
+    return this.#corruptCount;
+  }
+
+  /** Messages ever stored in this ring, whatever became of them. */
+  get messagesStored(): number {
+    return this.#nextId - 1;
   }
 
   get freeBlocks(): number {
@@ -189,42 +192,38 @@ export class Ring {
   }
 
   /**
-   * Plans a batch for the next frame, or for one within `delayMs`. Ids are given in order of append.
+   * Plans a batch for the next frame, or for one within `delayMs`. Ids are given in order of append. A batch that replaces a message
+   * by another one finds room where a new message does not. Acknowledgements and META that does not grow are always taken.
    * @throws MESSAGE_TOO_LARGE, QUEUE_FULL (queue ''), BUSY, NODE_STOPPED; then nothing was planned.
    */
   append(batch: Batch, when: { nowMs: number; delayMs: number }, done: WhenDurable): void {
     if (this.state !== 'serving') throw new RingmailError('NODE_STOPPED', { reason: this.failure?.message ?? this.state });
     const bytes = batchBytes(batch);
-    const bytesMax = this.#contentBytesMax;
+    const bytesMax = contentBytesMaxOf(this.geometry);
     if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
-    const puts = batch.puts ?? [];
-    let putBytes = 0;
-    for (const put of puts) {
-      if (put.body.length > this.bodyBytesMax) {
-        throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: put.body.length, bytesMax: this.bodyBytesMax });
+    for (const { body } of batch.puts ?? []) {
+      if (body.length > this.bodyBytesMax) {
+        throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: body.length, bytesMax: this.bodyBytesMax });
       }
-      putBytes += PUT_BYTES + put.body.length;
     }
-    if (putBytes > 0) this.#admit(putBytes);
-    this.#plannedPutBytes += putBytes;
-    const dueMs = when.nowMs + when.delayMs;
-    this.#pending.push({ batch, bytes, dueMs, done });
-    this.#pendingBytes += bytes;
-    this.#dueMs = Math.min(this.#dueMs, dueMs);
+    const grows = { messages: putBytes(batch), meta: this.#metaGrowth(batch) };
+    this.#admit(batch, grows);
+    this.#plannedPutBytes += grows.messages;
+    this.#plannedMetaBytes += grows.meta;
+    this.#pending.push({ batch, bytes, metaGrowth: grows.meta, dueMs: when.nowMs + when.delayMs, done });
   }
 
   /** True when a message with a body of this size would be taken now. */
   hasRoomFor(bodyBytes: number): boolean {
-    return (
-      this.bytesUsed + PUT_BYTES + bodyBytes <= this.bytesMax - this.#metaReserve && this.#pendingBytes <= this.#options.pendingBytesMax
-    );
+    const isFull = this.bytesUsed + PUT_BYTES + bodyBytes > this.bytesMax - this.#metaReserve;
+    return !isFull && this.#pending.bytes <= this.#options.pendingBytesMax;
   }
 
-  /** When `pump` should next be called; undefined when nothing waits for it. */
+  /** When `pump` should next be called; undefined when nothing waits for it, or only an answer of the file can help. */
   get wakeAtMs(): number | undefined {
-    if (this.#io.isBusy || this.state === 'opening' || this.state === 'stopped' || this.state === 'closed') return undefined;
+    if (this.#io.isBusy || this.#waitsFor === 'victims') return undefined;
     if (this.state === 'closing') return 0;
-    return this.#pending.length === 0 ? undefined : this.#dueMs + this.#options.commitDelayMs;
+    return this.state !== 'serving' || this.#pending.count === 0 ? undefined : this.#pending.dueMs + this.#options.commitDelayMs;
   }
 
   /** Starts the next frame when one is due and nothing is in flight. */
@@ -232,13 +231,14 @@ export class Ring {
     const due = this.wakeAtMs;
     if (due === undefined || due > nowMs) return;
     this.queueTime(nowMs);
-    if (this.state === 'closing' && this.#pending.length === 0) return this.#finish();
+    if (this.state === 'closing' && this.#pending.count === 0) return this.#finish();
     if (this.#anchorIsFar) return this.#run(this.#writeAnchor(0), () => {});
     this.#loadVictims();
     const content = this.#assemble();
     if (content === undefined) return;
     this.#inFlight = content.batches;
-    this.#run(this.#writeFrame('data', content), () => this.#settled(content));
+    const kind = content.batches.length === 0 ? 'copies' : 'data';
+    this.#run(this.#writeFrame(kind, content), () => this.#settled(content));
   }
 
   /** Writes what is pending and marks the file CLEAN. `whenClosed` is called once, also when the ring stops first. */
@@ -260,8 +260,7 @@ export class Ring {
 
   /** Reads the body of a message from the file; the answer never comes from inside this call. */
   fetchBody(id: number, then: (result: BodyResult) => void): void {
-    const slot = this.index.find(id);
-    invariant(slot !== NO_SLOT, 'only what is in the index is fetched');
+    invariant(this.index.find(id) !== NO_SLOT, 'only what is in the index is fetched');
     this.#fetch(id, 0, then);
   }
 
@@ -272,36 +271,62 @@ export class Ring {
     if (slot === NO_SLOT) return then({ kind: 'gone' });
     const lsn = index.lsn[slot] ?? 0;
     const at = { lsn, skip: index.bodyOffset[slot] ?? 0, bytes: index.bodyBytes[slot] ?? 0 };
-    this.#io.read(this.geometry, at, (body) => {
+    this.#io.readBeside(readRange(this.geometry, at), (body) => {
       const now = index.find(id);
       if (now === NO_SLOT) return then({ kind: 'gone' });
       const moved = index.lsn[now] !== lsn;
-      if (!moved && body !== undefined && this.#checksum(body) === index.bodyCrc[now]) {
+      const isDamaged = index.damaged[now] === 1;
+      if (!moved && !isDamaged && body !== undefined && this.#checksum(body) === index.bodyCrc[now]) {
         this.#cache.put(id, body);
         return then({ kind: 'body', body });
       }
+      if (this.state === 'stopped' || this.state === 'closed') return then({ kind: 'gone' });
       if (moved || attempt === 0) return this.#fetch(id, moved ? attempt : attempt + 1, then);
       this.#corruptCount += 1;
       then({ kind: 'corrupt' });
     });
   }
 
-  #admit(putBytes: number): void {
-    const bytesLimit = this.bytesMax - this.#metaReserve;
-    if (this.bytesUsed + putBytes > bytesLimit) {
-      throw new RingmailError('QUEUE_FULL', { queue: '', bytesLimit, bytesUsed: this.bytesUsed, bytesNeeded: putBytes });
+  #admit(batch: Batch, grows: { messages: number; meta: number }): void {
+    if (grows.messages + grows.meta === 0) return;
+    const replaces = batch.acks?.some((ack) => ack.reason === 'replaced') ?? false;
+    const overdraft = replaces ? Math.floor(this.bytesMax / OVERDRAFT_SHARE) : 0;
+    const bytesLimit = this.bytesMax + overdraft - (grows.messages === 0 ? 0 : this.#metaReserve);
+    const bytesNeeded = grows.messages + grows.meta;
+    const { bytesUsed } = this;
+    const isFull = bytesUsed + bytesNeeded > bytesLimit;
+    if (isFull && (grows.messages > 0 || grows.meta > this.#freedBy(batch))) {
+      throw new RingmailError('QUEUE_FULL', { queue: '', bytesLimit, bytesUsed, bytesNeeded });
     }
     const pendingMax = this.#options.pendingBytesMax;
-    if (this.#pendingBytes > pendingMax) throw new RingmailError('BUSY', { pending: this.#pendingBytes, pendingMax });
+    if (grows.messages > 0 && !replaces && this.#pending.bytes > pendingMax) {
+      throw new RingmailError('BUSY', { pending: this.#pending.bytes, pendingMax });
+    }
+  }
+
+  /** Bytes of META that a batch adds at most: what it overwrites or deletes is not counted twice, what others plan is. */
+  #metaGrowth(batch: Batch): number {
+    let bytes = 0;
+    for (const { key, value } of batch.metas ?? []) {
+      if (value === undefined) continue;
+      const old = this.metas.get(key);
+      bytes += Math.max(0, metaBytes(key, value) - (old === undefined ? 0 : metaBytes(key, old)));
+    }
+    return bytes;
+  }
+
+  #freedBy(batch: Batch): number {
+    let bytes = 0;
+    for (const { id } of batch.acks ?? []) {
+      const slot = this.index.find(id);
+      if (slot !== NO_SLOT) bytes += PUT_BYTES + (this.index.bodyBytes[slot] ?? 0);
+    }
+    return bytes;
   }
 
   /** What META may still grow by is kept from messages. */
   get #metaReserve(): number {
-    return Math.max(0, Math.floor(this.bytesMax / META_SHARE) - this.metas.bytes);
-  }
-
-  get #contentBytesMax(): number {
-    return this.geometry.frameBlocksMax * this.geometry.blockBytes - RELOG_BYTES - FRAME_HEADER_BYTES;
+    return Math.max(0, Math.floor(this.bytesMax / META_SHARE) - this.metas.bytes - this.#plannedMetaBytes);
   }
 
   #opened(): Superblock {
@@ -322,19 +347,22 @@ export class Ring {
     this.state = 'stopped';
     this.failure = error;
     const inFlight = this.#inFlight;
-    const pending = this.#pending;
+    const pending = this.#pending.takeAll();
+    const whenClosed = this.#whenClosed;
     this.#inFlight = [];
-    this.#pending = [];
-    this.#io.drop();
+    this.#whenClosed = undefined;
+    this.#io.stopWriting();
     for (const one of inFlight) one.done('in-doubt', []);
     for (const one of pending) one.done('not-written', []);
-    this.#whenClosed?.();
+    whenClosed?.();
   }
 
   #finish(): void {
     this.#run(this.#writeAnchor(FLAG_CLEAN), () => {
       this.state = 'closed';
-      this.#whenClosed?.();
+      const whenClosed = this.#whenClosed;
+      this.#whenClosed = undefined;
+      whenClosed?.();
     });
   }
 
@@ -345,13 +373,17 @@ export class Ring {
       live.apply(frame);
     });
     this.#adopt(found, live ?? new LiveSet(found.superblock.geometry.blockCount, found.endLsn));
+    yield* this.#raiseFence(found.superblock);
     yield* this.#writeOpenFrame(found);
     yield* this.#writeAnchor(0);
   }
 
   #adopt(found: Recovered, live: LiveSet): void {
-    const { superblock } = found;
-    const last = found.last?.frame;
+    const { superblock, last } = found;
+    const { path } = this.#options;
+    const epoch = Math.max(superblock.epoch, last?.epoch ?? 0) + 1;
+    const counters = Math.max(epoch, superblock.generation + GENERATIONS_PER_OPENING);
+    if (counters > COUNTER_MAX) throw new RingmailError('RING_WORN_OUT', { path, counter: counters, counterMax: COUNTER_MAX });
     if (live.log.headLsn < found.endLsn) live.log.extend(found.endLsn - live.log.headLsn);
     live.log.advance();
     this.#live = live;
@@ -360,25 +392,64 @@ export class Ring {
     this.#cleaner = new Cleaner(superblock.geometry, found.seal, live);
     this.#frameBuffer = new Uint8Array(superblock.geometry.frameBlocksMax * superblock.geometry.blockBytes);
     this.#durableTailLsn = Math.min(found.durableTailLsn, live.log.tailLsn);
-    this.#seq = last === undefined ? superblock.anchorSeq : last.seq + 1;
+    this.#seq = found.nextSeq;
     this.#lastFrame = { lsn: last?.lsn ?? 0, crc: last?.crc ?? 0 };
     this.#nextId = Math.max(superblock.nextId, last?.nextId ?? 1);
     this.#queueTimeMs = Math.max(superblock.queueTimeMs, last?.queueTimeMs ?? 0);
-    this.epoch = { counter: Math.max(superblock.epoch, last?.epoch ?? 0) + 1, random: this.#options.epochRandom };
+    this.epoch = { counter: epoch, random: this.#options.epochRandom };
     this.report = { gaps: found.gaps, tornBlocks: found.tornBlocks, messages: live.index.count };
   }
 
-  /** I6: everything the last frame said is said again under a new sync, before anything is served. */
+  /** From here on every write fails that another opener's superblock stands in the way of. @throws RING_LOCKED when one does already */
+  *#raiseFence(known: Superblock): FileSteps<void> {
+    const fence = yield* readFence(known.geometry);
+    for (const offset of [0, known.geometry.blockBytes]) {
+      const bytes = yield { kind: 'read', offset, bytes: SUPERBLOCK_BYTES };
+      const newer = bytes && decodeSuperblock(bytes);
+      if (newer && newer.generation > known.generation) {
+        throw new RingmailError('RING_LOCKED', { path: this.#options.path, owner: 'another process, which opened it just now' });
+      }
+    }
+    this.#io.fence = fence;
+  }
+
+  /**
+   * I6: what the last frame said is said again under a new sync before anything is served, unless it is proven. Where there is no
+   * room for that, the frame itself is written once more, with the same bytes and in its place: then it is proven, and little is
+   * left to say. With the reserve short, an OPEN frame that says nothing again carries copies, so that even a node that never gets
+   * further than this moves on.
+   */
   *#writeOpenFrame(found: Recovered): FileSteps<void> {
     const { geometry } = this;
-    const { last } = found;
+    const { last, unproven } = found;
+    let content = this.#openContent();
+    let relogged = 0;
+    if (last !== undefined && unproven !== undefined) {
+      const again = this.#openContent(last, unproven);
+      const left = this.freeBlocks - Math.ceil(frameContentBytes(again.entries) / geometry.blockBytes);
+      const mayRewrite = last.kind !== 'data';
+      if (left < 0 || (mayRewrite && left < openReserveBlocks(geometry))) {
+        yield* writeBlocks(geometry, last.lsn, unproven);
+        this.#durableTailLsn = last.tailLsn;
+      } else {
+        content = again;
+        relogged = Math.min(RELOGGED_MAX, last.relogged + 1);
+      }
+    }
+    if (relogged === 0 && frameShare(geometry, this.freeBlocks).batches !== 'all') yield* this.#addCopies(content);
+    yield* this.#writeFrame('open', content, relogged);
+    this.#live.settle(content.entries, this.#lastFrame.lsn);
+  }
+
+  /** The new epoch, and every entry of `last` that still matters. */
+  #openContent(last?: Frame, bytes: Uint8Array = new Uint8Array(0)): FrameContent {
     const content: FrameContent = { entries: [], bodies: [], batches: [] };
-    for (const entry of last?.frame.entries ?? []) {
+    for (const entry of last?.entries ?? []) {
       if (entry.kind === 'put') {
         const slot = this.index.find(entry.id);
-        if (last === undefined || slot === NO_SLOT || this.index.lsn[slot] !== last.frame.lsn) continue;
-        content.entries.push({ ...entry, copy: true, deliveryCount: this.index.deliveryCount[slot] ?? 0 });
-        content.bodies.push(last.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
+        if (last === undefined || slot === NO_SLOT || this.index.lsn[slot] !== last.lsn) continue;
+        content.entries.push(this.#live.copyOf(slot));
+        content.bodies.push(bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
       } else if (entry.kind !== 'meta' || entry.key !== EPOCH_KEY) {
         content.entries.push(entry);
       }
@@ -387,13 +458,18 @@ export class Ring {
     new DataView(epoch.buffer).setUint32(0, this.epoch.counter, true);
     new DataView(epoch.buffer).setUint32(4, this.epoch.random, true);
     content.entries.push({ kind: 'meta', key: EPOCH_KEY, value: epoch });
-    const blocks = Math.ceil(frameContentBytes(content.entries) / geometry.blockBytes);
-    if (last !== undefined && blocks > this.freeBlocks) {
-      yield* writeBlocks(geometry, last.frame.lsn, last.bytes);
-      this.#durableTailLsn = last.frame.tailLsn;
-    }
-    yield* this.#writeFrame('open', content);
-    this.#live.settle(content.entries, this.#lastFrame.lsn);
+    return content;
+  }
+
+  *#addCopies(content: FrameContent): ReadSteps<void> {
+    const { geometry } = this;
+    const cleaner = this.#openedCleaner();
+    const load = cleaner.nextLoad();
+    const blocks = copiesBlocksMax(geometry, this.freeBlocks);
+    if (load === undefined || blocks < 1) return;
+    cleaner.loaded(load, yield* readWhatThereIs(geometry, load.lsn, load.blocks));
+    const bytes = Math.min(blocks * geometry.blockBytes - frameContentBytes(content.entries), contentBytesMaxOf(geometry));
+    addTo(content, cleaner.take({ bytes, blocks: geometry.frameBlocksMax }, content.entries));
   }
 
   /** The anchor may lag: it only bounds how far recovery walks. It never points at a frame about to be overwritten. */
@@ -417,64 +493,68 @@ export class Ring {
       nextId: this.#nextId,
       queueTimeMs: this.#queueTimeMs,
     };
-    yield* writeSuperblock(next);
+    for (const write of superblockWrites(next)) {
+      yield write;
+      this.#io.fence = fenceAfter(this.#io.fence, write);
+    }
     this.#superblock = next;
-    this.#io.fence = yield* readFence(next);
+  }
+
+  #openedCleaner(): Cleaner {
+    invariant(this.#cleaner !== undefined, 'the ring is open');
+    return this.#cleaner;
   }
 
   #loadVictims(): void {
-    const cleaner = this.#cleaner;
-    invariant(cleaner !== undefined, 'the ring is open');
+    const cleaner = this.#openedCleaner();
     if (!cleaner.isDue(this.freeBlocks)) return;
     const load = cleaner.nextLoad();
     if (load === undefined) return;
     cleaner.isLoading = true;
-    const bytes = load.blocks * this.geometry.blockBytes;
-    this.#io.read(this.geometry, { lsn: load.lsn, skip: 0, bytes }, (read) => cleaner.loaded(load, read));
+    this.#io.readBeside(readWhatThereIs(this.geometry, load.lsn, load.blocks), (bytes) => {
+      cleaner.loaded(load, bytes);
+      this.#waitsFor = 'nothing';
+    });
   }
 
   /**
-   * What goes into the next frame: batches in order, then copies of what is live at the tail. When the reserve is short the copies
-   * go without new messages, which wait for them; undefined when there is nothing to write yet.
+   * What goes into the next frame: batches in order, then copies of what is live at the tail; how much of each, reserve.ts says.
+   * Undefined while nothing may be written before the blocks at the tail are read.
    */
   #assemble(): FrameContent | undefined {
-    const { blockBytes, frameBlocksMax } = this.geometry;
+    const { geometry } = this;
+    const { blockBytes, frameBlocksMax } = geometry;
+    const cleaner = this.#openedCleaner();
+    const free = this.freeBlocks;
+    const share = frameShare(geometry, free);
     const content: FrameContent = { entries: [], bodies: [], batches: [] };
-    const cleaner = this.#cleaner;
-    invariant(cleaner !== undefined, 'the ring is open');
-    const isShort = this.freeBlocks - frameBlocksMax < RESERVE_FRAMES * frameBlocksMax;
-    const bytes = this.#takeBatches(content, isShort ? 'without-puts' : 'all');
-    const blocks = Math.max(1, Math.ceil((FRAME_HEADER_BYTES + bytes) / blockBytes));
-    if (cleaner.isDue(this.freeBlocks - blocks)) {
-      const room = { bytes: this.#contentBytesMax - bytes, blocks: CLEAN_FACTOR * blocks };
-      const copies = cleaner.take(room, content.entries);
-      content.entries.push(...copies.entries);
-      content.bodies.push(...copies.bodies);
+    const contentBytesMax = contentBytesMaxOf(geometry);
+    const bytesMax = contentBytesMax - (frameBlocksMax - share.blocksMax) * blockBytes;
+    const batches = this.#pending.take(share.batches, bytesMax);
+    const bytes = batches.reduce((sum, pending) => sum + pending.bytes, 0);
+    this.#addBatches(content, batches);
+    const blocks = Math.ceil((FRAME_HEADER_BYTES + bytes) / blockBytes);
+    if (batches.length === 0) {
+      const room = Math.min(copiesBlocksMax(geometry, free) * blockBytes - FRAME_HEADER_BYTES, contentBytesMax);
+      addTo(content, cleaner.take({ bytes: room, blocks: frameBlocksMax }, content.entries));
+      invariant(content.entries.length > 0 || cleaner.isLoading, 'I8: cleaning finds room for what it copies');
+      if (content.entries.length === 0) this.#waitsFor = 'victims';
+      return content.entries.length === 0 ? undefined : content;
     }
-    if (content.entries.length > 0) return content;
-    if (cleaner.isLoading) return undefined;
-    this.#takeBatches(content, 'all');
+    if (cleaner.isDue(free - blocks)) {
+      addTo(content, cleaner.take({ bytes: bytesMax - bytes, blocks: CLEAN_FACTOR * blocks }, content.entries));
+    }
     return content;
   }
 
-  /** Moves batches from the queue into the frame, in order, as far as they fit. Returns their bytes. */
-  #takeBatches(content: FrameContent, which: 'all' | 'without-puts'): number {
+  #addBatches(content: FrameContent, batches: readonly Pending[]): void {
     const metas = new Map<string, Uint8Array | undefined>();
-    let bytes = 0;
-    let taken = 0;
-    for (const pending of this.#pending) {
-      if (bytes + pending.bytes > this.#contentBytesMax) break;
-      if (which === 'without-puts' && (pending.batch.puts?.length ?? 0) > 0) break;
-      bytes += pending.bytes;
-      taken += 1;
+    for (const pending of batches) {
       this.#addBatch(content, pending);
+      this.#plannedMetaBytes -= pending.metaGrowth;
       for (const { key, value } of pending.batch.metas ?? []) metas.set(key, value);
     }
     for (const [key, value] of metas) content.entries.push({ kind: 'meta', key, value });
-    this.#pending = this.#pending.slice(taken);
-    this.#pendingBytes -= bytes;
-    this.#dueMs = this.#pending.reduce((due, pending) => Math.min(due, pending.dueMs), Number.POSITIVE_INFINITY);
-    return bytes;
   }
 
   #addBatch(content: FrameContent, pending: Pending): void {
@@ -485,28 +565,30 @@ export class Ring {
       content.bodies.push(put.body);
     }
     for (const { id, reason } of batch.acks ?? []) pushAck(content.entries, id, reason);
-    for (const state of batch.states ?? []) {
-      const slot = this.index.find(state.id);
+    for (const { id, notBeforeMs, ...rest } of batch.states ?? []) {
+      const slot = this.index.find(id);
       if (slot === NO_SLOT) continue;
+      const deliveryCount = Math.min(rest.deliveryCount, DELIVERY_COUNT_MAX);
       const where = { queue: this.index.queue[slot] ?? 0, priority: this.index.priority[slot] ?? 0 };
-      this.index.deliveryCount[slot] = state.deliveryCount; // now, so that a copy in this very frame carries it (I7)
-      content.entries.push({ kind: 'state', ...state, ...where });
+      this.#live.setState({ id, deliveryCount, notBeforeMs }); // now, so that a copy in this very frame carries it (I7)
+      content.entries.push({ kind: 'state', id, deliveryCount, notBeforeMs, ...where });
     }
   }
 
   #putEntry(put: NewMessage): PutEntry {
-    const { queue, priority, stream, number, epochCounter, epochRandom, deliveryCount, expiresAtMs, notBeforeMs } = put;
+    const { queue, priority, stream, number, epochCounter, epochRandom, expiresAtMs, notBeforeMs } = put;
     return {
       kind: 'put',
       id: this.#nextId++,
       copy: false,
+      damaged: false,
       queue,
       priority,
       stream,
       number,
       epochCounter,
       epochRandom,
-      deliveryCount,
+      deliveryCount: Math.min(put.deliveryCount, DELIVERY_COUNT_MAX),
       expiresAtMs,
       notBeforeMs,
       storedAtMs: this.#queueTimeMs,
@@ -517,7 +599,7 @@ export class Ring {
   }
 
   /** Encodes and writes a frame. Liveness is planned at once; the tail in its header is the one after it. */
-  *#writeFrame(kind: FrameKind, content: FrameContent): FileSteps<void> {
+  *#writeFrame(kind: FrameKind, content: FrameContent, relogged = 0): FileSteps<void> {
     const { geometry } = this;
     const { log } = this.#live;
     const lsn = log.headLsn;
@@ -537,6 +619,7 @@ export class Ring {
       prevCrc: this.#lastFrame.crc,
       tailLsn: Math.min(log.tailLsn, lsn),
       nextId: this.#nextId,
+      relogged,
       queueTimeMs: this.#queueTimeMs,
     };
     const { blocks, crc } = encodeFrame(header, { entries, bodies: content.bodies, into: this.#frameBuffer }, seal);
@@ -552,30 +635,24 @@ export class Ring {
     const slots = this.#live.settle(content.entries, this.#lastFrame.lsn);
     this.#inFlight = [];
     let next = 0;
-    for (const { batch, done } of content.batches) {
+    const settled = content.batches.map(({ batch, done }) => {
       const puts = batch.puts ?? [];
       const own = slots.slice(next, next + puts.length);
       next += puts.length;
-      own.forEach((slot, i) => {
-        const body = puts[i]?.body;
-        if (body === undefined) return;
-        this.#plannedPutBytes -= PUT_BYTES + body.length;
-        this.#cache.put(this.index.id[slot] ?? 0, body);
+      this.#plannedPutBytes -= putBytes(batch);
+      puts.forEach(({ body }, i) => {
+        this.#cache.put(this.index.id[own[i] ?? 0] ?? 0, body);
       });
       for (const { id } of batch.acks ?? []) this.#cache.drop(id);
-      done('durable', own);
-    }
+      return () => done('durable', own);
+    });
+    for (const tell of settled) tell();
   }
 }
 
-/** Acks of contiguous ids become one run: FIFO consumers pay 16 bytes for thousands. */
-function pushAck(entries: DirectoryEntry[], id: number, reason: AckReason): void {
-  const last = entries.at(-1);
-  if (last?.kind === 'ack' && last.reason === reason && last.id + last.count === id) {
-    entries[entries.length - 1] = { ...last, count: last.count + 1 };
-  } else {
-    entries.push({ kind: 'ack', reason, id, count: 1 });
-  }
+function addTo(content: FrameContent, copies: { entries: readonly DirectoryEntry[]; bodies: readonly Uint8Array[] }): void {
+  content.entries.push(...copies.entries);
+  content.bodies.push(...copies.bodies);
 }
 
 /** Bodies follow the directory in entry order: gives each put its offset from the frame's first byte. */
@@ -589,15 +666,4 @@ function placeBodies(entries: readonly DirectoryEntry[]): DirectoryEntry[] {
     bodyOffset += entry.bodyBytes;
     return placed;
   });
-}
-
-function batchBytes(batch: Batch): number {
-  let bytes = 0;
-  for (const put of batch.puts ?? []) bytes += PUT_BYTES + put.body.length;
-  bytes += 8 * (batch.acks?.length ?? 0) + 24 * (batch.states?.length ?? 0);
-  for (const { key, value } of batch.metas ?? []) {
-    invariant((value?.length ?? 0) <= META_VALUE_BYTES_MAX, `META ${key} is too large`);
-    bytes += metaBytes(key, value);
-  }
-  return bytes;
 }

@@ -28,16 +28,18 @@
  *   192  64  reserved, zero
  *
  * Generation g lies in copies {g & 1, (g & 1) + 2}: one at each end of the file. The other pair is untouched, so a torn update
- * loses nothing, and an opener that is not us betrays itself by changing the pair that we did not write (the fence).
+ * loses nothing, and an opener that is not us betrays itself by changing a copy at the front of the file (the fence).
  */
 import { crc32 } from '../crc32.ts';
 import type { RingGeometry } from './geometry.ts';
 
 export const SUPERBLOCK_BYTES = 256;
-/** The part of a superblock that the fence compares before each write: everything up to and including the epoch. */
+/** The part of a superblock that the fence compares before each write: its checksum, and everything up to the epoch. */
 export const FENCE_BYTES = 72;
 export const FORMAT_MAJOR = 1;
 export const FLAG_CLEAN = 1;
+/** Epoch and generation have 32 bits and never wrap: a file that has used them up is copied into a new one. */
+export const COUNTER_MAX = 0xffff_ffff;
 
 const MAGIC = [0x89, 0x52, 0x4d, 0x52, 0x0d, 0x0a, 0x1a, 0x0a];
 
@@ -84,8 +86,11 @@ export function encodeSuperblock(s: Superblock, copy: number): Uint8Array {
   return bytes;
 }
 
-/** Returns undefined for anything that is not a whole, unmodified superblock copy, of whatever version. */
-export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined {
+/**
+ * Returns undefined for anything that is not a whole, unmodified superblock copy, of whatever version. `copy` is which of the four it
+ * says it is.
+ */
+export function decodeSuperblock(bytes: Uint8Array): (Superblock & { readonly copy: number }) | undefined {
   if (bytes.length < SUPERBLOCK_BYTES || !MAGIC.every((byte, i) => bytes[i] === byte)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(8, true) !== crc32(bytes.subarray(12, SUPERBLOCK_BYTES), 0)) return undefined;
@@ -102,6 +107,7 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined {
     incompatible: view.getUint32(48, true),
     compatible: view.getUint32(52, true),
     generation: view.getUint32(56, true),
+    copy: view.getUint32(60, true),
     epoch: view.getUint32(64, true),
     flags: view.getUint32(68, true),
     anchorLsn: getUint53(view, 72),

@@ -1,0 +1,181 @@
+/** `ringmail node` and its presets: one process, one ring, any roles. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { runBelt } from '../device/belt-role.ts';
+import { runUplink } from '../device/uplink-role.ts';
+import { startBroker } from '../gateway/embedded-broker.ts';
+import { runLink } from '../gateway/link-role.ts';
+import { RingmailError } from '../shared/errors.ts';
+import { serveApi } from '../shared/node/api/server.ts';
+import { type NodeFileConfig, parseConfig, toCoreConfig } from '../shared/node/config/config.ts';
+import { type Preset, type PresetOptions, presetText } from '../shared/node/config/presets.ts';
+import { createRing } from '../shared/node/create-ring.ts';
+import { homeOf } from '../shared/node/home.ts';
+import { connectBroker } from '../shared/node/mqtt-broker.ts';
+import { Node } from '../shared/node/node.ts';
+import { openLine } from '../shared/node/open-line.ts';
+import { systemRandom } from '../shared/node/random.ts';
+import { type Command, defineCommand, usage } from './args.ts';
+import { EXIT } from './exit-codes.ts';
+import type { World } from './world.ts';
+
+type Log = (level: 'info' | 'warn', text: string) => void;
+
+const VOLATILE = {
+  'allow-volatile': { type: 'boolean', help: 'start even where a power cut empties the ring (tmpfs, a RAM disk)' },
+} as const;
+const ENDING = 'Ends on SIGTERM or Ctrl-C: writes what is pending and closes the ring clean. After kill -9 nothing acknowledged is lost.';
+
+export const node = defineCommand(
+  {
+    name: 'node',
+    summary: 'run a node with the roles of its configuration: adapters, links, relay, local API',
+    operands: '',
+    operandCount: { min: 0, max: 0 },
+    options: {
+      config: { type: 'string', value: 'file', help: 'the configuration (docs/configuration.md)' },
+      check: { type: 'boolean', help: 'say every problem of the configuration, with its line, and start nothing' },
+      dev: { type: 'boolean', help: 'a node for trying out: ring and socket below ./.ringmail/' },
+      ...VOLATILE,
+    },
+    notes: [ENDING],
+  },
+  async ({ values }, world) => {
+    if ((values.config === undefined) === (values.dev !== true)) throw usage('ringmail node takes --config <file> or --dev');
+    const source = values.config === undefined ? devSource(world) : fileSource(values.config, world);
+    const config = parseConfig(source.text, source);
+    if (values.check === true) {
+      await world.stdout(`${source.name}: no problems\n`);
+      return EXIT.ok;
+    }
+    return runNode(config, volatileOf(config, values['allow-volatile']), world);
+  },
+);
+
+/** `device`, `gateway`, `central`: each runs the file that it prints. */
+export function presetCommand(preset: Exclude<Preset, 'dev'>, summary: string): Command {
+  return defineCommand(
+    {
+      name: preset,
+      summary,
+      operands: '',
+      operandCount: { min: 0, max: 0 },
+      options: {
+        name: { type: 'string', value: 'name', help: 'name of the node' },
+        folder: { type: 'string', value: 'path', help: 'where ring and socket are' },
+        'ring-size': { type: 'string', value: 'size', help: 'length of a new ring file, such as "16 MiB"' },
+        line: { type: 'string', value: 'line', help: 'device: the line to the gateway' },
+        broker: { type: 'string', value: 'url', help: 'the MQTT broker' },
+        central: { type: 'string', value: 'name', help: 'name of the logical central' },
+        listen: { type: 'string', multiple: true, value: 'line', help: 'gateway: where devices reach it; may be repeated' },
+        queue: { type: 'string', multiple: true, value: 'name', help: 'a queue of this node; may be repeated' },
+        'print-config': { type: 'boolean', help: 'print the configuration this stands for, and start nothing' },
+        ...VOLATILE,
+      },
+      notes: ['The same as `ringmail node --config` with the file that --print-config shows.', ENDING],
+    },
+    async ({ values }, world) => {
+      const { name, folder, line, broker, central, listen, queue } = values;
+      const given = { name, folder, line, broker, central, listen, queues: queue, ringSize: values['ring-size'] };
+      const text = presetText(preset, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as PresetOptions);
+      if (values['print-config'] === true) {
+        await world.stdout(text);
+        return EXIT.ok;
+      }
+      const config = parseConfig(text, { directory: world.cwd });
+      return runNode(config, volatileOf(config, values['allow-volatile']), world);
+    },
+  );
+}
+
+interface Source {
+  readonly text: string;
+  readonly directory: string;
+  readonly name: string;
+}
+
+function devSource(world: World): Source {
+  return { text: presetText('dev', {}), directory: world.cwd, name: 'dev preset' };
+}
+
+function fileSource(path: string, world: World): Source {
+  const whole = resolve(world.cwd, path);
+  if (!existsSync(whole)) throw new RingmailError('CONFIG_INVALID', { issues: [`${path}: no such file`] });
+  return { text: readFileSync(whole, 'utf8'), directory: dirname(whole), name: path };
+}
+
+function volatileOf(config: NodeFileConfig, allowed: boolean | undefined): { volatile: 'allow' | 'refuse' } {
+  return { volatile: allowed === true || config.ring.allowVolatile ? 'allow' : 'refuse' };
+}
+
+/** Runs a node with its roles until `world.signal` aborts, or until its store can't be opened any more. */
+export async function runNode(config: NodeFileConfig, options: { volatile: 'allow' | 'refuse' }, world: World): Promise<number> {
+  const log: Log = (level, text) => {
+    if (level === 'warn' || config.log.level === 'info' || config.log.level === 'debug') void world.stderr(`${config.name} ${level}: ${text}\n`);
+  };
+  const stop = new AbortController();
+  const broker = config.broker === undefined ? undefined : await startBroker(config.broker);
+  if (broker !== undefined) log('info', `broker on ${config.broker?.host}:${broker.port}`);
+  await makeRing(config, options, log);
+  const access = config.central ?? (config.uplink.kind === 'mqtt' ? config.uplink : undefined);
+  const node = await Node.open({
+    config: toCoreConfig(config, homeOf(config.ring.path)),
+    ringPath: config.ring.path,
+    volatile: options.volatile,
+    log,
+    ...(access && { connectBroker: () => connectBroker({ node: config.name, access, log }) }),
+  });
+  mkdirSync(dirname(config.api.socket), { recursive: true });
+  const api = await serveApi(node, { socketPath: config.api.socket, mode: config.api.mode });
+  const roles = startRoles(node, config, { log, signal: stop.signal });
+  await announce(node, config, world);
+  const failure = await Promise.race([node.ended, whenAborted(world.signal)]);
+  stop.abort();
+  await api.close();
+  await node.close();
+  await Promise.allSettled(roles);
+  await broker?.close();
+  if (failure === undefined) return EXIT.ok;
+  throw failure;
+}
+
+/** A ring that is not there is created, and said so: its neighbours will see a new incarnation, never an old one that forgot. */
+async function makeRing(config: NodeFileConfig, options: { volatile: 'allow' | 'refuse' }, log: Log): Promise<void> {
+  const { path, bytes } = config.ring;
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  log('info', `no ring at ${path}: creating one of ${bytes} bytes`);
+  await createRing(path, { fileBytes: bytes, fileId: systemRandom.bytes(16), volatile: options.volatile });
+}
+
+function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signal: AbortSignal }): Promise<void>[] {
+  const { log, signal } = shell;
+  const roles: Promise<void>[] = [];
+  for (const link of config.links) roles.push(runLink(node, { listen: link.listen, log }, signal));
+  if (config.uplink.kind === 'link') roles.push(runUplink(node, { line: config.uplink.line, log }, signal));
+  for (const adapter of config.adapters) {
+    const { name, destination, port } = adapter;
+    roles.push(runBelt(node, { name, node: config.name, destination, open: () => openLine(port), log }, signal));
+  }
+  for (const role of roles) role.catch((error: unknown) => log('warn', String(error)));
+  return roles;
+}
+
+async function announce(node: Node, config: NodeFileConfig, world: World): Promise<void> {
+  const { report } = node;
+  for (const gap of report?.gaps ?? []) await world.stderr(`damage: ${gap.framesLost} frames lost at block ${gap.lsn}\n`);
+  const lines = [
+    `node ${node.name} is up`,
+    `ring ${config.ring.path} (${node.durability}, ${report?.messages ?? 0} messages)`,
+    `socket ${config.api.socket}`,
+    `pid ${process.pid}`,
+  ];
+  await world.stdout(`${lines.join('\n')}\n`);
+}
+
+function whenAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}

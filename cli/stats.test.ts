@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CliFixture } from './cli-fixture.ts';
+
+let cli: CliFixture;
+beforeEach(async () => {
+  cli = new CliFixture();
+  await cli.serve();
+});
+afterEach(() => cli.end());
+
+test('shows a node to people', async () => {
+  for (const queue of ['bags', 'bags', 'telemetry-of-belts']) {
+    await cli.node.call({ verb: 'send', destination: queue, body: new Uint8Array(1000), properties: {} });
+  }
+  await cli.node.call({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1000 });
+  expect(await cli.run(['stats'])).toEqual({
+    code: 0,
+    err: '',
+    out: [
+      'node     belt1, incarnation 00c0ffee00c0ffee, epoch 1',
+      'health   green',
+      'ring     4 KiB of 8 MiB (0 %), 2000 blocks free, 3 frames written',
+      'uplink   none',
+      '',
+      'queue               ready  leased    size  limit',
+      'bags                    1       1  1000 B  1 MiB',
+      'telemetry-of-belts      1       0  1000 B  1 MiB',
+      '',
+      'outgoing                               held  first  next',
+      'belt1:00c0ffee00c0ffee:central/bags:3     2      1     3',
+      '',
+      'counter      value',
+      'redelivered      0',
+      '',
+    ].join('\n'),
+  });
+});
+
+test('shows why a node is red', async () => {
+  cli.node.health = { status: 'red', causes: [{ code: 'RING_FULL', detail: '96 of 100 bytes' }] };
+  const { code, out } = await cli.run(['stats']);
+  expect(code).toBe(0);
+  expect(out).toContain('health   red\n         RING_FULL: 96 of 100 bytes\n');
+});
+
+test('--json is all of it on one line', async () => {
+  const { out } = await cli.run(['stats', '--json']);
+  expect(out.split('\n')).toHaveLength(2);
+  expect(JSON.parse(out)).toMatchObject({ node: 'belt1', health: { status: 'green' } });
+});

@@ -1,0 +1,77 @@
+/** `ringmail stats`: what a node holds and whether it moves. */
+import type { Stats } from '../shared/core/calls.ts';
+import { streamText } from '../shared/message/identity.ts';
+import { defineCommand } from './args.ts';
+import { EXIT } from './exit-codes.ts';
+import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
+
+export const stats = defineCommand(
+  {
+    name: 'stats',
+    summary: 'show queues, what waits for other nodes, the ring, and whether the node is healthy',
+    operands: '',
+    operandCount: { min: 0, max: 0 },
+    options: { ...REACH_OPTIONS, json: { type: 'boolean', help: 'print all of it as one line of JSON' } },
+    notes: ['Exit code 0 also when the node is not healthy; GET /v1/health of the local API tells by its status.'],
+  },
+  async ({ values }, world) => {
+    const result = await withNode(placeOf(values, world), world, (node) => node.call({ verb: 'stats' }));
+    if (result.kind === 'stats') await world.stdout(values.json ? `${JSON.stringify(result.stats)}\n` : statsText(result.stats));
+    return EXIT.ok;
+  },
+);
+
+/** For people. Sections without anything in them are left out. */
+export function statsText(stats: Stats): string {
+  const { health, ring, queues, outgoing, links, accounts, counters } = stats;
+  const share = ring.bytesMax === 0 ? 0 : Math.round((100 * ring.bytesUsed) / ring.bytesMax);
+  const lines = [
+    `node     ${stats.node}, incarnation ${stats.incarnation}, epoch ${stats.epoch}`,
+    `health   ${health.status}`,
+    ...health.causes.map(({ code, detail }) => `         ${code}: ${detail}`),
+    `ring     ${sizeText(ring.bytesUsed)} of ${sizeText(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
+    ...(ring.gaps > 0 || ring.corrupt > 0 ? [`         ${ring.gaps} damaged places, ${ring.corrupt} corrupt bodies`] : []),
+    `uplink   ${stats.uplink}`,
+    ...links.map((link) => `link     ${link}`),
+    ...section(
+      ['queue', 'ready', 'leased', 'size', 'limit'],
+      queues.map((q) => [q.name, String(q.ready), String(q.leased), sizeText(q.bytes), sizeText(q.bytesLimit)]),
+    ),
+    ...section(
+      ['outgoing', 'held', 'first', 'next'],
+      outgoing.map((o) => [o.stream, String(o.held), String(o.lo), String(o.next)]),
+    ),
+    ...section(
+      ['losses', 'class', 'count'],
+      accounts.map((a) => [streamText(a.stream), a.class, String(a.count)]),
+    ),
+    ...section(
+      ['counter', 'value'],
+      Object.entries(counters).map(([name, value]) => [name, String(value)]),
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** A table: the first column to the left, numbers to the right. */
+function section(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  return [
+    '',
+    ...all.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ')),
+  ];
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB'];
+
+function sizeText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}

@@ -1,0 +1,62 @@
+/** An MQTT 3.1.1 broker in this process, and the only place that knows aedes. It is a pipe: it keeps nothing that anybody relies on. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { Aedes } from 'aedes';
+
+export interface RunningBroker {
+  readonly port: number;
+  /** Ends every connection. */
+  close(): Promise<void>;
+}
+
+/** Half of the port's keepalive of 10 s: what the broker tells itself, and how long an old will may stay unpublished. */
+const HEARTBEAT_MS = 5_000;
+/** A client that reads nothing for this long is cut off, and what waited for it is dropped. */
+const DRAIN_MS_MAX = 20_000;
+
+/** Listens on loopback unless `host` says otherwise; port 0 is any free one. */
+export async function startBroker(listen: { readonly host?: string; readonly port: number }): Promise<RunningBroker> {
+  const broker = await Aedes.createBroker({
+    heartbeatInterval: HEARTBEAT_MS,
+    drainTimeout: DRAIN_MS_MAX,
+    preConnect: (_client, packet, done) => {
+      // Every session is clean: a backlog for who is away would grow without bound here, and come stale. The rings are the memory.
+      (packet as { clean: boolean }).clean = true;
+      done(null, true);
+    },
+  });
+  // What a client does wrong ends its connection there; it is the client's trouble, not ours.
+  broker.on('clientError', () => {});
+  broker.on('connectionError', () => {});
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    broker.handle(socket);
+  });
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    await new Promise<void>((resolve) => broker.close(() => resolve()));
+    throw error;
+  }
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : listen.port,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await new Promise<void>((resolve) => broker.close(() => resolve()));
+    },
+  };
+}
+
+function listening(server: Server, listen: { readonly host?: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host ?? '127.0.0.1', () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}

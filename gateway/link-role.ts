@@ -1,0 +1,28 @@
+/** Where other nodes reach this one: sockets that are listened on, serial ports that are kept open. */
+import { baudOf, openLine } from '../shared/node/open-line.ts';
+import { formatLineAddress, type LineAddress } from '../shared/node/config/line-address.ts';
+import { keepLine } from '../shared/node/keep-line.ts';
+import type { Node } from '../shared/node/node.ts';
+import { listenLines } from '../shared/node/socket-line.ts';
+
+export interface LinkRole {
+  readonly listen: LineAddress;
+  readonly log: (level: 'info' | 'warn', text: string) => void;
+}
+
+/** Accepts neighbours on one address until `signal` aborts. One that misbehaves ends its own line and no other. */
+export async function runLink(node: Node, role: LinkRole, signal: AbortSignal): Promise<void> {
+  const { listen, log } = role;
+  const name = formatLineAddress(listen);
+  const link = { role: 'accept' as const, baud: baudOf(listen) };
+  if (listen.kind === 'serial') {
+    return keepLine({ name, open: () => openLine(listen), use: (line) => node.attach(line, link), log }, signal);
+  }
+  const listener = await listenLines(listen, (line) => void node.attach(line, link));
+  log('info', `listening on ${name}`);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await listener.close();
+}

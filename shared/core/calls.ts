@@ -1,0 +1,93 @@
+/** What applications, adapters and the local API ask of a node, and what they get. */
+import type { ErrorCode, RingmailError } from '../errors.ts';
+import type { Account } from '../custody/node-store.ts';
+import type { Hop } from '../message/envelope.ts';
+import type { Ending, Message, Properties } from '../message/message.ts';
+
+export type Call =
+  /**
+   * Answered when the message is on the disk. `position` is an adapter's place in its source, stored in the same frame.
+   * `dead`: the message is given up as it arrives; it goes to `$dead` with this ending, and `destination` is not used.
+   */
+  | {
+      readonly verb: 'send';
+      readonly destination: string;
+      readonly body: Uint8Array;
+      readonly properties: Properties;
+      readonly position?: { readonly name: string; readonly value: Uint8Array };
+      readonly dead?: Ending;
+    }
+  /** Leases the most urgent message. Waits up to `waitMs`, then answers with nothing. */
+  | { readonly verb: 'receive'; readonly queue: string; readonly waitMs: number; readonly leaseMs: number }
+  /** Received: answered when the message can never be delivered again. */
+  | { readonly verb: 'ack'; readonly lease: string }
+  /** Back to its place, visible again after `delayMs`. */
+  | { readonly verb: 'nack'; readonly lease: string; readonly delayMs: number }
+  /** Given up by the application: into `$dead` with its history. */
+  | { readonly verb: 'deadLetter'; readonly lease: string; readonly reason: string }
+  | { readonly verb: 'position'; readonly name: string }
+  | { readonly verb: 'stats' };
+
+export interface Received {
+  readonly lease: string;
+  readonly leaseMs: number;
+  readonly message: Message;
+  readonly hop: Hop;
+  /** Times it was leased in this opening of the node, this one counted. */
+  readonly deliveryCount: number;
+}
+
+export interface QueueStats {
+  readonly name: string;
+  readonly ready: number;
+  readonly leased: number;
+  readonly bytes: number;
+  readonly bytesLimit: number;
+}
+
+export interface StreamStats {
+  readonly stream: string;
+  readonly held: number;
+  readonly lo: number;
+  readonly next: number;
+}
+
+/** `red` has at least one cause. Codes are API. */
+export interface Health {
+  readonly status: 'green' | 'red';
+  readonly causes: readonly { readonly code: HealthCode; readonly detail: string }[];
+}
+export type HealthCode = 'NOT_SERVING' | 'FORKED' | 'RING_DAMAGED' | 'CORRUPT_MESSAGES' | 'UPLINK_DOWN' | 'NO_PROGRESS' | 'RING_FULL';
+
+export interface Stats {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly epoch: number;
+  readonly health: Health;
+  readonly ring: {
+    readonly bytesUsed: number;
+    readonly bytesMax: number;
+    readonly freeBlocks: number;
+    /** In the life of the ring; copies of the same message are not counted. */
+    readonly messagesStored: number;
+    readonly framesWritten: number;
+    readonly blocksWritten: number;
+    readonly gaps: number;
+    readonly corrupt: number;
+  };
+  readonly queues: readonly QueueStats[];
+  readonly outgoing: readonly StreamStats[];
+  readonly uplink: string;
+  readonly links: readonly string[];
+  readonly accounts: readonly Account[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export type CallResult =
+  | { readonly kind: 'sent'; readonly identity: string }
+  | { readonly kind: 'received'; readonly received: Received }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
+  | { readonly kind: 'stats'; readonly stats: Stats }
+  | { readonly kind: 'error'; readonly error: RingmailError<ErrorCode> };

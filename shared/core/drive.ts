@@ -1,0 +1,192 @@
+/**
+ * Joins a node core to its ports: the only place where it meets an event loop. Product and simulator run this same class.
+ *
+ *   inputs (calls, bytes, answers of the file, ticks) ──▶ core.step ──▶ outputs ──▶ ports
+ *
+ * A port that answers at once (a file written inline) puts its answer into the queue of inputs; nothing is ever called from inside
+ * a step. One timer, replaced whenever the core wants another time.
+ */
+import type { Call, CallResult } from './calls.ts';
+import type { LinkRole } from './carriers.ts';
+import type { NodeCore, NodeInput, NodeOutput } from './node-core.ts';
+import { RingmailError } from '../errors.ts';
+import type { Broker, Line, RingFile, Timers } from '../ports.ts';
+import type { OpenReport } from '../ring/ring.ts';
+import type { RingOutput } from '../ring/file-io.ts';
+
+export interface DriveListener {
+  onServing(report: OpenReport): void;
+  /** The node is gone and must be opened anew. Comes once, with every open call answered. */
+  onStopped(error: Error): void;
+  onClosed(): void;
+  onLog(level: 'info' | 'warn', text: string): void;
+}
+
+export interface DrivePorts {
+  readonly file: RingFile;
+  readonly timers: Timers;
+  readonly broker?: Broker;
+}
+
+export class Drive {
+  readonly #core: NodeCore;
+  readonly #ports: DrivePorts;
+  readonly #listener: DriveListener;
+  readonly #inputs: NodeInput[] = [];
+  readonly #answers = new Map<number, (result: CallResult) => void>();
+  readonly #lines = new Map<number, Line>();
+  #nextToken = 1;
+  #nextLine = 1;
+  #isStepping = false;
+  #isOver = false;
+
+  constructor(core: NodeCore, ports: DrivePorts, listener: DriveListener) {
+    this.#core = core;
+    this.#ports = ports;
+    this.#listener = listener;
+  }
+
+  /** Opens the ring. `onServing` or `onStopped` follows. */
+  start(): void {
+    this.#put({ kind: 'tick' });
+  }
+
+  /** Asks the node; `then` is called once, never from inside this call. Returns a token to cancel a wait with. */
+  call(call: Call, then: (result: CallResult) => void): number {
+    const token = this.#nextToken++;
+    this.#answers.set(token, then);
+    this.#ports.timers.soon(() => this.#put({ kind: 'call', token, call }));
+    return token;
+  }
+
+  cancel(token: number): void {
+    this.#answers.delete(token);
+    this.#put({ kind: 'cancel', token });
+  }
+
+  /** Gives the node a line to a neighbour. `whenClosed` is called once, when the line is no more. */
+  attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: (reason: string) => void): void {
+    const id = this.#nextLine++;
+    this.#lines.set(id, line);
+    line.listen({
+      onBytes: (bytes) => this.#put({ kind: 'line-bytes', line: id, bytes }),
+      onDrained: () => this.#put({ kind: 'line-unsent', line: id, unsentBytes: 0 }),
+      onClosed: (reason) => {
+        this.#lines.delete(id);
+        this.#put({ kind: 'line-closed', line: id, reason });
+        whenClosed(reason);
+      },
+    });
+    this.#put({ kind: 'line-open', line: id, ...link });
+  }
+
+  /** Lets the broker port speak. Once the node serves. */
+  listenToBroker(): void {
+    this.#ports.broker?.listen({
+      onUp: () => this.#put({ kind: 'broker-up' }),
+      onDown: (reason) => this.#put({ kind: 'broker-down', reason }),
+      onMessage: (topic, payload) => this.#put({ kind: 'broker-message', topic, payload }),
+    });
+  }
+
+  /** Writes what is pending, closes the ring clean, ends the lines. `onClosed` follows. */
+  close(): void {
+    this.#put({ kind: 'close' });
+  }
+
+  /** Stops here and now, as a power cut does: nothing more is written, nobody is answered. For the simulator. */
+  abandon(): void {
+    this.#isOver = true;
+    this.#ports.timers.cancel();
+    this.#inputs.length = 0;
+    this.#answers.clear();
+  }
+
+  #put(input: NodeInput): void {
+    if (this.#isOver) return;
+    this.#inputs.push(input);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#inputs.shift(); next !== undefined && !this.#isOver; next = this.#inputs.shift()) {
+      const outputs = this.#core.step(next, this.#ports.timers.nowMs());
+      for (const output of outputs) this.#perform(output);
+    }
+    this.#isStepping = false;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isOver) return this.#ports.timers.cancel();
+    const atMs = this.#core.wakeAtMs;
+    if (atMs === undefined) this.#ports.timers.cancel();
+    else this.#ports.timers.wake(atMs, () => this.#put({ kind: 'tick' }));
+  }
+
+  #perform(output: NodeOutput): void {
+    switch (output.kind) {
+      case 'read':
+      case 'write':
+        return this.#performOnFile(output);
+      case 'answer': {
+        const then = this.#answers.get(output.token);
+        this.#answers.delete(output.token);
+        return then?.(output.result);
+      }
+      case 'line-write': {
+        const unsentBytes = this.#lines.get(output.line)?.write(output.bytes) ?? 0;
+        this.#inputs.push({ kind: 'line-unsent', line: output.line, unsentBytes });
+        return;
+      }
+      case 'line-close':
+        return this.#lines.get(output.line)?.close();
+      case 'subscribe':
+        return this.#ports.broker?.subscribe(output.topics);
+      case 'publish':
+        return this.#ports.broker?.publish(output.publish);
+      case 'log':
+        return this.#listener.onLog(output.level, output.text);
+      case 'serving':
+        return this.#listener.onServing(output.report);
+      case 'stopped':
+        this.#end(output.error.message);
+        return this.#listener.onStopped(output.error);
+      case 'closed':
+        this.#end('closed');
+        return this.#listener.onClosed();
+    }
+  }
+
+  /** Nobody is left waiting: what has no answer by now gets the one that nothing was written for it. */
+  #end(reason: string): void {
+    this.#isOver = true;
+    const open = [...this.#answers.values()];
+    this.#answers.clear();
+    for (const then of open) then({ kind: 'error', error: new RingmailError('NODE_STOPPED', { reason }) });
+  }
+
+  /** A file may answer at once or later; either way its answer becomes an input. */
+  #performOnFile(output: RingOutput): void {
+    const { id } = output;
+    const fail = (error: unknown) => this.#put({ kind: 'ring', input: { kind: FAILED[output.kind], id, reason: String(error) } });
+    const bytes = output.kind === 'read' ? new Uint8Array(output.length) : undefined;
+    const done = () =>
+      this.#put({ kind: 'ring', input: bytes === undefined ? { kind: 'flushed', id } : { kind: 'readDone', id, bytes } });
+    try {
+      const { file } = this.#ports;
+      const pending =
+        output.kind === 'read' && bytes !== undefined
+          ? file.read(output.offset, bytes)
+          : output.kind === 'write'
+            ? output.fence === undefined
+              ? file.writeDurable(output.offset, output.bytes)
+              : file.writeDurable(output.offset, output.bytes, output.fence)
+            : undefined;
+      if (pending === undefined) done();
+      else pending.then(done, fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+}
+
+const FAILED = { read: 'readFailed', write: 'failed' } as const;

@@ -1,0 +1,244 @@
+/**
+ * A node: queue manager, custody, links and relay over one ring, as one synchronous step. It does no I/O, keeps no timer and knows
+ * no clock: `step(input, nowMs)` gives outputs, `wakeAtMs` says when it wants a tick.
+ *
+ *   opening ──ring serves──▶ loading ──identity durable, rehomed──▶ serving ──close──▶ closed
+ *      │                        │                                     │ write failed, fork
+ *      └────────────────────────┴─────────────────────────────────────┴──────▶ stopped (the shell opens the ring anew)
+ */
+import type { Checksum } from '../crc32.ts';
+import { CustodyReceiver } from '../custody/receiver.ts';
+import { CustodySender } from '../custody/sender.ts';
+import { Intake, type UnknownQueue } from '../custody/intake.ts';
+import { metaChange, metaValue } from '../custody/meta-keys.ts';
+import { NodeStore } from '../custody/node-store.ts';
+import { Rehoming } from '../custody/rehoming.ts';
+import { RingmailError } from '../errors.ts';
+import type { Publish, Random } from '../ports.ts';
+import type { RingInput, RingOutput } from '../ring/file-io.ts';
+import { type OpenReport, Ring } from '../ring/ring.ts';
+import type { Call, CallResult, Stats } from './calls.ts';
+import { Carriers, type LinkRole } from './carriers.ts';
+import { Desk } from './desk.ts';
+import { HealthWatch } from './health.ts';
+import { statsOf } from './stats.ts';
+
+/** What a node is, besides what its ring remembers. */
+export interface NodeConfig {
+  readonly name: string;
+  readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
+  readonly unknownQueue: UnknownQueue;
+  /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
+  readonly queueBytesLimit: number;
+  /** Where messages for other nodes go: the node at the other end of the link we dial, or the central over MQTT. */
+  readonly uplink: 'none' | 'link' | 'mqtt';
+  /** The logical central: the name in topics, and in addresses. */
+  readonly central: string;
+  /** This node is the central: it subscribes, stores and sends receipts. */
+  readonly isCentral: 'yes' | 'no';
+  readonly partitionCount: number;
+  readonly commitDelayMs: number;
+  /** What this machine and this file are; a change since the last opening means that the file is a copy. Undefined: not known. */
+  readonly home: string | undefined;
+}
+
+export type NodeInput =
+  | { readonly kind: 'ring'; readonly input: RingInput }
+  | { readonly kind: 'call'; readonly token: number; readonly call: Call }
+  | { readonly kind: 'cancel'; readonly token: number }
+  | { readonly kind: 'line-open'; readonly line: number; readonly role: LinkRole; readonly baud: number | undefined }
+  | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'line-unsent'; readonly line: number; readonly unsentBytes: number }
+  | { readonly kind: 'line-closed'; readonly line: number; readonly reason: string }
+  | { readonly kind: 'broker-up' }
+  | { readonly kind: 'broker-down'; readonly reason: string }
+  | { readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'tick' };
+
+export type NodeOutput =
+  | RingOutput
+  | { readonly kind: 'answer'; readonly token: number; readonly result: CallResult }
+  | { readonly kind: 'line-write'; readonly line: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'line-close'; readonly line: number; readonly reason: string }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string }
+  | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
+  | { readonly kind: 'publish'; readonly publish: Publish }
+  | { readonly kind: 'serving'; readonly report: OpenReport }
+  | { readonly kind: 'stopped'; readonly error: Error }
+  | { readonly kind: 'closed' };
+
+export type NodePhase = 'opening' | 'loading' | 'serving' | 'forking' | 'closed' | 'stopped';
+
+export interface NodeDeps {
+  readonly file: { readonly path: string; readonly size: number };
+  readonly checksum: Checksum;
+  readonly random: Random;
+}
+
+/** Bodies kept in memory, in bytes. */
+const CACHE_BYTES_MAX = 1024 * 1024;
+/** Bytes waiting for the disk before a send is answered BUSY. */
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+
+export class NodeCore {
+  phase: NodePhase = 'opening';
+  readonly config: NodeConfig;
+  readonly #random: Random;
+  readonly #ring: Ring;
+  readonly #outputs: NodeOutput[] = [];
+  #serving: { store: NodeStore; desk: Desk; carriers: Carriers; watch: HealthWatch } | undefined;
+  #rehoming: Rehoming | undefined;
+  #early: Extract<NodeInput, { kind: 'call' }>[] = [];
+
+  constructor(config: NodeConfig, deps: NodeDeps) {
+    this.config = config;
+    this.#random = deps.random;
+    const epochRandom = new DataView(deps.random.bytes(4).slice().buffer).getUint32(0, true);
+    this.#ring = new Ring({
+      ...deps.file,
+      checksum: deps.checksum,
+      epochRandom,
+      commitDelayMs: config.commitDelayMs,
+      cacheBytesMax: CACHE_BYTES_MAX,
+      pendingBytesMax: PENDING_BYTES_MAX,
+    });
+  }
+
+  /** One step: takes an input and returns everything that is to be done because of it. */
+  step(input: NodeInput, nowMs: number): NodeOutput[] {
+    if (this.#serving !== undefined) this.#serving.store.nowMs = nowMs;
+    this.#take(input, nowMs);
+    if (input.kind === 'tick' || input.kind === 'ring' || this.phase !== 'serving') this.#ring.pump(nowMs);
+    this.#advance(nowMs);
+    if (this.phase === 'serving') this.#pump(nowMs);
+    this.#outputs.push(...this.#ring.takeOutputs());
+    return this.#outputs.splice(0);
+  }
+
+  /** When a tick is wanted; the present or the past means as soon as the inputs at hand are taken. */
+  get wakeAtMs(): number | undefined {
+    if (this.phase === 'stopped' || this.phase === 'closed') return undefined;
+    const times = [this.#ring.wakeAtMs];
+    if (this.#serving !== undefined) times.push(this.#serving.desk.wakeAtMs, this.#serving.carriers.wakeAtMs);
+    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+  }
+
+  stats(nowMs: number): Stats {
+    const { store, carriers, watch } = this.#serving ?? {};
+    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, store, carriers, watch, nowMs });
+  }
+
+  #take(input: NodeInput, nowMs: number): void {
+    const serving = this.#serving;
+    switch (input.kind) {
+      case 'ring':
+        return this.#ring.input(input.input);
+      case 'call':
+        if (this.phase === 'opening' || this.phase === 'loading') {
+          this.#early.push(input);
+          return;
+        }
+        if (serving !== undefined && this.phase === 'serving') return serving.desk.call(input.token, input.call);
+        return this.#refuse(input.token);
+      case 'cancel':
+        return serving?.desk.cancel(input.token);
+      case 'close':
+        return this.#close(nowMs);
+      case 'tick':
+        return;
+      default:
+        if (this.phase === 'serving') serving?.carriers.input(input, nowMs);
+    }
+  }
+
+  #refuse(token: number): void {
+    const error = new RingmailError('NODE_STOPPED', { reason: this.#ring.failure?.message ?? this.phase });
+    this.#outputs.push({ kind: 'answer', token, result: { kind: 'error', error } });
+  }
+
+  /** Moves from phase to phase as the ring does. */
+  #advance(nowMs: number): void {
+    if (this.#ring.state === 'stopped' && this.phase !== 'stopped') return this.#stop(this.#ring.failure ?? new Error('stopped'));
+    if (this.phase === 'opening' && this.#ring.state === 'serving') this.#load(nowMs);
+    if (this.phase !== 'loading' || this.#rehoming === undefined) return;
+    this.#rehoming.pump();
+    if (!this.#rehoming.isDone) return;
+    this.#rehoming = undefined;
+    this.phase = 'serving';
+    this.#outputs.push({ kind: 'serving', report: this.#ring.report });
+    for (const { token, call } of this.#early.splice(0)) this.#serving?.desk.call(token, call);
+  }
+
+  #load(nowMs: number): void {
+    const store = new NodeStore(this.#ring);
+    store.nowMs = nowMs;
+    const { config } = this;
+    const canReach = () => config.uplink !== 'none';
+    const intake = new Intake(store, { unknownQueue: config.unknownQueue, queueBytesLimit: config.queueBytesLimit, canReach });
+    const receiver = new CustodyReceiver(store, intake);
+    const sender = new CustodySender(store, 'up', this.#random);
+    try {
+      store.load(config.name, this.#random);
+    } catch (error) {
+      if (error instanceof RingmailError) return this.#stop(error);
+      throw error;
+    }
+    receiver.load();
+    sender.load();
+    intake.define('$dead', Math.min(config.queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
+    for (const queue of config.queues) intake.define(queue.name, queue.bytesLimit);
+    const home = metaValue(this.#ring.metas, 'home');
+    const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
+    const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;
+    if (config.home !== undefined && home !== config.home) store.commit({ metas: [metaChange('home', config.home)] }, () => {});
+    if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
+    this.#rehoming = new Rehoming({ store, intake, random: this.#random, reason: isCopy || isForked ? 'new-incarnation' : 'none' });
+    const emit = (output: NodeOutput) => void this.#outputs.push(output);
+    const carriers = new Carriers({ config, store, sender, receiver, random: this.#random, emit });
+    const watch = new HealthWatch(store, carriers);
+    const desk = new Desk(store, intake, {
+      answer: (token, result) => emit({ kind: 'answer', token, result }),
+      stats: () => this.stats(store.nowMs),
+    });
+    this.#serving = { store, desk, carriers, watch };
+    this.phase = 'loading';
+  }
+
+  #pump(nowMs: number): void {
+    const serving = this.#serving;
+    if (serving === undefined) return;
+    serving.desk.pump(nowMs);
+    serving.carriers.pump(nowMs);
+    serving.watch.pump(nowMs);
+    if (serving.carriers.isForked) this.#fork(serving.store);
+  }
+
+  /** The other side knows more of us than we ever handed over: note it durably, then open anew under a new incarnation. */
+  #fork(store: NodeStore): void {
+    if (this.phase !== 'serving' || metaValue(this.#ring.metas, 'forked') !== undefined) return;
+    this.phase = 'forking';
+    store.commit({ metas: [metaChange('forked', true)] }, () => this.#stop(new Error('forked: this store was rolled back or cloned')));
+  }
+
+  #close(nowMs: number): void {
+    if (this.phase === 'closed' || this.phase === 'stopped') return;
+    const closed = () => {
+      if (this.#ring.state === 'closed') this.phase = 'closed';
+      this.#outputs.push({ kind: 'closed' });
+    };
+    this.#serving?.carriers.stop(nowMs);
+    if (this.#ring.state === 'serving') this.#ring.close(closed);
+    else closed();
+  }
+
+  #stop(error: Error): void {
+    this.phase = 'stopped';
+    for (const { token } of this.#early.splice(0)) this.#refuse(token);
+    this.#outputs.push({ kind: 'stopped', error });
+  }
+
+  #log(level: 'info' | 'warn', text: string): void {
+    this.#outputs.push({ kind: 'log', level, text });
+  }
+}

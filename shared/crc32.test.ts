@@ -1,0 +1,107 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 as zlibCrc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { crc32 } from './crc32.ts';
+import { crc32c } from './crc32c.ts';
+
+const ascii = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+const rising = Uint8Array.from({ length: 32 }, (_, i) => i);
+
+/** One bit at a time, from the polynomial as standards print it: shares nothing with tables and slices. */
+function bitwiseCrc(polynomial: number, bytes: Uint8Array): number {
+  const reverse = (value: number, bits: number) => {
+    let reversed = 0;
+    for (let i = 0; i < bits; i++) reversed = (reversed << 1) | ((value >>> i) & 1);
+    return reversed >>> 0;
+  };
+  let register = 0xffff_ffff;
+  for (const byte of bytes) {
+    register ^= reverse(byte, 8) << 24;
+    for (let bit = 0; bit < 8; bit++)
+      register = register < 0 || register >>> 31 === 1 ? (register << 1) ^ polynomial : register << 1;
+  }
+  return reverse(~register, 32);
+}
+
+test('CRC-32 of the check string', () => expect(crc32(ascii('123456789'))).toBe(0xcbf43926));
+
+describe('CRC-32C', () => {
+  test.each<[string, Uint8Array, number]>([
+    ['the check string', ascii('123456789'), 0xe3069283],
+    ['nothing', new Uint8Array(0), 0],
+    ['32 zeros [RFC 3720 B.4]', new Uint8Array(32), 0x8a9136aa],
+    ['32 ones [RFC 3720 B.4]', new Uint8Array(32).fill(0xff), 0x62a8ab43],
+    ['32 rising [RFC 3720 B.4]', rising, 0x46dd794e],
+    ['32 falling [RFC 3720 B.4]', rising.slice().reverse(), 0x113fdb5c],
+  ])('of %s', (_name, bytes, expected) => expect(crc32c(bytes)).toBe(expected));
+
+  test('of a message and its own CRC is the residue of the polynomial', () => {
+    const message = ascii('123456789');
+    const whole = new Uint8Array(message.length + 4);
+    whole.set(message);
+    new DataView(whole.buffer).setUint32(message.length, crc32c(message), true);
+    expect(crc32c(whole)).toBe(0x48674bc7);
+  });
+});
+
+describe.each([
+  { name: 'CRC-32', crc: crc32, polynomial: 0x04c11db7 },
+  { name: 'CRC-32C', crc: crc32c, polynomial: 0x1edc6f41 },
+])('$name', ({ crc, polynomial }) => {
+  test('agrees with one bit at a time, at every length and alignment', () => {
+    const source = Uint8Array.from({ length: 80 }, (_, i) => (i * 151 + 7) & 0xff);
+    for (let start = 0; start < 9; start++) {
+      for (let end = start; end <= source.length; end++) {
+        const bytes = source.subarray(start, end);
+        expect(crc(bytes)).toBe(bitwiseCrc(polynomial, bytes));
+      }
+    }
+  });
+
+  test('in two parts is the CRC of the whole', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 200 }), (first, second) => {
+        expect(crc(second, crc(first))).toBe(crc(Uint8Array.from([...first, ...second])));
+      }),
+    );
+  });
+
+  test('changes with every single bit', () => {
+    const bytes = Uint8Array.from(rising);
+    const whole = crc(bytes);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(crc(bytes)).not.toBe(whole);
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    }
+  });
+});
+
+test('nothing more leaves the seed as it is', () => {
+  expect(crc32(new Uint8Array(0), 0x1234)).toBe(0x1234);
+  expect(crc32c(new Uint8Array(0), 0x1234)).toBe(0x1234);
+});
+
+// Not for nothing at all: there zlib may answer 0 whatever the seed.
+test.skipIf(typeof zlibCrc32 !== 'function')('CRC-32 chains as zlib does', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), fc.integer({ min: 0, max: 0xffff_ffff }), (bytes, seed) => {
+      expect(crc32(bytes, seed)).toBe(zlibCrc32(bytes, seed));
+    }),
+  );
+});
+
+const CATALOGUE = join(import.meta.dirname, '../../shared/data/crc-check.txt');
+
+test.skipIf(!existsSync(CATALOGUE))('the catalogue beside the repository says the same', () => {
+  const checks = new Map(
+    readFileSync(CATALOGUE, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('check='))
+      .map((line) => [line.split(/[ \t]/)[0], Number(line.match(/check=(0x[0-9A-F]+)/)?.[1])]),
+  );
+  expect(checks.get('CRC-32/ISO-HDLC')).toBe(crc32(ascii('123456789')));
+  expect(checks.get('CRC-32/ISCSI')).toBe(crc32c(ascii('123456789')));
+});

@@ -1,0 +1,460 @@
+/** Custody between two real stores on simulated disks, without any line between them: what the rules of docs/custody.md promise. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type Prng, stream } from '../../hardware-sim/random.ts';
+import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
+import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
+import { fromUtf8, toUtf8 } from '../bytes.ts';
+import { decodeEnvelope } from '../message/envelope.ts';
+import type { StreamKey } from '../message/identity.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
+import { geometryFor } from '../ring/geometry.ts';
+import { Bodies } from './bodies.ts';
+import { Intake } from './intake.ts';
+import { NodeStore } from './node-store.ts';
+import { CustodyReceiver, type ReceiverSession } from './receiver.ts';
+import { CustodySender } from './sender.ts';
+import { Rehoming } from './rehoming.ts';
+import type { Item } from './session.ts';
+
+let random: Prng;
+let epochs = 0;
+beforeEach(() => {
+  random = stream(7, 'custody');
+});
+
+/** A node's store and both sides of its custody, reopened at will from what its disk kept. */
+class Peer {
+  readonly name: string;
+  disk: SimDisk;
+  driver!: RingDriver;
+  store!: NodeStore;
+  intake!: Intake;
+  receiver!: CustodyReceiver;
+  sender!: CustodySender;
+
+  constructor(name: string) {
+    this.name = name;
+    this.disk = formattedDisk(geometryFor(388 * 4096), random, 'at-once');
+    this.open();
+  }
+
+  open(): void {
+    this.driver = openRing(this.disk, { epochRandom: ++epochs });
+    this.settle();
+    expect(this.driver.ring.state).toBe('serving');
+    this.store = new NodeStore(this.driver.ring);
+    this.intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: (node) => node !== 'nowhere' });
+    this.store.load(this.name, random);
+    this.receiver = new CustodyReceiver(this.store, this.intake);
+    this.sender = new CustodySender(this.store, 'up', random);
+    this.receiver.load();
+    this.sender.load();
+    this.intake.define('$dead', 50_000);
+    this.intake.define('bags', 200_000);
+    this.settle();
+  }
+
+  settle(): void {
+    this.driver.play(1_000_000_000);
+  }
+
+  powerCut(): void {
+    this.disk.powerCut();
+    this.open();
+  }
+
+  send(text: string, destination = 'central/bags', priority = 3): void {
+    const planned = this.intake.begin(destination, { body: toUtf8(text), properties: { priority } });
+    this.store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, () => {});
+    planned.settle();
+  }
+
+  /** Texts in a queue, as an application would get them. */
+  texts(queue = 'bags'): string[] {
+    const texts: string[] = [];
+    for (const list of this.store.queues.get(queue).ready) {
+      for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) texts.push(this.textAt(slot));
+    }
+    return texts;
+  }
+
+  textAt(slot: number): string {
+    const bodies = new Bodies(this.driver.ring);
+    bodies.get(slot);
+    this.settle();
+    const body = bodies.get(slot);
+    return typeof body === 'string' ? body : (fromUtf8(decodeEnvelope(body).message.body) ?? '?');
+  }
+}
+
+/** One session: offer, answer, ticket durable. */
+function connect(from: Peer, to: Peer): ReceiverSession | undefined {
+  const { answer, session } = to.receiver.offered(from.sender.offer());
+  from.sender.answered(answer);
+  from.settle();
+  return session;
+}
+
+function take(from: Peer): { key: StreamKey; item: Item }[] {
+  const items: { key: StreamKey; item: Item }[] = [];
+  for (let idle = 0; idle < 3; ) {
+    const [work] = from.sender.streamsWithWork();
+    const taken = work === undefined ? { kind: 'nothing' as const } : from.sender.take(work);
+    if (taken.kind === 'item' && work !== undefined) {
+      items.push({ key: work.key, item: taken.item });
+      idle = 0;
+      continue;
+    }
+    idle += 1;
+    from.settle();
+  }
+  return items;
+}
+
+/** Hands everything over and tells the sender what is durable. */
+function transfer(from: Peer, to: Peer, session: ReceiverSession | undefined): string[] {
+  if (session === undefined) return [];
+  const results = take(from).map(({ key, item }) => to.receiver.item(session, { stream: key, item }, () => {}));
+  to.settle();
+  for (const out of from.store.outgoing) {
+    const { cursor, credit } = to.receiver.cursorOf(session, out.key);
+    from.sender.acknowledged(out.key, cursor, credit);
+  }
+  from.settle();
+  return results;
+}
+
+describe('from one disk to the next', () => {
+  test('every message once, in order within its priority, and freed at the sender', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (let i = 0; i < 20; i++) device.send(`m${i}`, 'central/bags', i % 2 === 0 ? 3 : 5);
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const even = Array.from({ length: 10 }, (_, i) => `m${2 * i}`);
+    const odd = Array.from({ length: 10 }, (_, i) => `m${2 * i + 1}`);
+    expect(central.texts()).toEqual([...even, ...odd]);
+    expect(device.store.outgoing.count).toBe(0);
+  });
+
+  test('the identity is the same at both ends', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const slot = central.store.queues.take(central.store.queues.get('bags'));
+    const bodies = new Bodies(central.driver.ring);
+    bodies.get(slot);
+    central.settle();
+    const { message } = decodeEnvelope(bodies.get(slot) as Uint8Array);
+    const { incarnation } = device.store.self;
+    expect(message.identity).toEqual({ origin: 'device', incarnation, destination: 'central/bags', priority: 3, number: 1 });
+  });
+
+  test('a message that is not durable at the sender is not handed over', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    connect(device, central);
+    device.send('a');
+    const [work] = device.sender.streamsWithWork();
+    expect(work === undefined ? 'nothing' : device.sender.take(work).kind).toBe('nothing');
+  });
+
+  test('nothing is freed before the receiver says that it is durable', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    const session = connect(device, central);
+    for (const { key, item } of take(device)) central.receiver.item(session as ReceiverSession, { stream: key, item }, () => {});
+    const [out] = [...device.store.outgoing];
+    const told = central.receiver.cursorOf(session as ReceiverSession, (out as NonNullable<typeof out>).key);
+    expect(told.cursor).toBe(1);
+    central.settle();
+    expect(central.receiver.cursorOf(session as ReceiverSession, told.stream).cursor).toBe(2);
+  });
+
+  test('a repeat is judged by the planned cursor: two copies in one step store once', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    const [first] = take(device);
+    const at = { stream: (first as NonNullable<typeof first>).key, item: (first as NonNullable<typeof first>).item };
+    expect(central.receiver.item(session, at, () => {})).toBe('new');
+    expect(central.receiver.item(session, at, () => {})).toBe('repeat');
+    central.settle();
+    expect(central.texts()).toEqual(['a']);
+  });
+
+  test('an item out of sequence is not taken', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (const text of ['a', 'b']) device.send(text);
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    const [, second] = take(device);
+    const at = { stream: (second as NonNullable<typeof second>).key, item: (second as NonNullable<typeof second>).item };
+    expect(central.receiver.item(session, at, () => {})).toBe('ahead');
+  });
+
+  test('what the sender lost track of by a power cut is not sent twice to the application', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (const text of ['a', 'b', 'c']) device.send(text);
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    for (const { key, item } of take(device)) central.receiver.item(session, { stream: key, item }, () => {});
+    central.settle();
+    device.powerCut();
+    central.powerCut();
+    transfer(device, central, connect(device, central));
+    expect(central.texts()).toEqual(['a', 'b', 'c']);
+    expect(device.store.outgoing.count).toBe(0);
+  });
+
+  test('numbers go on after a power cut, never again', () => {
+    const device = new Peer('device');
+    device.send('a');
+    device.settle();
+    device.powerCut();
+    device.send('b');
+    device.settle();
+    const [out] = [...device.store.outgoing];
+    expect([out?.next, out?.list.count]).toEqual([3, 2]);
+  });
+
+  test('three nodes: the message keeps its identity through the one in the middle', () => {
+    const [device, gateway, central] = [new Peer('device'), new Peer('gateway'), new Peer('central')];
+    for (const text of ['a', 'b']) device.send(text);
+    device.settle();
+    transfer(device, gateway, connect(device, gateway));
+    expect(device.store.outgoing.count).toBe(0);
+    gateway.powerCut();
+    transfer(gateway, central, connect(gateway, central));
+    expect(central.texts()).toEqual(['a', 'b']);
+    expect(gateway.store.outgoing.count).toBe(0);
+  });
+});
+
+describe('sessions', () => {
+  test('a newer session fences the older one', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    const old = connect(device, central) as ReceiverSession;
+    const [first] = take(device);
+    connect(device, central);
+    const at = { stream: (first as NonNullable<typeof first>).key, item: (first as NonNullable<typeof first>).item };
+    expect(central.receiver.item(old, at, () => {})).toBe('stale');
+  });
+
+  test('an answer to an older offer means nothing', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    const { answer } = central.receiver.offered(device.sender.offer());
+    device.sender.offer();
+    device.sender.answered(answer);
+    expect(device.sender.state).toBe('offered');
+  });
+
+  test('an offer heard twice gets the same session', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    const offer = device.sender.offer();
+    const first = central.receiver.offered(offer);
+    const second = central.receiver.offered(offer);
+    expect(second.session).toBe(first.session);
+    expect(second.answer.ticket).toEqual(first.answer.ticket);
+  });
+
+  test('honest nodes that lose power at any point of the handshake are never called forks', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (let round = 0; round < 60; round++) {
+      device.send(`m${round}`);
+      device.settle();
+      const offer = device.sender.offer();
+      const { answer, session } = central.receiver.offered(offer);
+      if (random.chance(0.3)) central.powerCut();
+      if (random.chance(0.3)) {
+        device.powerCut();
+        continue;
+      }
+      device.sender.answered(answer);
+      if (random.chance(0.3)) device.powerCut();
+      device.settle();
+      if (random.chance(0.5) && device.sender.state === 'ready') transfer(device, central, session);
+      if (random.chance(0.2)) device.powerCut();
+      if (random.chance(0.2)) central.powerCut();
+      expect(device.sender.state).not.toBe('forked');
+    }
+    expect(central.receiver.forkCount).toBe(0);
+    transfer(device, central, connect(device, central));
+    expect(central.texts()).toEqual(Array.from({ length: 60 }, (_, i) => `m${i}`));
+  });
+
+  test('a cursor beyond what was handed over is counted and frees nothing', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (const text of ['a', 'b']) device.send(text);
+    device.settle();
+    connect(device, central);
+    const [out] = [...device.store.outgoing];
+    device.sender.acknowledged((out as NonNullable<typeof out>).key, 3, 1000);
+    device.settle();
+    expect(device.store.outgoing.count).toBe(2);
+    expect(device.sender.staleCount).toBe(1);
+  });
+});
+
+describe('a store that was rolled back', () => {
+  function rolledBack(sentAfterwards: number): { device: Peer; central: Peer } {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('before');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const image = device.disk.clone(random);
+    for (let i = 0; i < 3; i++) device.send(`later${i}`);
+    device.settle();
+    transfer(device, central, connect(device, central));
+    device.disk = image;
+    device.open();
+    for (let i = 0; i < sentAfterwards; i++) device.send(`new${i}`);
+    device.settle();
+    return { device, central };
+  }
+
+  test.each([0, 1, 3, 10])('is found, with %i messages sent since, and swallows none of them', (count) => {
+    const { device, central } = rolledBack(count);
+    connect(device, central);
+    expect(device.sender.state).toBe('forked');
+    const rehoming = new Rehoming({ store: device.store, intake: device.intake, random, reason: 'new-incarnation' });
+    for (let i = 0; i < 100 && !rehoming.isDone; i++) {
+      rehoming.pump();
+      device.settle();
+    }
+    device.open();
+    transfer(device, central, connect(device, central));
+    expect(central.texts().filter((text) => text.startsWith('new'))).toEqual(Array.from({ length: count }, (_, i) => `new${i}`));
+    expect(device.store.outgoing.count).toBe(0);
+  });
+
+  function receiverRolledBack(sessions: number): { device: Peer; central: Peer } {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const image = central.disk.clone(random);
+    for (let i = 0; i < sessions; i++) {
+      device.send(`freed${i}`);
+      device.settle();
+      transfer(device, central, connect(device, central));
+    }
+    central.disk = image;
+    central.open();
+    device.send('z');
+    device.settle();
+    return { device, central };
+  }
+
+  test('a receiver rolled back over several sessions shows a ticket chain nobody continues: a fork', () => {
+    const { device, central } = receiverRolledBack(2);
+    connect(device, central);
+    expect(device.sender.state).toBe('forked');
+  });
+
+  test('a receiver rolled back within one session asks for what was freed: counted at both ends, never silent', () => {
+    const { device, central } = receiverRolledBack(1);
+    transfer(device, central, connect(device, central));
+    expect(central.texts()).toEqual(['a', 'z']);
+    expect(central.store.accounts()).toMatchObject([{ class: 'UNUSED', count: 1 }]);
+    expect(device.sender.elsewhereCount).toBe(1);
+  });
+
+  test('a receiver that lost its store is a stranger: the sender goes on from what it holds', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const fresh = new Peer('central');
+    device.send('b');
+    device.settle();
+    transfer(device, fresh, connect(device, fresh));
+    expect(fresh.texts()).toEqual(['b']);
+    expect(fresh.store.accounts()).toMatchObject([{ class: 'UNUSED', count: 1 }]);
+  });
+
+  test('a gateway that was rolled back goes on from the cursor of the central', () => {
+    const [device, gateway, central] = [new Peer('device'), new Peer('gateway'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, gateway, connect(device, gateway));
+    const image = gateway.disk.clone(random);
+    transfer(gateway, central, connect(gateway, central));
+    gateway.disk = image;
+    gateway.open();
+    transfer(gateway, central, connect(gateway, central));
+    expect(central.texts()).toEqual(['a']);
+  });
+});
+
+describe('what nobody can take', () => {
+  test('a message for a queue that is not there goes into $dead, and the stream goes on', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a', 'central/nothing');
+    device.send('b', 'central/nothing');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    expect(device.store.outgoing.count).toBe(0);
+    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(2);
+    expect(central.store.accounts()).toMatchObject([{ class: 'BAD_DST_Q', count: 2 }]);
+  });
+
+  test('bytes that are no envelope go into $dead of the first node that looks, and the next hop learns of the gap', () => {
+    const [device, gateway, central] = [new Peer('device'), new Peer('gateway'), new Peer('central')];
+    for (const text of ['a', 'b', 'c']) device.send(text);
+    device.settle();
+    const session = connect(device, gateway) as ReceiverSession;
+    for (const { key, item } of take(device)) {
+      const bad = item.kind === 'message' && item.number === 2 ? { ...item, envelope: new Uint8Array([1, 2, 3]) } : item;
+      expect(gateway.receiver.item(session, { stream: key, item: bad }, () => {})).toBe('new');
+    }
+    gateway.settle();
+    gateway.powerCut();
+    transfer(gateway, central, connect(gateway, central));
+    expect(central.texts()).toEqual(['a', 'c']);
+    expect(central.store.accounts()).toMatchObject([{ class: 'CORRUPT', count: 1 }]);
+    expect(gateway.store.queues.get('$dead').ready[3]?.count).toBe(1);
+  });
+
+  test('$dead is bounded and stops nothing: its oldest bodies go, counted', () => {
+    const central = new Peer('central');
+    for (let i = 0; i < 100; i++) {
+      const ending = { class: 'BAD_TELEGRAM' as const, node: 'central', reason: 'test' };
+      const planned = central.intake.beginDead({ body: new Uint8Array(1000), properties: {} }, ending);
+      central.store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, () => {});
+      planned.settle();
+      central.settle();
+    }
+    const dead = central.store.queues.get('$dead');
+    const held = dead.ready[3]?.count ?? 0;
+    expect(held).toBeGreaterThan(30);
+    expect(central.store.accounts()).toMatchObject([{ class: 'DROPPED', count: 100 - held }]);
+  });
+
+  test('a full queue takes nothing and loses nothing', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    central.intake.define('bags', 3_000);
+    central.settle();
+    for (let i = 0; i < 8; i++) device.send(`${i}${'x'.repeat(900)}`);
+    device.settle();
+    const results = transfer(device, central, connect(device, central));
+    expect(results).toContain('no-room');
+    expect(central.texts().length + device.store.outgoing.count).toBe(8);
+    const first = central.texts().length;
+    expect(first).toBeGreaterThan(0);
+    central.intake.define('bags', 100_000);
+    central.settle();
+    transfer(device, central, connect(device, central));
+    expect(central.texts().map((text) => text[0])).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
+  });
+
+  test('an address nobody leads to is refused at send', () => {
+    const device = new Peer('device');
+    expect(() => device.send('a', 'nowhere/bags')).toThrow('ROUTE_NOT_FOUND');
+  });
+});

@@ -1,0 +1,148 @@
+/**
+ * What a node has on its disk, as its parts see it: the ring, who the node is, its streams, its queues, what goes out, what ends
+ * here. One object, so that every durable change is one batch of one frame.
+ */
+import { invariant } from '../assert.ts';
+import { toHex } from '../bytes.ts';
+import { RingmailError } from '../errors.ts';
+import { parseAddress } from '../message/address.ts';
+import type { EndingClass } from '../message/classes.ts';
+import type { StreamKey } from '../message/identity.ts';
+import type { Random } from '../ports.ts';
+import { Queues } from '../queue/queues.ts';
+import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
+import { endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { StreamTable } from './stream-table.ts';
+
+export interface Self {
+  readonly name: string;
+  /** Random id of this store's life, 16 hex digits. */
+  readonly incarnation: string;
+  /** Makes tickets. Never leaves the ring. */
+  readonly secret: Uint8Array;
+}
+
+export interface Account {
+  readonly stream: StreamKey;
+  readonly class: EndingClass;
+  readonly count: number;
+}
+
+export class NodeStore {
+  readonly ring: Ring;
+  readonly streams = new StreamTable();
+  readonly queues: Queues;
+  readonly outgoing: Outgoing;
+  /** Per stream that ends here: the number it goes on with, planned ones counted. */
+  readonly destinations = new Map<number, number>();
+  #self: Self | undefined;
+  readonly #accounts = new Map<string, number>();
+  /** Milliseconds of this step; set by the core before anything else. */
+  nowMs = 0;
+
+  constructor(ring: Ring) {
+    this.ring = ring;
+    this.queues = new Queues(ring.index);
+    this.outgoing = new Outgoing(ring.index);
+  }
+
+  get self(): Self {
+    invariant(this.#self !== undefined, 'the store is loaded');
+    return this.#self;
+  }
+
+  /**
+   * Reads what META and the index say. A ring that never served gets its identity, durable before anything else is. With '' as
+   * its name the node is whatever its ring says.
+   * @throws RING_OTHER_NODE when the ring is another node's
+   */
+  load(name: string, random: Random): void {
+    const { metas, index } = this.ring;
+    const fields = new MetaFields(metaValue(metas, 'node'));
+    const known = fields.text(0);
+    if (known !== '' && name !== '' && known !== name) throw new RingmailError('RING_OTHER_NODE', { path: '', node: known, expected: name });
+    if (known === '') this.#becomes(name, { incarnation: random.bytes(8), secret: random.bytes(16) });
+    else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
+    this.streams.load(metas);
+    for (const [id, value] of metaValues(metas, 'q/')) {
+      const queue = new MetaFields(value);
+      this.queues.define(queue.text(0), { id: Number(id), bytesLimit: queue.number(1) });
+    }
+    for (const [handle, value] of metaValues(metas, 'd/')) this.destinations.set(Number(handle), new MetaFields(value).number(0));
+    for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
+    this.outgoing.load(metas, (handle) => this.streams.key(handle));
+    const slots = [...index.slots()].sort((a, b) => (index.id[a] ?? 0) - (index.id[b] ?? 0));
+    for (const slot of slots) this.place(slot);
+    if (this.ring.report.gaps.length > 0) this.#accountForDamage();
+  }
+
+  /** What the ring lost of outgoing streams becomes gaps of them, so that the destination learns what is missing and why. */
+  #accountForDamage(): void {
+    for (const stream of this.outgoing) {
+      for (const { from, to } of unexplained(stream, this.ring.index)) {
+        const noted = endNumbers(stream, { from, to, class: 'CORRUPT', node: this.self.name });
+        this.commit({ metas: [noted, this.account(stream.handle, 'CORRUPT', to - from + 1)] }, () => {});
+      }
+    }
+  }
+
+  /** A new life of the same store: what it sends from now on belongs to other streams (CUSTODY §3). Durable with `done`. */
+  newIncarnation(random: Random, done: WhenDurable): void {
+    this.#becomes(this.self.name, { incarnation: random.bytes(8), secret: this.self.secret }, done);
+  }
+
+  #becomes(name: string, ids: { incarnation: Uint8Array; secret: Uint8Array }, done: WhenDurable = () => {}): void {
+    this.#self = { name, incarnation: toHex(ids.incarnation), secret: ids.secret };
+    this.commit({ metas: [metaChange('node', [name, ids.incarnation, ids.secret])] }, done);
+  }
+
+  /** A durable message takes its place: in its queue, or among what goes out. */
+  place(slot: number): void {
+    const { index } = this.ring;
+    const queue = index.queue[slot] ?? 0;
+    if (queue !== 0) {
+      this.queues.enqueue(slot);
+      return;
+    }
+    const handle = index.stream[slot] ?? 0;
+    this.outgoing.open(handle, this.streams.key(handle)).list.insert(slot);
+  }
+
+  /** Plans a batch for the next frame; its messages take their place when it is durable, before `done`. @throws as `Ring.append` */
+  commit(batch: Batch, done: WhenDurable, delayMs = 0): void {
+    const opened = (batch.metas ?? []).filter((meta) => meta.key.startsWith('s/'));
+    this.ring.append(batch, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
+      if (outcome === 'durable') {
+        for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
+        for (const slot of slots) this.#placePlanned(slot);
+      }
+      done(outcome, slots);
+    });
+  }
+
+  #placePlanned(slot: number): void {
+    const queue = this.queues.byId(this.ring.index.queue[slot] ?? 0);
+    if (queue !== undefined) queue.plannedBytes -= this.ring.index.bodyBytes[slot] ?? 0;
+    this.place(slot);
+  }
+
+  isLocal(destination: string): boolean {
+    return parseAddress(destination, this.self.name).node === this.self.name;
+  }
+
+  /** Counts a loss, durably, in the frame of what caused it. */
+  account(handle: number, ending: EndingClass, count: number): MetaChange {
+    const key = `${handle}/${ending}`;
+    const total = (this.#accounts.get(key) ?? 0) + count;
+    this.#accounts.set(key, total);
+    return metaChange(`a/${key}`, total);
+  }
+
+  accounts(): Account[] {
+    return [...this.#accounts].map(([key, count]) => {
+      const [handle = '', ending = ''] = key.split('/');
+      return { stream: this.streams.key(Number(handle)), class: ending as EndingClass, count };
+    });
+  }
+}

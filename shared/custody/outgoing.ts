@@ -1,0 +1,149 @@
+/**
+ * Streams that leave this node, and what it still holds of them: messages in order of number, and gaps to hand over. A message
+ * stays until the next node has it on disk.
+ */
+import type { EndingClass } from '../message/classes.ts';
+import type { StreamKey } from '../message/identity.ts';
+import { SlotList } from '../queue/slot-list.ts';
+import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
+import type { MetaTable } from '../ring/meta-table.ts';
+import { type MetaChange, MetaFields, metaChange, metaDelete, metaValues } from './meta-keys.ts';
+import type { Item } from './session.ts';
+
+/** Numbers that ended, or went another way, before the next node had them. `class` undefined: elsewhere. */
+export interface HeldGap {
+  readonly from: number;
+  readonly to: number;
+  readonly class: EndingClass | undefined;
+  readonly node: string;
+}
+
+export interface OutStream {
+  readonly handle: number;
+  readonly key: StreamKey;
+  readonly list: SlotList;
+  /** Numbers below are the next node's. */
+  lo: number;
+  /** The number the next message gets, planned ones counted. */
+  next: number;
+  /** Ascending, disjoint. */
+  readonly gaps: HeldGap[];
+}
+
+/** Lists of outgoing streams are told apart from those of queues by the sign of their number. */
+function listId(handle: number): number {
+  return -1 - handle;
+}
+
+export class Outgoing {
+  readonly #index: MessageIndex;
+  readonly #streams = new Map<number, OutStream>();
+
+  constructor(index: MessageIndex) {
+    this.#index = index;
+  }
+
+  load(metas: MetaTable, keyOf: (handle: number) => StreamKey): void {
+    for (const [handle, value] of metaValues(metas, 'o/')) {
+      const fields = new MetaFields(value);
+      const stream = this.open(Number(handle), keyOf(Number(handle)));
+      stream.lo = fields.number(0);
+      stream.next = fields.number(1);
+    }
+    for (const [rest, value] of metaValues(metas, 'g/')) {
+      const [handle = '', from = ''] = rest.split('/');
+      const fields = new MetaFields(value);
+      const ending = fields.text(1);
+      const gap = { from: Number(from), to: fields.number(0), class: ending === '' ? undefined : (ending as EndingClass) };
+      this.open(Number(handle), keyOf(Number(handle))).gaps.push({ ...gap, node: fields.text(2) });
+    }
+    for (const stream of this.#streams.values()) stream.gaps.sort((a, b) => a.from - b.from);
+  }
+
+  open(handle: number, key: StreamKey): OutStream {
+    let stream = this.#streams.get(handle);
+    if (stream === undefined) {
+      const list = new SlotList(this.#index, listId(handle), 'number');
+      stream = { handle, key, list, lo: 1, next: 1, gaps: [] };
+      this.#streams.set(handle, stream);
+    }
+    return stream;
+  }
+
+  find(handle: number): OutStream | undefined {
+    return this.#streams.get(handle);
+  }
+
+  [Symbol.iterator](): IterableIterator<OutStream> {
+    return this.#streams.values();
+  }
+
+  /** Messages held. */
+  get count(): number {
+    let count = 0;
+    for (const stream of this.#streams.values()) count += stream.list.count;
+    return count;
+  }
+}
+
+export function isDrained(stream: OutStream): boolean {
+  return stream.list.count === 0 && stream.gaps.length === 0;
+}
+
+export function counterChange(stream: OutStream): MetaChange {
+  return metaChange(`o/${stream.handle}`, [stream.lo, stream.next]);
+}
+
+/** Notes that numbers ended here before the next node had them. Returns what must be stored in the frame that ends them. */
+export function endNumbers(stream: OutStream, gap: HeldGap): MetaChange {
+  const at = stream.gaps.findIndex((other) => other.from > gap.from);
+  stream.gaps.splice(at === -1 ? stream.gaps.length : at, 0, gap);
+  return metaChange(`g/${stream.handle}/${gap.from}`, [gap.to, gap.class ?? '', gap.node]);
+}
+
+/** Numbers that a damaged ring no longer explains: neither a message, nor a gap, nor below `lo`. */
+export function unexplained(stream: OutStream, index: MessageIndex): { from: number; to: number }[] {
+  const known: { from: number; to: number }[] = [...stream.gaps];
+  for (let slot = stream.list.head; slot !== NO_SLOT; slot = stream.list.next(slot)) {
+    const number = index.number[slot] ?? 0;
+    known.push({ from: number, to: number });
+  }
+  known.sort((a, b) => a.from - b.from);
+  const missing: { from: number; to: number }[] = [];
+  let expected = stream.lo;
+  for (const { from, to } of [...known, { from: stream.next, to: stream.next }]) {
+    if (from > expected) missing.push({ from: expected, to: from - 1 });
+    expected = Math.max(expected, to + 1);
+  }
+  return missing;
+}
+
+/** What the next node's cursor frees: ids of messages, and changes of META. The messages leave their list now. */
+export function freeBelow(stream: OutStream, cursor: number, index: MessageIndex): { ids: number[]; changes: MetaChange[] } {
+  const ids: number[] = [];
+  const changes: MetaChange[] = [];
+  for (let slot = stream.list.head; slot !== NO_SLOT && (index.number[slot] ?? 0) < cursor; slot = stream.list.head) {
+    ids.push(index.id[slot] ?? 0);
+    stream.list.remove(slot);
+  }
+  while (stream.gaps[0] !== undefined && stream.gaps[0].to < cursor) {
+    changes.push(metaDelete(`g/${stream.handle}/${stream.gaps[0].from}`));
+    stream.gaps.shift();
+  }
+  stream.lo = Math.max(stream.lo, cursor);
+  stream.next = Math.max(stream.next, cursor);
+  changes.push(counterChange(stream));
+  return { ids, changes };
+}
+
+/** The item at `number` when it is no message: what was noted about it, or that nobody knows (the ring lost it). */
+export function gapAt(stream: OutStream, number: number, next: number, self: string): Item {
+  if (number < stream.lo) return { kind: 'elsewhere', number, to: stream.lo - 1 };
+  const held = stream.gaps.find((gap) => gap.from <= number && number <= gap.to);
+  if (held === undefined) {
+    const later = stream.gaps.find((gap) => gap.from > number);
+    return { kind: 'gap', number, to: Math.min(next, later?.from ?? next) - 1, class: 'CORRUPT', node: self };
+  }
+  if (held.class === undefined) return { kind: 'elsewhere', number, to: held.to };
+  return { kind: 'gap', number, to: held.to, class: held.class, node: held.node };
+}

@@ -1,0 +1,198 @@
+/**
+ * The receiving side of custody: who sends to this node, what it has of each, and the one rule that decides: an item is accepted
+ * only at the *planned* cursor of its stream from this neighbour, stored with the cursor's move in one frame, and only the
+ * *durable* cursor is ever told to anyone.
+ */
+import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
+import { hasCode } from '../errors.ts';
+import { type StreamKey, streamText } from '../message/identity.ts';
+import type { Intake } from './intake.ts';
+import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
+import type { NodeStore } from './node-store.ts';
+import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
+import { judgeTicket } from './ticket.ts';
+
+/** Bytes a neighbour may have outstanding per stream, at the most. */
+export const CREDIT_BYTES_MAX = 256 * 1024;
+
+interface Cursor {
+  readonly key: StreamKey;
+  planned: number;
+  durable: number;
+}
+
+interface Neighbour {
+  readonly id: number;
+  readonly name: string;
+  readonly incarnation: string;
+  ticket: Uint8Array;
+  readonly cursors: Map<string, Cursor>;
+  session: ReceiverSession | undefined;
+}
+
+/** One neighbour's present session. A newer one, over whatever port, fences it. */
+export interface ReceiverSession {
+  readonly sender: string;
+  readonly incarnation: string;
+  readonly nonce: Uint8Array;
+  state: 'offered' | 'confirmed' | 'fenced';
+  /** Current once the session is confirmed. */
+  readonly ticket: Uint8Array;
+}
+
+/** `new`: planned, `whenDurable` will be called. `repeat`: known. `ahead`: out of sequence. `no-room`: later. `stale`: old session. */
+export type Acceptance = 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale';
+
+export class CustodyReceiver {
+  /** Offers that showed a ticket never given. */
+  forkCount = 0;
+  repeatCount = 0;
+  readonly #store: NodeStore;
+  readonly #intake: Intake;
+  readonly #neighbours = new Map<string, Neighbour>();
+  readonly #sessions = new Map<ReceiverSession, Neighbour>();
+  #nextId = 1;
+
+  constructor(store: NodeStore, intake: Intake) {
+    this.#store = store;
+    this.#intake = intake;
+  }
+
+  load(): void {
+    const { metas } = this.#store.ring;
+    for (const [id, value] of metaValues(metas, 'f/')) {
+      const fields = new MetaFields(value);
+      this.#enter(Number(id), { name: fields.text(0), incarnation: fields.hex(1), ticket: fields.bytes(2) });
+    }
+    const byId = new Map([...this.#neighbours.values()].map((neighbour) => [neighbour.id, neighbour]));
+    for (const [rest, value] of metaValues(metas, 'c/')) {
+      const [id = '', handle = ''] = rest.split('/');
+      const key = this.#store.streams.key(Number(handle));
+      const cursor = new MetaFields(value).number(0);
+      byId.get(Number(id))?.cursors.set(streamText(key), { key, planned: cursor, durable: cursor });
+    }
+  }
+
+  /** Names of the nodes that send to this one. */
+  senders(): string[] {
+    return [...new Set([...this.#neighbours.values()].map((neighbour) => neighbour.name))];
+  }
+
+  /** Judges an offer. With a welcome comes the session, which fences the one before; a repeated offer gets its session again. */
+  offered(offer: Offer): { answer: Answer; session: ReceiverSession | undefined } {
+    const known = this.#neighbours.get(`${offer.sender}:${offer.incarnation}`);
+    const { secret } = this.#store.self;
+    const judged = judgeTicket(secret, known?.ticket ?? NO_TICKET, known === undefined ? { ...offer, ticket: NO_TICKET } : offer);
+    if (judged.kind === 'fork') {
+      this.forkCount += 1;
+      return { answer: this.#answer('fork', offer, NO_TICKET, []), session: undefined };
+    }
+    const neighbour = known ?? this.#enter(this.#nextId, { name: offer.sender, incarnation: offer.incarnation, ticket: NO_TICKET });
+    const session = this.#sessionFor(neighbour, offer, judged.ticket);
+    const cursors = offer.streams.map(({ stream }) => this.#answered(neighbour, stream));
+    return { answer: this.#answer('welcome', offer, judged.ticket, cursors), session };
+  }
+
+  /** What this node has of a stream, in words that can be told: durable. */
+  cursorOf(session: ReceiverSession, stream: StreamKey): AnsweredStream {
+    const neighbour = this.#sessions.get(session);
+    return neighbour === undefined ? { stream, cursor: 1, credit: 0 } : this.#answered(neighbour, stream);
+  }
+
+  /** The first good packet of a session: its ticket becomes the current one, durably. */
+  confirm(session: ReceiverSession): void {
+    const neighbour = this.#sessions.get(session);
+    if (neighbour === undefined || session.state !== 'offered') return;
+    session.state = 'confirmed';
+    this.#store.commit({ metas: [this.#ticketChange(neighbour, session.ticket)] }, () => {});
+  }
+
+  /** Takes an item of a session, or says why not. `whenDurable` is called once when its frame is on the disk. */
+  item(session: ReceiverSession, at: { stream: StreamKey; item: Item }, whenDurable: () => void): Acceptance {
+    const neighbour = this.#sessions.get(session);
+    if (neighbour === undefined || session.state === 'fenced') return 'stale';
+    const cursor = this.#cursor(neighbour, at.stream);
+    const next = afterItem(at.item);
+    if (next <= cursor.planned) {
+      this.repeatCount += 1;
+      return 'repeat';
+    }
+    if (at.item.number > cursor.planned) return 'ahead';
+    const item = at.item.kind === 'message' ? at.item : { ...at.item, number: cursor.planned };
+    return this.#keep(neighbour, session, { cursor, item, next, whenDurable });
+  }
+
+  #keep(
+    neighbour: Neighbour,
+    session: ReceiverSession,
+    what: { cursor: Cursor; item: Item; next: number; whenDurable: () => void },
+  ): Acceptance {
+    const { cursor, item, next } = what;
+    try {
+      const planned = this.#intake.accept(cursor.key, item);
+      if (planned === undefined) return 'no-room';
+      const handle = this.#store.streams.find(cursor.key) ?? 0;
+      const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
+      if (session.state === 'offered') metas.push(this.#ticketChange(neighbour, session.ticket));
+      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome) => {
+        if (outcome !== 'durable') return;
+        cursor.durable = Math.max(cursor.durable, next);
+        what.whenDurable();
+      });
+      planned.settle();
+    } catch (error) {
+      if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'BUSY') || hasCode(error, 'NODE_STOPPED')) return 'no-room';
+      throw error;
+    }
+    session.state = 'confirmed';
+    cursor.planned = next;
+    return 'new';
+  }
+
+  #sessionFor(neighbour: Neighbour, offer: Offer, ticket: Uint8Array): ReceiverSession {
+    const old = neighbour.session;
+    if (old !== undefined && equalBytes(old.nonce, offer.nonce)) return old;
+    if (old !== undefined) {
+      old.state = 'fenced';
+      this.#sessions.delete(old);
+    }
+    const session: ReceiverSession = { sender: offer.sender, incarnation: offer.incarnation, nonce: offer.nonce, state: 'offered', ticket };
+    neighbour.session = session;
+    this.#sessions.set(session, neighbour);
+    return session;
+  }
+
+  #answer(kind: Answer['kind'], offer: Offer, ticket: Uint8Array, cursors: AnsweredStream[]): Answer {
+    const { self, ring } = this.#store;
+    const { name: receiver, incarnation } = self;
+    return { kind, receiver, incarnation, epoch: ring.epoch, nonce: offer.nonce, ticket, cursors };
+  }
+
+  #answered(neighbour: Neighbour, stream: StreamKey): AnsweredStream {
+    const cursor = this.#cursor(neighbour, stream).durable;
+    return { stream, cursor, credit: this.#intake.creditFor(stream, CREDIT_BYTES_MAX) };
+  }
+
+  #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
+    const text = streamText(key);
+    let cursor = neighbour.cursors.get(text);
+    if (cursor === undefined) {
+      cursor = { key, planned: 1, durable: 1 };
+      neighbour.cursors.set(text, cursor);
+    }
+    return cursor;
+  }
+
+  #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {
+    neighbour.ticket = ticket;
+    const incarnation = fromHex(neighbour.incarnation) ?? NO_BYTES;
+    return metaChange(`f/${neighbour.id}`, [neighbour.name, incarnation, ticket]);
+  }
+
+  #enter(id: number, who: { name: string; incarnation: string; ticket: Uint8Array }): Neighbour {
+    const neighbour: Neighbour = { id, ...who, cursors: new Map(), session: undefined };
+    this.#neighbours.set(`${who.name}:${who.incarnation}`, neighbour);
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    return neighbour;
+  }
+}

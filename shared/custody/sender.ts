@@ -1,0 +1,265 @@
+/**
+ * The sending side of custody on one hop: the offer, what may be transmitted, and what the receiver's cursor frees.
+ *
+ *            offer()            answer: welcome          ticket durable
+ *   idle ──────────▶ offered ───────────────▶ ticketing ──────────────▶ ready
+ *     ▲                 │ answer: fork, or a cursor beyond `sent`          │
+ *     └── lost() ◀──────┴──▶ forked                       lost() ◀─────────┘
+ *
+ * Nothing is transmitted before it is durable here, and before the new ticket is. What was transmitted stays until the receiver's
+ * durable cursor passes it. `sent` is the highest number + 1 handed over in this opening of the store, or `base` at its begin:
+ * a cursor beyond it cannot be honest (CUSTODY §3).
+ */
+import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
+import { type StreamKey, streamText } from '../message/identity.ts';
+import type { Random } from '../ports.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
+import { Bodies } from './bodies.ts';
+import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
+import type { NodeStore } from './node-store.ts';
+import { endNumbers, freeBelow, gapAt, isDrained, type OutStream } from './outgoing.ts';
+import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
+
+/** Freed messages leave the ring with the next frame, or with one of their own after this long. */
+export const FREE_DELAY_MS = 50;
+
+/** A stream as one session sees it. */
+export interface SendingStream {
+  readonly out: OutStream;
+  readonly key: StreamKey;
+  /** Durable at the receiver. */
+  cursor: number;
+  /** Next number to hand over. */
+  send: number;
+  /** Bytes allowed beyond the cursor; from the receiver. */
+  credit: number;
+  /** The message handed over last: where the search for the next one begins. */
+  last: { slot: number; id: number };
+}
+
+export type SenderState = 'idle' | 'offered' | 'ticketing' | 'ready' | 'forked';
+
+/** `loading`: it is being read from the ring; ask again after the next step. */
+export type Taken = { readonly kind: 'item'; readonly item: Item } | { readonly kind: 'loading' } | { readonly kind: 'nothing' };
+
+export class CustodySender {
+  state: SenderState = 'idle';
+  /** Cursors of forwarded streams beyond `sent`: this store was rolled back, the messages are safe beyond it. */
+  rolledBackCount = 0;
+  /** Words of older sessions, or impossible ones. */
+  staleCount = 0;
+  freedCount = 0;
+  /** Numbers asked for that were freed here long ago: the receiver lost them, or never had them. */
+  elsewhereCount = 0;
+  receiver = '';
+  readonly hop: string;
+  readonly #store: NodeStore;
+  readonly #random: Random;
+  readonly #streams = new Map<number, SendingStream>();
+  readonly #sent = new Map<number, number>();
+  readonly #bodies: Bodies;
+  #ticket: Uint8Array = NO_TICKET;
+  #ticketNonce: Uint8Array = new Uint8Array(NONCE_BYTES);
+  #nonce: Uint8Array = NO_BYTES;
+
+  constructor(store: NodeStore, hop: string, random: Random) {
+    this.#store = store;
+    this.#bodies = new Bodies(store.ring);
+    this.hop = hop;
+    this.#random = random;
+  }
+
+  /** Reads the ticket, and fixes `base` at the first opening after it was stored. */
+  load(): void {
+    const { metas } = this.#store.ring;
+    const fields = new MetaFields(metaValue(metas, `t/${this.hop}`));
+    if (fields.bytes(2).length === 0) return;
+    this.receiver = fields.text(0);
+    this.#ticket = fields.bytes(2);
+    this.#ticketNonce = fields.bytes(3);
+    for (const [handle, base] of metaValues(metas, `b/${this.hop}/`)) this.#sent.set(Number(handle), new MetaFields(base).number(0));
+    if (fields.number(4) === 1) return;
+    const changes: MetaChange[] = [];
+    for (const out of this.#store.outgoing) {
+      if (this.#sent.get(out.handle) === out.next) continue;
+      this.#sent.set(out.handle, out.next);
+      changes.push(metaChange(`b/${this.hop}/${out.handle}`, out.next));
+    }
+    changes.push(this.#ticketChange(fields.text(0), fields.bytes(1), 1));
+    for (const change of changes) this.#store.commit({ metas: [change] }, () => {});
+  }
+
+  /** A fresh offer; whatever session there was is over. */
+  offer(): Offer {
+    this.lost();
+    this.state = 'offered';
+    this.#nonce = this.#random.bytes(NONCE_BYTES);
+    const { self, ring, outgoing } = this.#store;
+    const streams = [...outgoing].filter((out) => out.next > 1).map((out) => ({ stream: out.key, lo: out.lo, next: out.next }));
+    const { name: sender, incarnation } = self;
+    const ticket = { ticket: this.#ticket, ticketNonce: this.#ticketNonce };
+    return { sender, incarnation, epoch: ring.epoch, nonce: this.#nonce, ...ticket, streams };
+  }
+
+  /** The session is over. What was handed over and not freed will be handed over again. */
+  lost(): void {
+    if (this.state !== 'forked') this.state = 'idle';
+    this.#streams.clear();
+    this.#bodies.clear();
+    this.#nonce = NO_BYTES;
+  }
+
+  /** True for words of the present session. */
+  isCurrent(nonce: Uint8Array): boolean {
+    const current = this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);
+    if (!current) this.staleCount += 1;
+    return current;
+  }
+
+  /** The answer to our offer; others are counted and ignored. Transmission may start once `state` is `ready`. */
+  answered(answer: Answer): void {
+    if (this.state !== 'offered' || !this.isCurrent(answer.nonce)) return;
+    if (answer.kind === 'fork' || answer.cursors.some((cursor) => this.#isImpossible(cursor.stream, cursor.cursor))) {
+      this.state = 'forked';
+      return;
+    }
+    for (const { stream, cursor, credit } of answer.cursors) this.declared(stream, cursor, credit);
+    this.receiver = answer.receiver;
+    this.#ticket = answer.ticket;
+    this.#ticketNonce = this.#nonce;
+    this.state = 'ticketing';
+    const incarnation = fromHex(answer.incarnation) ?? NO_BYTES;
+    const nonce = this.#nonce;
+    this.#store.commit({ metas: [this.#ticketChange(answer.receiver, incarnation, 0)] }, (outcome) => {
+      if (outcome === 'durable' && this.state === 'ticketing' && nonce === this.#nonce) this.state = 'ready';
+    });
+  }
+
+  /** Where the receiver stands in a stream: from its answer, or to a stream declared later. */
+  declared(key: StreamKey, cursor: number, credit: number): void {
+    const out = this.#find(key);
+    if (out === undefined) return;
+    this.#streams.set(out.handle, { out, key, cursor, send: cursor, credit, last: NOWHERE });
+    this.#free(out, cursor);
+  }
+
+  /** Streams that hold something for the receiver, most urgent first. Those the receiver never spoke of begin at 1. */
+  streamsWithWork(): SendingStream[] {
+    const work: SendingStream[] = [];
+    for (const out of this.#store.outgoing) {
+      if (isDrained(out)) continue;
+      const stream = this.stream(out);
+      if (stream.send < out.next || stream.send < out.lo) work.push(stream);
+    }
+    return work.sort((a, b) => b.key.priority - a.key.priority || a.out.handle - b.out.handle);
+  }
+
+  stream(out: OutStream): SendingStream {
+    let stream = this.#streams.get(out.handle);
+    if (stream === undefined) {
+      stream = { out, key: out.key, cursor: 1, send: 1, credit: Number.MAX_SAFE_INTEGER, last: NOWHERE };
+      this.#streams.set(out.handle, stream);
+    }
+    return stream;
+  }
+
+  /** The item at the stream's place, and the place moves on. Messages not yet durable here are `nothing`. */
+  take(stream: SendingStream): Taken {
+    const { out } = stream;
+    const { index } = this.#store.ring;
+    const { last } = stream;
+    let slot = index.id[last.slot] === last.id && (index.number[last.slot] ?? 0) < stream.send ? last.slot : out.list.head;
+    while (slot !== NO_SLOT && (index.number[slot] ?? 0) < stream.send) slot = out.list.next(slot);
+    const number = slot === NO_SLOT ? this.#durableNext(out) : (index.number[slot] ?? 0);
+    if (stream.send < number) return this.#handOver(stream, gapAt(out, stream.send, number, this.#store.self.name));
+    if (slot === NO_SLOT) return { kind: 'nothing' };
+    const envelope = this.#bodies.get(slot);
+    if (envelope === 'corrupt') this.#endCorrupt(out, slot);
+    if (typeof envelope === 'string') return { kind: 'loading' };
+    stream.last = { slot, id: index.id[slot] ?? 0 };
+    return this.#handOver(stream, { kind: 'message', number, envelope });
+  }
+
+  /** Hand over again from `number` on, or from the cursor if that is higher. */
+  rewind(stream: SendingStream, number: number): void {
+    stream.send = Math.max(stream.cursor, number);
+  }
+
+  /** The receiver has everything below `cursor` on its disk. A cursor beyond what was handed over is counted and ignored. */
+  acknowledged(key: StreamKey, cursor: number, credit: number): void {
+    const out = this.#find(key);
+    if (out === undefined) return;
+    if (this.#isImpossible(key, cursor)) {
+      this.staleCount += 1;
+      return;
+    }
+    const stream = this.stream(out);
+    stream.credit = credit;
+    if (cursor <= stream.cursor) return;
+    stream.cursor = cursor;
+    stream.send = Math.max(stream.send, cursor);
+    this.#free(out, cursor);
+  }
+
+  #free(out: OutStream, cursor: number): void {
+    if (cursor <= out.lo) return;
+    const { ids, changes } = freeBelow(out, cursor, this.#store.ring.index);
+    this.freedCount += ids.length;
+    const acks = ids.map((id) => ({ id, reason: 'handed-over' as const }));
+    for (let at = 0; at === 0 || at < acks.length; at += FREE_BATCH_COUNT) {
+      const last = at + FREE_BATCH_COUNT >= acks.length;
+      const batch = { acks: acks.slice(at, at + FREE_BATCH_COUNT), metas: last ? changes : [] };
+      this.#store.commit(batch, () => {}, FREE_DELAY_MS);
+    }
+  }
+
+  #handOver(stream: SendingStream, item: Item): Taken {
+    stream.send = afterItem(item);
+    if (item.kind === 'elsewhere') this.elsewhereCount += item.to - item.number + 1;
+    this.#sent.set(stream.out.handle, Math.max(this.#sent.get(stream.out.handle) ?? 1, stream.send));
+    return { kind: 'item', item };
+  }
+
+  /** Without a message in the list everything below this has ended or gone: planned numbers are not among it. */
+  #durableNext(out: OutStream): number {
+    const lastGap = out.gaps.at(-1);
+    return Math.max(out.lo, lastGap === undefined ? 1 : lastGap.to + 1);
+  }
+
+  /** An own stream's cursor beyond `sent` is a fork; a forwarded one's only says that we were rolled back. */
+  #isImpossible(key: StreamKey, cursor: number): boolean {
+    const out = this.#find(key);
+    if (out === undefined || cursor <= Math.max(this.#sent.get(out.handle) ?? 1, out.lo)) return false;
+    if (key.origin === this.#store.self.name) return true;
+    this.rolledBackCount += 1;
+    return false;
+  }
+
+  /** A body that fails its checksum ends here: the stream goes on over a gap. */
+  #endCorrupt(out: OutStream, slot: number): void {
+    const { ring, self } = this.#store;
+    const number = ring.index.number[slot] ?? 0;
+    out.list.remove(slot);
+    const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: self.name });
+    const acks = [{ id: ring.index.id[slot] ?? 0, reason: 'corrupt' as const }];
+    this.#store.commit({ acks, metas: [noted, this.#store.account(out.handle, 'CORRUPT', 1)] }, () => {});
+  }
+
+  #find(key: StreamKey): OutStream | undefined {
+    const handle = this.#store.streams.find(key);
+    return handle === undefined ? undefined : this.#store.outgoing.find(handle);
+  }
+
+  #ticketChange(receiver: string, incarnation: Uint8Array, based: 0 | 1): MetaChange {
+    return metaChange(`t/${this.hop}`, [receiver, incarnation, this.#ticket, this.#ticketNonce, based]);
+  }
+
+  /** For people: what this hop stands at. */
+  describe(): string {
+    return `${this.hop}: ${this.state}, ${[...this.#streams.values()].map((s) => `${streamText(s.key)} ${s.cursor}`).join(', ')}`;
+  }
+}
+
+const NOWHERE = { slot: 0, id: -1 };
+/** Messages freed per batch: their entries stay well within a small frame. */
+const FREE_BATCH_COUNT = 1000;

@@ -1,0 +1,34 @@
+/** What a handshake comes to, for whichever side. */
+import type { ReceiverSession } from '../custody/receiver.ts';
+import type { ReceiveLimits } from './handshake-packets.ts';
+import type { Inbound } from './inbound.ts';
+import type { Outbound } from './outbound.ts';
+import type { PacketSize } from './packet-size.ts';
+
+export interface Peer {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly limits: ReceiveLimits;
+  /** `at-times`: it sleeps; its silence says nothing. */
+  readonly awake: 'always' | 'at-times';
+}
+
+export interface Agreed {
+  readonly sid: number;
+  readonly peer: Peer;
+  readonly outbound: Outbound | undefined;
+  /** Of the DATA packets of `outbound`. */
+  readonly dataSize: PacketSize | undefined;
+  readonly inbound: { readonly streams: Inbound; readonly session: ReceiverSession } | undefined;
+  readonly keepaliveS: number;
+}
+
+export type HandshakeEvent =
+  | { readonly kind: 'nothing' }
+  /** Counted: not for this side, not now, or of another attempt. */
+  | { readonly kind: 'ignored' }
+  | { readonly kind: 'agreed'; readonly agreed: Agreed }
+  /** The session is over; a new attempt after the rest. */
+  | { readonly kind: 'over'; readonly reason: string; readonly restMs: number }
+  /** Another line has the custody sender now. */
+  | { readonly kind: 'taken' };

@@ -1,0 +1,21 @@
+import type { EndingClass } from '../message/classes.ts';
+
+/** The byte that stands for an ending class in a GAP. None is ever reused. */
+export const CLASS_CODE = {
+  UNUSED: 0,
+  EXPIRED: 1,
+  PURGED: 2,
+  DROPPED: 3,
+  CORRUPT: 4,
+  REJECTED: 5,
+  BAD_DST_Q: 6,
+  Q_EXCEED_QUOTA: 7,
+  BAD_TELEGRAM: 8,
+  BROKER_REFUSED: 9,
+  TOO_LARGE: 10,
+  POISON: 11,
+} as const satisfies Record<EndingClass, number>;
+/** The class a byte stands for; undefined for one of a later version. */
+export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(
+  Object.entries(CLASS_CODE).map(([name, code]) => [code as number, name as EndingClass]),
+);

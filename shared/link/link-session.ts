@@ -1,0 +1,440 @@
+/**
+ * The link over one line, as a step machine: bytes and time in; bytes to write, words for the log and the wish to close out. It does
+ * no I/O and has no clock; whoever calls it calls `pump` after every step of the node (docs/link-session.md).
+ *
+ *   bytes ──▶ Deframer ──▶ plain packets ──▶ Dialler | Acceptor ──agreed──▶ Exchange
+ *                     └──▶ sealed packets ────────────────────────────────▶ Exchange ──▶ custody receiver, custody sender
+ *   Dialler, Acceptor, Exchange ──packets──▶ Pacing ──▶ write
+ *
+ *   state of the line     opened ▶ open ▶ stopped (BYE said) | closed
+ *   no good packet on a socket for 30 s: the wish to close it, so that the shell connects anew; a serial line is never given up
+ */
+import { invariant } from '../assert.ts';
+import { concatBytes } from '../bytes.ts';
+import type { NodeStore } from '../custody/node-store.ts';
+import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
+import type { CustodySender } from '../custody/sender.ts';
+import type { Random } from '../ports.ts';
+import { Acceptor } from './acceptor.ts';
+import type { Agreed, HandshakeEvent } from './agreed.ts';
+import { frameForLine } from './cobs.ts';
+import { Deframer, looksLikeText } from './deframer.ts';
+import { Dialler, HELLO_MS_MAX } from './dialler.ts';
+import { earliest } from './earliest.ts';
+import { type Condition, Exchange, type Verdict } from './exchange.ts';
+import { type LineProfile, lineProfile } from './line-profile.ts';
+import { LogValve, printable } from './log-valve.ts';
+import { KEEPALIVE_S } from './offer-packets.ts';
+import { Pacing } from './pacing.ts';
+import { BYE_REASON, HELLO_BYTES_MAX } from './packet-layout.ts';
+import { decodePacket, encodePacket, type PlainPacket, type SealedPacket } from './packets.ts';
+
+/** `dial`: we offer what we hold. `accept`: we answer offers. */
+export type LinkRole = 'dial' | 'accept';
+
+export type LinkOutput =
+  | { readonly kind: 'write'; readonly bytes: Uint8Array }
+  | { readonly kind: 'close'; readonly reason: string }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string };
+
+export interface LinkSessionOptions {
+  readonly role: LinkRole;
+  readonly store: NodeStore;
+  /** Needed to dial; not used to accept. */
+  readonly sender: CustodySender | undefined;
+  readonly receiver: CustodyReceiver;
+  readonly random: Random;
+  /** Bits per second; undefined: a socket. */
+  readonly baud: number | undefined;
+}
+
+/** A socket without a good packet for this long is half open, or leads to somebody else. */
+export const SOCKET_SILENCE_MS = 30_000;
+/** No cursor of a stream with credit moves for this long: a new session. Doubled each time in vain. */
+export const PROGRESS_MS_MIN = 30_000;
+const PROGRESS_MS_MAX = 300_000;
+/** The acceptor lets the dialler ping first. */
+const ACCEPTOR_PATIENCE = 1.2;
+/** Fewer printable bytes than this are more likely noise than words. */
+const WORD_BYTES_MIN = 4;
+/** Plain packets that wait for the line. More are repeats. */
+const PLAIN_WAITING_MAX = 8;
+
+interface Current {
+  readonly sid: number;
+  readonly exchange: Exchange;
+  /** Of the accepting side, until the other side has proved that it has our answer. */
+  unconfirmed: ReceiverSession | undefined;
+}
+
+export class LinkSession {
+  readonly #role: LinkRole;
+  readonly #options: LinkSessionOptions;
+  readonly #profile: LineProfile;
+  readonly #handshake: Dialler | Acceptor;
+  readonly #deframer: Deframer;
+  readonly #pacing: Pacing;
+  readonly #valve = new LogValve();
+  readonly #outputs: LinkOutput[] = [];
+  #plain: PlainPacket[] = [];
+  #chunks: Uint8Array[] = [];
+  #line: 'new' | 'open' | 'stopped' | 'closed' = 'new';
+  #current: Current | undefined;
+  #formerSid: number | undefined;
+  #goodAtMs = 0;
+  #closing: 'not' | 'asked' = 'not';
+  #progressMs = PROGRESS_MS_MIN;
+  #isBlocked = false;
+  #nowMs = 0;
+  readonly #counters = {
+    packetsSent: 0,
+    packetsReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    runsCorrupt: 0,
+    runsMalformed: 0,
+    runsTooLong: 0,
+    bytesDiscarded: 0,
+    consoleRuns: 0,
+    formerSession: 0,
+    unknown: 0,
+    ignored: 0,
+    sessions: 0,
+    silences: 0,
+  };
+  #past: Record<string, number> = {};
+
+  constructor(options: LinkSessionOptions) {
+    const { role, store, sender, receiver, random, baud } = options;
+    this.#role = role;
+    this.#options = options;
+    this.#profile = lineProfile(baud);
+    this.#deframer = new Deframer(Math.max(HELLO_BYTES_MAX, this.#profile.packetBytesTaken));
+    this.#pacing = new Pacing(this.#profile);
+    const shared = { store, random, profile: this.#profile, say: (packet: PlainPacket) => this.#say(packet), log: this.#log };
+    if (role === 'accept') {
+      this.#handshake = new Acceptor({ ...shared, receiver });
+    } else {
+      invariant(sender !== undefined, 'a dialler has something to offer from');
+      this.#handshake = new Dialler({ ...shared, sender });
+    }
+  }
+
+  /** The line is open. Once. */
+  opened(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#line = 'open';
+    this.#goodAtMs = nowMs;
+    if (this.#handshake instanceof Dialler) this.#handshake.start(nowMs);
+    else this.#handshake.knock(nowMs);
+  }
+
+  /** What the line delivered. Never throws on any bytes. */
+  bytes(chunk: Uint8Array, nowMs: number): void {
+    if (!this.#isUsable) return;
+    this.#nowMs = nowMs;
+    this.#counters.bytesReceived += chunk.length;
+    for (const event of this.#deframer.push(chunk)) {
+      switch (event.kind) {
+        case 'frame':
+          this.#frame(event.bytes, nowMs);
+          break;
+        case 'console':
+          this.#console(event.text);
+          break;
+        case 'discarded':
+          this.#counters.bytesDiscarded += event.bytes;
+          if (event.reason === 'too-long') this.#counters.runsTooLong += 1;
+          else this.#counters.runsMalformed += 1;
+          break;
+      }
+    }
+  }
+
+  /** What the line holds unsent; 0: it has drained. */
+  unsent(unsentBytes: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#pacing.unsent(unsentBytes);
+  }
+
+  /** The line is gone. */
+  closed(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#line = 'closed';
+    this.#endCurrent();
+    this.#endHandshake();
+  }
+
+  /** Says BYE, so that the other side need not wait for silence. Nothing is said after it. */
+  stop(nowMs: number): void {
+    if (this.#line !== 'open') return;
+    this.#nowMs = nowMs;
+    if (this.#current !== undefined) this.#write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, 0);
+    this.#line = 'stopped';
+    this.#flush();
+    this.#endCurrent();
+    this.#endHandshake();
+  }
+
+  /** Goes on as far as line, disk and clock allow. Called after every step of the node. */
+  pump(nowMs: number): void {
+    if (!this.#isUsable) return;
+    this.#nowMs = nowMs;
+    if (this.#handshake instanceof Dialler) this.#event(this.#handshake.pump(nowMs), nowMs);
+    const current = this.#current;
+    if (current !== undefined) this.#condition(this.#watch(current, nowMs), nowMs);
+    this.#closeIfSilent(nowMs);
+    this.#fill(nowMs);
+  }
+
+  /** When `pump` is wanted next, if nothing else happens. */
+  get wakeAtMs(): number | undefined {
+    if (!this.#isUsable) return undefined;
+    const { exchange, unconfirmed } = this.#current ?? {};
+    return earliest(
+      this.#handshake instanceof Dialler ? this.#handshake.wakeAtMs : undefined,
+      unconfirmed === undefined ? exchange?.wakeAtMs : exchange?.silentAtMs,
+      // What is due now and cannot be written is not a reason to wake up.
+      this.#isBlocked ? this.#pacing.mayWriteAtMs : unconfirmed === undefined ? exchange?.ackAtMs : undefined,
+      this.#closesAtMs,
+    );
+  }
+
+  takeOutputs(): LinkOutput[] {
+    return this.#outputs.length === 0 ? [] : this.#outputs.splice(0);
+  }
+
+  /** For people. */
+  describe(): string {
+    const speed = this.#options.baud === undefined ? 'socket' : `${this.#options.baud} baud`;
+    const at = this.#line === 'open' ? this.#handshake.describe() : this.#line;
+    const exchange = this.#current === undefined ? '' : `, ${this.#current.exchange.describe()}`;
+    return `${this.#role} over ${speed}: ${at}${exchange}`;
+  }
+
+  /** Everything that was counted on this line; only ever grows. */
+  counters(): Record<string, number> {
+    const counters: Record<string, number> = { ...this.#counters };
+    for (const counted of [this.#past, this.#current?.exchange.counters() ?? {}]) {
+      for (const [name, count] of Object.entries(counted)) counters[name] = (counters[name] ?? 0) + count;
+    }
+    return counters;
+  }
+
+  /** A ring that stops or closes takes nothing: neither do we. */
+  get #isUsable(): boolean {
+    return this.#line === 'open' && this.#options.store.ring.state === 'serving';
+  }
+
+  get #closesAtMs(): number | undefined {
+    if (this.#options.baud !== undefined || this.#closing === 'asked' || this.#current?.exchange.isPeerSleepy === true)
+      return undefined;
+    return this.#goodAtMs + SOCKET_SILENCE_MS;
+  }
+
+  #frame(frame: Uint8Array, nowMs: number): void {
+    const packet = decodePacket(frame, this.#current?.sid);
+    if (packet === undefined) return this.#corrupt(frame, nowMs);
+    this.#counters.packetsReceived += 1;
+    this.#goodAtMs = nowMs;
+    switch (packet.kind) {
+      case 'unknown':
+        this.#counters.unknown += 1;
+        return;
+      case 'log':
+        return this.#log('info', `the other side says: ${printable(packet.text)}`);
+      case 'hello':
+      case 'knock':
+      case 'welcome':
+      case 'bye':
+        return this.#event(this.#handshake.plain(packet, nowMs), nowMs);
+      case 'data':
+      case 'ack':
+      case 'note':
+      case 'time-request':
+      case 'time-response':
+        return this.#sealed(packet, nowMs);
+    }
+  }
+
+  #sealed(packet: SealedPacket, nowMs: number): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    if (current.unconfirmed !== undefined) {
+      this.#options.receiver.confirm(current.unconfirmed);
+      current.unconfirmed = undefined;
+    }
+    this.#verdict(current.exchange.packet(packet, nowMs), nowMs);
+  }
+
+  /** Noise, words of a boot loader, or sealed for a session that is over or was never ours. */
+  #corrupt(frame: Uint8Array, nowMs: number): void {
+    if (looksLikeText(frame)) return this.#console(frame);
+    if (this.#formerSid !== undefined && decodePacket(frame, this.#formerSid) !== undefined) this.#counters.formerSession += 1;
+    else this.#counters.runsCorrupt += 1;
+    if (this.#current === undefined && this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
+  }
+
+  #console(text: Uint8Array): void {
+    this.#counters.consoleRuns += 1;
+    if (text.length >= WORD_BYTES_MIN) this.#log('info', `text on the line: ${printable(text)}`);
+  }
+
+  #event(event: HandshakeEvent, nowMs: number): void {
+    switch (event.kind) {
+      case 'nothing':
+        return;
+      case 'ignored':
+        this.#counters.ignored += 1;
+        return;
+      case 'agreed':
+        return this.#begin(event.agreed, nowMs);
+      case 'over':
+        return this.#over({ reason: event.reason, bye: undefined, restMs: event.restMs }, nowMs);
+      case 'taken':
+        this.#endCurrent();
+        return this.#log('warn', 'another line took over');
+    }
+  }
+
+  #begin(agreed: Agreed, nowMs: number): void {
+    const { sid, peer, outbound, dataSize, inbound, keepaliveS } = agreed;
+    this.#endCurrent();
+    const keepaliveMs = 1000 * (keepaliveS === 0 ? KEEPALIVE_S : keepaliveS);
+    const exchange = new Exchange({
+      profile: this.#profile,
+      peer,
+      outbound,
+      dataSize,
+      inbound: inbound?.streams,
+      keepaliveMs,
+      pingMs: this.#role === 'dial' ? keepaliveMs : ACCEPTOR_PATIENCE * keepaliveMs,
+      progressMs: this.#progressMs,
+      nowMs,
+      write: (packet) => this.#write(packet, sid),
+      log: this.#log,
+    });
+    this.#current = { sid, exchange, unconfirmed: inbound?.session };
+    this.#counters.sessions += 1;
+    this.#log('info', `session with ${peer.node}`);
+    // The acceptor may only speak once it has heard us, and it has to be sure that its answer came.
+    if (this.#role === 'dial') exchange.speak();
+  }
+
+  /** An unconfirmed session only waits, and not for ever. */
+  #watch({ exchange, unconfirmed }: Current, nowMs: number): Condition {
+    if (unconfirmed === undefined) return exchange.pump(nowMs);
+    if (unconfirmed.state === 'fenced') return 'fenced';
+    return exchange.silentAtMs !== undefined && nowMs >= exchange.silentAtMs ? 'silent' : 'good';
+  }
+
+  #condition(condition: Condition, nowMs: number): void {
+    switch (condition) {
+      case 'good':
+        return;
+      case 'silent':
+        this.#counters.silences += 1;
+        this.#over({ reason: 'nothing heard', bye: undefined, restMs: 0 }, nowMs);
+        if (this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
+        return;
+      case 'stuck':
+        this.#progressMs = Math.min(PROGRESS_MS_MAX, 2 * this.#progressMs);
+        return this.#over({ reason: 'no cursor moves', bye: undefined, restMs: 0 }, nowMs);
+      case 'clogged':
+        return this.#over({ reason: 'what is kept for full queues is in the way', bye: BYE_REASON.restart, restMs: 0 }, nowMs);
+      case 'fenced':
+        return this.#over({ reason: 'a newer session of the same node', bye: BYE_REASON.fenced, restMs: HELLO_MS_MAX }, nowMs);
+    }
+  }
+
+  #verdict(verdict: Verdict, nowMs: number): void {
+    switch (verdict) {
+      case 'good':
+        return;
+      case 'fenced':
+        return this.#condition('fenced', nowMs);
+      case 'protocol':
+        return this.#over(
+          { reason: 'the other side breaks the protocol', bye: BYE_REASON.protocol, restMs: HELLO_MS_MAX },
+          nowMs,
+        );
+      case 'version':
+        return this.#over(
+          { reason: 'the other side needs a newer version', bye: BYE_REASON.version, restMs: HELLO_MS_MAX },
+          nowMs,
+        );
+    }
+  }
+
+  #over(end: { reason: string; bye: number | undefined; restMs: number }, nowMs: number): void {
+    const current = this.#current;
+    if (current !== undefined && end.bye !== undefined) this.#say({ kind: 'bye', reason: end.bye, sid: current.sid });
+    this.#log('info', `session over: ${end.reason}`);
+    this.#endCurrent();
+    if (this.#handshake instanceof Dialler) this.#handshake.over(nowMs, end.restMs);
+    else this.#handshake.over();
+  }
+
+  #endCurrent(): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    const { exchange, sid } = current;
+    if (exchange.hasMoved) this.#progressMs = PROGRESS_MS_MIN;
+    for (const [name, count] of Object.entries(exchange.counters())) this.#past[name] = (this.#past[name] ?? 0) + count;
+    this.#formerSid = sid;
+    this.#current = undefined;
+  }
+
+  #endHandshake(): void {
+    if (this.#handshake instanceof Dialler) this.#handshake.end();
+    else this.#handshake.over();
+  }
+
+  #closeIfSilent(nowMs: number): void {
+    const atMs = this.#closesAtMs;
+    if (atMs === undefined || nowMs < atMs) return;
+    this.#closing = 'asked';
+    this.#outputs.push({ kind: 'close', reason: 'nothing heard' });
+  }
+
+  /** Writes what there is to write, as long as the line may take it. */
+  #fill(nowMs: number): void {
+    this.#isBlocked = false;
+    for (;;) {
+      if (!this.#pacing.mayWrite(nowMs)) {
+        this.#isBlocked = true;
+        break;
+      }
+      const plain = this.#plain.shift();
+      if (plain !== undefined) this.#write(plain, 0);
+      else if (this.#current === undefined || this.#current.unconfirmed !== undefined || !this.#current.exchange.next(nowMs))
+        break;
+    }
+    this.#flush();
+  }
+
+  #write(packet: PlainPacket | SealedPacket, sid: number): { bytes: number; sentAtMs: number } {
+    const bytes = frameForLine(encodePacket(packet, sid));
+    this.#chunks.push(bytes);
+    this.#counters.packetsSent += 1;
+    this.#counters.bytesSent += bytes.length;
+    return { bytes: bytes.length, sentAtMs: this.#pacing.wrote(bytes.length, this.#nowMs) };
+  }
+
+  #flush(): void {
+    const [first, ...more] = this.#chunks;
+    if (first === undefined) return;
+    this.#outputs.push({ kind: 'write', bytes: more.length === 0 ? first : concatBytes(this.#chunks) });
+    this.#chunks = [];
+  }
+
+  /** Plain packets wait for the line like all others; the same one twice is one. */
+  #say(packet: PlainPacket): void {
+    if (this.#plain.length < PLAIN_WAITING_MAX && !this.#plain.includes(packet)) this.#plain.push(packet);
+  }
+
+  readonly #log = (level: 'info' | 'warn', text: string): void => {
+    const passed = this.#valve.pass(text, this.#nowMs);
+    if (passed !== undefined) this.#outputs.push({ kind: 'log', level, text: passed });
+  };
+}

@@ -1,0 +1,267 @@
+/**
+ * The streams that we send in this session: declares them, says whose turn it is, and hears what the receiver says of them.
+ *
+ *   has something ──▶ new ──STREAM──▶ declared ──first cursor──▶ open ──▶ DATA, GAP, ELSEWHERE (packet-maker.ts)
+ *                      ▲                 │ lost, or no cursor        └── REJECT ──▶ held: nothing more in this session
+ *                      └─────────────────┘
+ */
+import type { NodeStore } from '../custody/node-store.ts';
+import { isDrained, type OutStream } from '../custody/outgoing.ts';
+import type { CustodySender } from '../custody/sender.ts';
+import type { AnsweredStream } from '../custody/session.ts';
+import { LinkStream, type Lost } from './out-stream.ts';
+import type { StreamCursor } from './packet-fields.ts';
+import { DATA_HANDLE_FOLLOWS, HANDLE_MAX, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
+import { type Made, PacketMaker, type SendLimits, type SentContent } from './packet-maker.ts';
+import { Scheduler } from './scheduler.ts';
+import { type Tlv, tlvBytes } from './tlv.ts';
+
+/** A STREAM that arrived and was not answered by a cursor is said again. */
+export const REDECLARE_MS = 1_000;
+/** Streams without anything to send are declared in a HELLO as long as handles are short. */
+const IDLE_DECLARED_MAX = DATA_HANDLE_FOLLOWS;
+/** Header, packet number, trailer. */
+const NOTE_BYTES = HEADER_BYTES + 1 + TRAILER_BYTES;
+
+export class Outbound {
+  /** Records that no honest receiver sends. */
+  impossibleCount = 0;
+  rejectedCount = 0;
+  readonly #store: NodeStore;
+  readonly #sender: CustodySender;
+  /** By handle in the ring, and by handle on the line. */
+  readonly #streams = new Map<number, LinkStream>();
+  readonly #byHandle = new Map<number, LinkStream>();
+  readonly #scheduler = new Scheduler<LinkStream>();
+  #maker: PacketMaker | undefined;
+  #packetBytesMax = 0;
+  #undeclared: LinkStream[] = [];
+  readonly #declared = new Set<LinkStream>();
+  /** With something to repeat, or in the middle of a message. */
+  readonly #unfinished = new Set<LinkStream>();
+  /** With numbers under way that are not known to be durable. */
+  readonly #waiting = new Set<LinkStream>();
+  #isGathered = false;
+  #framesSeen = -1;
+
+  constructor(store: NodeStore, sender: CustodySender) {
+    this.#store = store;
+    this.#sender = sender;
+  }
+
+  /** Something is handed over and not known to be durable. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Some of that should have moved: its stream has credit. */
+  get isOwed(): boolean {
+    for (const stream of this.#waiting) if (this.#sender.stream(stream.out).credit > 0) return true;
+    return false;
+  }
+
+  get repeatedCount(): number {
+    return this.#maker?.repeatedCount ?? 0;
+  }
+
+  get wakeAtMs(): number | undefined {
+    let atMs: number | undefined;
+    for (const { state } of this.#declared) {
+      if (state.at === 'declared') atMs = Math.min(atMs ?? Number.POSITIVE_INFINITY, state.sinceMs + REDECLARE_MS);
+    }
+    return atMs;
+  }
+
+  /** STREAMs for a HELLO, those that have something first. Others are declared when they have. */
+  hello(bytesMax: number, nowMs: number): Tlv[] {
+    const all = [...this.#store.outgoing].filter((out) => out.next > 1);
+    const busy = all.filter((out) => !isDrained(out)).sort((a, b) => b.key.priority - a.key.priority);
+    const idle = all.filter(isDrained).slice(0, Math.max(0, IDLE_DECLARED_MAX - busy.length));
+    const tlvs: Tlv[] = [];
+    let bytes = 0;
+    for (const out of [...busy, ...idle]) {
+      const tlv = this.#declaration(this.#byHandle.size, out);
+      bytes += tlvBytes(tlv);
+      if (bytes > bytesMax) break;
+      tlvs.push(tlv);
+      this.#declares(this.#enter(out), nowMs);
+    }
+    return tlvs;
+  }
+
+  /** What a WELCOME says of the streams of our HELLO, in the words of custody. */
+  answered(cursors: readonly StreamCursor[]): AnsweredStream[] {
+    const answered: AnsweredStream[] = [];
+    for (const { handle, cursor, credit } of cursors) {
+      const stream = this.#byHandle.get(handle);
+      if (stream !== undefined) answered.push({ stream: stream.key, cursor, credit });
+    }
+    return answered;
+  }
+
+  /** The session may be used: the streams that were answered are open. */
+  begin(limits: SendLimits, answered: readonly StreamCursor[]): void {
+    this.#maker = new PacketMaker(this.#sender, limits);
+    this.#packetBytesMax = limits.packetBytesMax;
+    for (const { handle } of answered) {
+      const stream = this.#byHandle.get(handle);
+      if (stream !== undefined) this.#opens(stream);
+    }
+  }
+
+  /** Notices new messages, and STREAMs nobody answered. Called after every step of the node. */
+  pump(nowMs: number): void {
+    const { framesWritten } = this.#store.ring;
+    if (framesWritten !== this.#framesSeen || this.#maker?.isLoading === true) this.#isGathered = false;
+    this.#framesSeen = framesWritten;
+    for (const stream of this.#declared) {
+      if (stream.state.at === 'declared' && nowMs >= stream.state.sinceMs + REDECLARE_MS) this.#undeclares(stream);
+    }
+  }
+
+  /** The next packet, if there is anything that may be sent now. */
+  next(nowMs: number): Made | undefined {
+    const maker = this.#maker;
+    if (maker === undefined) return undefined;
+    if (!this.#isGathered) this.#gather(maker);
+    if (this.#undeclared.length > 0) return this.#declare(nowMs);
+    for (let stream = this.#scheduler.next(); stream !== undefined; stream = this.#scheduler.next()) {
+      const made = maker.make(stream);
+      if (stream.lost.length > 0 || stream.parting !== undefined) this.#unfinished.add(stream);
+      if (stream.isWaiting) this.#waiting.add(stream);
+      if (made !== undefined) {
+        this.#scheduler.served(stream);
+        return made;
+      }
+      this.#scheduler.rests(stream);
+    }
+    return undefined;
+  }
+
+  /** A packet of ours is lost: what it carried goes out again. */
+  lost(sent: SentContent): void {
+    switch (sent.kind) {
+      case 'declarations':
+        for (const stream of sent.streams) if (stream.state.at === 'declared') this.#undeclares(stream);
+        return;
+      case 'numbers':
+        return this.#lose(sent.stream, { kind: 'numbers', from: sent.from, to: sent.to }, sent.to);
+      case 'part': {
+        const { stream, number, offset, end } = sent;
+        return this.#lose(stream, { kind: 'part', number, offset, end }, number);
+      }
+    }
+  }
+
+  /** A word of the receiver about one of our streams. `moved`: more is durable there than we knew. */
+  record({ handle, cursor, credit }: StreamCursor): 'moved' | 'same' | 'impossible' {
+    const stream = this.#byHandle.get(handle);
+    if (stream === undefined) return this.#impossible();
+    const sending = this.#sender.stream(stream.out);
+    const before = sending.cursor;
+    this.#sender.acknowledged(stream.key, cursor, credit);
+    if (cursor > sending.cursor) return this.#impossible();
+    this.#opens(stream);
+    stream.durableTo(sending);
+    this.#maker?.heard(stream, sending);
+    if (stream.lost.length > 0) this.#unfinished.add(stream);
+    if (!stream.isWaiting) this.#waiting.delete(stream);
+    return sending.cursor > before ? 'moved' : 'same';
+  }
+
+  /** The receiver can never take what is next in a stream. Returns the stream when that is news. */
+  rejected(handle: number): LinkStream | undefined {
+    const stream = this.#byHandle.get(handle);
+    if (stream === undefined || stream.state.at === 'held') return undefined;
+    this.rejectedCount += 1;
+    this.#declared.delete(stream);
+    this.#unfinished.delete(stream);
+    stream.state = { at: 'held' };
+    stream.parting = undefined;
+    stream.lost = [];
+    this.#maker?.heard(stream, this.#sender.stream(stream.out));
+    this.#isGathered = false;
+    return stream;
+  }
+
+  #enter(out: OutStream): LinkStream {
+    const stream = new LinkStream(this.#byHandle.size, out);
+    this.#streams.set(out.handle, stream);
+    this.#byHandle.set(stream.handle, stream);
+    return stream;
+  }
+
+  #declaration(handle: number, out: OutStream): Tlv {
+    const { self } = this.#store;
+    const { origin, incarnation, destination: address, priority } = out.key;
+    const isOurs = origin === self.name && incarnation === self.incarnation;
+    const stream = { kind: 'stream' as const, handle, priority, lo: out.lo, next: out.next, address };
+    return isOurs ? stream : { ...stream, origin: { node: origin, incarnation } };
+  }
+
+  #declares(stream: LinkStream, nowMs: number): void {
+    stream.state = { at: 'declared', sinceMs: nowMs };
+    this.#declared.add(stream);
+  }
+
+  #undeclares(stream: LinkStream): void {
+    this.#declared.delete(stream);
+    stream.state = { at: 'new' };
+    this.#isGathered = false;
+  }
+
+  #opens(stream: LinkStream): void {
+    this.#declared.delete(stream);
+    if (stream.state.at !== 'held') stream.state = { at: 'open' };
+    this.#isGathered = false;
+  }
+
+  #lose(stream: LinkStream, lost: Lost, last: number): void {
+    if (stream.state.at === 'held' || last < this.#sender.stream(stream.out).cursor) return;
+    stream.lose(lost);
+    this.#unfinished.add(stream);
+    this.#isGathered = false;
+  }
+
+  #impossible(): 'impossible' {
+    this.impossibleCount += 1;
+    return 'impossible';
+  }
+
+  /** Everyone who may have something to send, once after each change. */
+  #gather(maker: PacketMaker): void {
+    this.#isGathered = true;
+    maker.isLoading = false;
+    this.#undeclared = [];
+    const ready = new Set<LinkStream>();
+    for (const { out } of this.#sender.streamsWithWork()) {
+      const known = this.#streams.get(out.handle);
+      if (known === undefined && this.#byHandle.size > HANDLE_MAX) continue;
+      const stream = known ?? this.#enter(out);
+      if (stream.state.at === 'new') this.#undeclared.push(stream);
+      if (stream.state.at === 'open') ready.add(stream);
+    }
+    for (const stream of this.#unfinished) {
+      if (stream.lost.length === 0 && stream.parting === undefined) this.#unfinished.delete(stream);
+      else if (stream.state.at === 'open') ready.add(stream);
+    }
+    if (maker.spareStream?.state.at === 'open') ready.add(maker.spareStream);
+    this.#scheduler.begin(ready);
+  }
+
+  #declare(nowMs: number): Made {
+    const tlvs: Tlv[] = [];
+    const streams: LinkStream[] = [];
+    let bytes = NOTE_BYTES;
+    for (const stream of this.#undeclared) {
+      const tlv = this.#declaration(stream.handle, stream.out);
+      bytes += tlvBytes(tlv);
+      if (bytes > this.#packetBytesMax && tlvs.length > 0) break;
+      tlvs.push(tlv);
+      streams.push(stream);
+      this.#declares(stream, nowMs);
+    }
+    this.#undeclared = this.#undeclared.slice(streams.length);
+    return { packet: { kind: 'note', tlvs }, sent: { kind: 'declarations', streams } };
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * When bytes may be handed to the line. What a driver holds cannot be overtaken: 4 KiB at 9,600 baud are four seconds that an urgent
+ * message would wait. So a serial line gets one packet at a time, or 15 ms of them, by the clock and by what the line says it holds.
+ *
+ *   serial   written ─▶ on the wire until `freeAtMs` ─▶ the next packet a little before that, so that the line does not rest
+ *   socket   written ─▶ no more once 256 KiB are unsent, until the line says that it has less
+ */
+import type { LineProfile } from './line-profile.ts';
+
+/** A socket holds this many bytes, and at most one write more. */
+export const SOCKET_UNSENT_BYTES_MAX = 256 * 1024;
+/** On a serial line, of all that was handed over. */
+const AHEAD_MS_MAX = 15;
+/** How much too early the next packet may come: a timer is late by about as much. */
+const EARLY_MS = 2;
+
+export class Pacing {
+  readonly #profile: LineProfile;
+  readonly #earlyMs: number;
+  #freeAtMs = Number.NEGATIVE_INFINITY;
+  #unsentBytes = 0;
+
+  constructor(profile: LineProfile) {
+    this.#profile = profile;
+    this.#earlyMs = Math.max(EARLY_MS, AHEAD_MS_MAX - profile.packetBytesSent * profile.byteMs);
+  }
+
+  mayWrite(nowMs: number): boolean {
+    if (this.#profile.baud === undefined) return this.#unsentBytes < SOCKET_UNSENT_BYTES_MAX;
+    return this.#unsentBytes <= this.#profile.packetBytesSent && nowMs >= this.#freeAtMs - this.#earlyMs;
+  }
+
+  /** When time alone will allow the next write; undefined when the line has to speak first. */
+  get mayWriteAtMs(): number | undefined {
+    if (this.#profile.baud === undefined) return undefined;
+    return this.#unsentBytes > this.#profile.packetBytesSent ? undefined : this.#freeAtMs - this.#earlyMs;
+  }
+
+  /** Bytes were handed over. Returns when the last of them is on the wire. */
+  wrote(bytes: number, nowMs: number): number {
+    if (this.#profile.baud === undefined) {
+      this.#unsentBytes += bytes;
+      return nowMs;
+    }
+    this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + bytes * this.#profile.byteMs;
+    return this.#freeAtMs;
+  }
+
+  /** What the line says it holds. */
+  unsent(bytes: number): void {
+    this.#unsentBytes = bytes;
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * Makes the next packet of one stream out of what the custody sender gives:
+ *
+ *   what was lost            read from the ring again, in whatever packets it fits now
+ *   a message begun          its next part
+ *   then what is new         as many messages as fit one packet; a large one in parts; a gap or elsewhere alone, in a NOTE
+ *
+ * New bytes go out only within the stream's credit, and numbers only within reach of the cursor (docs/link.md, "Numbers in DATA").
+ */
+import type { CustodySender, SendingStream } from '../custody/sender.ts';
+import { afterItem, type Item } from '../custody/session.ts';
+import { varintBytes } from '../varint.ts';
+import { type DataContent, lowNumber } from './data-packet.ts';
+import type { LinkStream } from './out-stream.ts';
+import { DATA_HANDLE_FOLLOWS, FEATURE_BATCHES, FEATURE_FRAGMENTS, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
+import type { PacketSize } from './packet-size.ts';
+import type { Tlv } from './tlv.ts';
+
+/** Of a packet of ours: what goes out again when it is lost. */
+export type SentContent =
+  | { readonly kind: 'numbers'; readonly stream: LinkStream; readonly from: number; readonly to: number }
+  | { readonly kind: 'part'; readonly stream: LinkStream; readonly number: number; readonly offset: number; readonly end: number }
+  | { readonly kind: 'declarations'; readonly streams: readonly LinkStream[] };
+
+/** A packet without its number. */
+export type Unnumbered =
+  | { readonly kind: 'data'; readonly handle: number; readonly numberLow: number; readonly content: DataContent }
+  | { readonly kind: 'note'; readonly tlvs: readonly Tlv[] };
+
+export interface Made {
+  readonly packet: Unnumbered;
+  readonly sent: SentContent;
+}
+
+/** What the other side takes, and what we choose to send at most. */
+export interface SendLimits {
+  readonly dataSize: PacketSize;
+  readonly packetBytesMax: number;
+  readonly features: number;
+}
+
+type Message = Item & { readonly kind: 'message' };
+
+/** A number is meant within this of the cursor the other side told last. */
+export const NUMBERS_AHEAD_MAX = 32_768;
+/** Messages under way in parts at once: two of the largest fit what a receiver keeps. */
+export const PARTING_COUNT_MAX = 2;
+/** Header, packet number, low number, trailer. */
+const DATA_BYTES = HEADER_BYTES + 1 + 2 + TRAILER_BYTES;
+
+export class PacketMaker {
+  /** A body is being read: ask again after the next step. */
+  isLoading = false;
+  /** Packets that carried something for the second time. */
+  repeatedCount = 0;
+  readonly #sender: CustodySender;
+  readonly #limits: SendLimits;
+  readonly #parting = new Set<LinkStream>();
+  /** Taken from the sender and not sent: it did not fit the packet. At most one, so that memory is bounded. */
+  #spare: { stream: LinkStream; item: Item } | undefined;
+
+  constructor(sender: CustodySender, limits: SendLimits) {
+    this.#sender = sender;
+    this.#limits = limits;
+  }
+
+  /** The stream whose next item waits here and no longer at the sender. */
+  get spareStream(): LinkStream | undefined {
+    return this.#spare?.stream;
+  }
+
+  /** Undefined when the stream has nothing that may go out now. */
+  make(stream: LinkStream): Made | undefined {
+    const sending = this.#sender.stream(stream.out);
+    const repeat = this.#repeat(stream, sending);
+    if (repeat !== undefined) this.repeatedCount += 1;
+    if (repeat !== undefined || stream.lost.length > 0) return repeat;
+    return stream.parting === undefined ? this.#fresh(stream, sending) : this.#nextPart(stream, sending);
+  }
+
+  /** The receiver spoke of the stream. A message it stopped in the middle makes place for others; its rest goes out as a repeat. */
+  heard(stream: LinkStream, sending: SendingStream): void {
+    const { parting } = stream;
+    if (parting !== undefined && sending.credit === 0) {
+      stream.lose({ kind: 'part', number: parting.number, offset: parting.offset, end: parting.envelope.length });
+      stream.parting = undefined;
+    }
+    if (stream.parting === undefined) this.#parting.delete(stream);
+    const spare = this.#spare;
+    if (spare?.stream === stream && afterItem(spare.item) <= sending.cursor) this.#spare = undefined;
+  }
+
+  #fresh(stream: LinkStream, sending: SendingStream): Made | undefined {
+    if (isStopped(stream, sending) && sending.send >= stream.out.lo) return undefined;
+    const first = this.#take(stream, sending);
+    if (first === undefined) return undefined;
+    if (!mayFollow(sending, first)) return this.#putBack(stream, first);
+    if (first.kind !== 'message') {
+      stream.sent(afterItem(first) - 1, 0);
+      return gapNote(stream, first);
+    }
+    const { length } = first.envelope;
+    if (!stream.mayAdd(length, sending.credit)) return this.#putBack(stream, first);
+    const room = this.#room(stream);
+    if (length > room) return this.#large(stream, sending, first);
+    const batch = new Batch(room, first);
+    while (batch.isOpen && this.#limits.features & FEATURE_BATCHES) {
+      const item = this.#take(stream, sending);
+      if (item === undefined) break;
+      const isNext =
+        item.kind === 'message' && mayFollow(sending, item) && stream.fits(batch.bytes + item.envelope.length, sending.credit);
+      if (isNext && batch.add(item)) continue;
+      this.#putBack(stream, item);
+      break;
+    }
+    stream.sent(batch.to, batch.bytes);
+    return batch.packet(stream);
+  }
+
+  /** A message that fits no packet of ours: in parts, or whole to a side that takes no parts but such a packet. */
+  #large(stream: LinkStream, sending: SendingStream, message: Message): Made | undefined {
+    const { envelope, number } = message;
+    if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
+      if (envelope.length > this.#limits.packetBytesMax - headBytes(stream)) {
+        stream.state = { at: 'held' };
+        return this.#putBack(stream, message);
+      }
+      stream.sent(number, envelope.length);
+      return new Batch(envelope.length, message).packet(stream);
+    }
+    if (this.#parting.size >= PARTING_COUNT_MAX && !this.#parting.has(stream)) return this.#putBack(stream, message);
+    this.#parting.add(stream);
+    stream.sent(number, envelope.length);
+    stream.parting = { number, envelope, offset: 0 };
+    return this.#nextPart(stream, sending);
+  }
+
+  #nextPart(stream: LinkStream, sending: SendingStream): Made | undefined {
+    const { parting } = stream;
+    if (parting === undefined || sending.credit === 0) return undefined;
+    const made = this.#part(stream, parting, parting.envelope.length);
+    parting.offset = made.end;
+    if (parting.offset < parting.envelope.length) return made;
+    stream.parting = undefined;
+    this.#parting.delete(stream);
+    return made;
+  }
+
+  /** What was lost, beginning with the lowest number. The sender's place in the stream is the same afterwards. */
+  #repeat(stream: LinkStream, sending: SendingStream): Made | undefined {
+    for (let lost = stream.lost[0]; lost !== undefined; lost = stream.lost[0]) {
+      if (isStopped(stream, sending)) return undefined;
+      const resume = sending.send;
+      const from = lost.kind === 'numbers' ? lost.from : lost.number;
+      this.#sender.rewind(sending, from);
+      const made =
+        lost.kind === 'numbers' ? this.#repeatNumbers(stream, sending, lost.to) : this.#repeatPart(stream, sending, lost);
+      this.#sender.rewind(sending, resume);
+      if (made !== 'gone') return made;
+      stream.lost.shift();
+    }
+    return undefined;
+  }
+
+  #repeatNumbers(stream: LinkStream, sending: SendingStream, to: number): Made | undefined | 'gone' {
+    const first = this.#again(sending);
+    if (first === undefined) return undefined;
+    if (first.number > to) return 'gone';
+    if (first.kind !== 'message') return restOf(stream, gapNote(stream, first), afterItem(first), to);
+    if (!mayRepeat(sending, first)) return undefined;
+    if (first.envelope.length > this.#room(stream)) {
+      const part = { number: first.number, envelope: first.envelope, offset: 0 };
+      const made = this.#part(stream, part, first.envelope.length);
+      stream.lose({ kind: 'part', number: first.number, offset: made.end, end: first.envelope.length });
+      return restOf(stream, made, first.number + 1, to);
+    }
+    const batch = new Batch(this.#room(stream), first);
+    while (batch.isOpen && batch.to < to && this.#limits.features & FEATURE_BATCHES) {
+      const item = this.#again(sending);
+      if (item?.kind !== 'message' || batch.bytes + item.envelope.length > sending.credit || !batch.add(item)) break;
+    }
+    return restOf(stream, batch.packet(stream), batch.to + 1, to);
+  }
+
+  #repeatPart(
+    stream: LinkStream,
+    sending: SendingStream,
+    lost: { readonly number: number; readonly offset: number; readonly end: number },
+  ): Made | undefined | 'gone' {
+    const item = this.#again(sending);
+    if (item === undefined) return undefined;
+    if (item.number !== lost.number) return 'gone';
+    if (item.kind !== 'message') return restOf(stream, gapNote(stream, item), 1, 0);
+    if (!mayRepeat(sending, item)) return undefined;
+    const made = this.#part(stream, { ...lost, envelope: item.envelope }, lost.end);
+    if (made.end === lost.end) stream.lost.shift();
+    else stream.lost[0] = { kind: 'part', ...lost, offset: made.end };
+    return made;
+  }
+
+  /** As many bytes of a message from `offset` on as fit, up to `end`. */
+  #part(
+    stream: LinkStream,
+    at: { readonly number: number; readonly envelope: Uint8Array; readonly offset: number },
+    end: number,
+  ): Made & { readonly end: number } {
+    const { number, envelope, offset } = at;
+    const total = envelope.length;
+    const room = this.#limits.dataSize.bytes - headBytes(stream) - varintBytes(offset === 0 ? total : offset);
+    const partEnd = Math.min(end, offset + room);
+    const payload = envelope.subarray(offset, partEnd);
+    const content: DataContent =
+      offset === 0 ? { kind: 'first', total, payload } : { kind: partEnd === total ? 'last' : 'middle', offset, payload };
+    const sent = { kind: 'part' as const, stream, number, offset, end: partEnd };
+    return { packet: { kind: 'data', handle: stream.handle, numberLow: lowNumber(number), content }, sent, end: partEnd };
+  }
+
+  #room(stream: LinkStream): number {
+    return this.#limits.dataSize.bytes - headBytes(stream);
+  }
+
+  #take(stream: LinkStream, sending: SendingStream): Item | undefined {
+    const spare = this.#spare;
+    if (spare?.stream === stream) {
+      this.#spare = undefined;
+      return spare.item;
+    }
+    const taken = this.#sender.take(sending);
+    if (taken.kind === 'loading') this.isLoading = true;
+    return taken.kind === 'item' ? taken.item : undefined;
+  }
+
+  /** What was sent before, read again. It is there as long as the receiver has not said that it is durable. */
+  #again(sending: SendingStream): Item | undefined {
+    const taken = this.#sender.take(sending);
+    if (taken.kind === 'item') return taken.item;
+    this.isLoading = true;
+    return undefined;
+  }
+
+  #putBack(stream: LinkStream, item: Item): undefined {
+    const spare = this.#spare;
+    if (spare !== undefined && spare.stream !== stream)
+      this.#sender.rewind(this.#sender.stream(spare.stream.out), spare.item.number);
+    this.#spare = { stream, item };
+    return undefined;
+  }
+}
+
+/** Messages of one packet, one after the other. */
+class Batch {
+  bytes: number;
+  to: number;
+  readonly #first: Uint8Array;
+  readonly #payloads: Uint8Array[];
+  readonly #from: number;
+  readonly #room: number;
+  #wireBytes: number;
+
+  constructor(room: number, first: Message) {
+    this.#room = room;
+    this.#first = first.envelope;
+    this.#payloads = [first.envelope];
+    this.#from = first.number;
+    this.to = first.number;
+    this.bytes = first.envelope.length;
+    this.#wireBytes = varintBytes(this.bytes) + this.bytes;
+  }
+
+  get isOpen(): boolean {
+    return this.#wireBytes < this.#room;
+  }
+
+  add({ number, envelope }: Message): boolean {
+    const wireBytes = this.#wireBytes + varintBytes(envelope.length) + envelope.length;
+    if (number !== this.to + 1 || wireBytes > this.#room) return false;
+    this.#payloads.push(envelope);
+    this.#wireBytes = wireBytes;
+    this.to = number;
+    this.bytes += envelope.length;
+    return true;
+  }
+
+  packet(stream: LinkStream): Made {
+    const content: DataContent =
+      this.#payloads.length === 1 ? { kind: 'whole', payload: this.#first } : { kind: 'batch', payloads: this.#payloads };
+    const sent = { kind: 'numbers' as const, stream, from: this.#from, to: this.to };
+    return { packet: { kind: 'data', handle: stream.handle, numberLow: lowNumber(this.#from), content }, sent };
+  }
+}
+
+/** Bytes of a DATA packet around its content. */
+function headBytes({ handle }: LinkStream): number {
+  return DATA_BYTES + (handle >= DATA_HANDLE_FOLLOWS ? varintBytes(handle) : 0);
+}
+
+/** The receiver takes no bytes now, and there is nothing but bytes. */
+function isStopped(stream: LinkStream, sending: SendingStream): boolean {
+  return sending.credit === 0 && stream.out.gaps.length === 0;
+}
+
+/** The message at the cursor may always try while there is credit; others only if it covers them. */
+function mayRepeat(sending: SendingStream, { number, envelope }: Message): boolean {
+  return sending.credit > 0 && (number <= sending.cursor || envelope.length <= sending.credit);
+}
+
+/** Within reach of the cursor; a gap that ends beyond it, only when nothing of its stream is under way. */
+function mayFollow(sending: SendingStream, item: Item): boolean {
+  const last = afterItem(item) - 1;
+  return last < sending.cursor + NUMBERS_AHEAD_MAX || (item.kind !== 'message' && item.number <= sending.cursor);
+}
+
+function gapNote(stream: LinkStream, item: Exclude<Item, Message>): Made {
+  const range = { handle: stream.handle, from: item.number, to: item.to };
+  const tlv: Tlv =
+    item.kind === 'gap' ? { kind: 'gap', ...range, class: item.class, node: item.node } : { kind: 'elsewhere', ...range };
+  return { packet: { kind: 'note', tlvs: [tlv] }, sent: { kind: 'numbers', stream, from: item.number, to: item.to } };
+}
+
+/** `made` repeats the first of what was lost up to before `next`; what is left of it up to `to` stays lost. */
+function restOf(stream: LinkStream, made: Made, next: number, to: number): Made {
+  stream.lost.shift();
+  if (next <= to) stream.lost.unshift({ kind: 'numbers', from: next, to });
+  return made;
+}

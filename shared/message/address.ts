@@ -1,0 +1,43 @@
+/**
+ * Names and addresses.
+ *
+ *   name     [a-z0-9][a-z0-9_-]{0,62}     no dots: two common brokers use the dot as a separator
+ *   queue    a name, or one of the system queues $dead $journal $admin
+ *   address  <queue>          a queue of this node
+ *            <node>/<queue>   a queue of another node, or of this one by its full name
+ *
+ * Wrong names are refused where they are given, never dropped later.
+ */
+import { RingmailError } from '../errors.ts';
+
+export const NAME_LENGTH_MAX = 63;
+const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
+
+export interface Address {
+  readonly node: string;
+  readonly queue: string;
+}
+
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
+export function isQueueName(text: string): boolean {
+  return NAME.test(text) || SYSTEM_QUEUES.includes(text);
+}
+
+/** The address, with `self` as its node where it names none. @throws NAME_INVALID */
+export function parseAddress(text: string, self: string): Address {
+  const parts = text.split('/');
+  const queue = parts.at(-1) ?? '';
+  const node = parts.length === 2 ? (parts[0] ?? '') : self;
+  if (parts.length > 2) throw new RingmailError('NAME_INVALID', { name: text, reason: 'an address is queue or node/queue' });
+  if (!isName(node)) throw new RingmailError('NAME_INVALID', { name: node, reason: 'node: [a-z0-9][a-z0-9_-]{0,62}' });
+  if (!isQueueName(queue)) throw new RingmailError('NAME_INVALID', { name: queue, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
+  return { node, queue };
+}
+
+export function formatAddress(address: Address): string {
+  return `${address.node}/${address.queue}`;
+}

@@ -1,0 +1,191 @@
+/**
+ * The envelope: a message as it lies in a ring and crosses every hop. CBOR with integer keys, public: docs/envelope.cddl.
+ *
+ *   envelope  = [version 1, immutable: bstr, crc: CRC-32C of immutable, hop]
+ *   immutable = {0 origin, 1 incarnation (bstr 8), 2 destination, 3 priority, 4 number, 5 epoch counter, 6 epoch random,
+ *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
+ *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate}
+ *   hop       = {0 hops, 1 elapsed ms}
+ *
+ * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
+ * hop part changes on the way.
+ */
+import { fromHex, toHex } from '../bytes.ts';
+import { crc32c } from '../crc32c.ts';
+import { RingmailError } from '../errors.ts';
+import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { isEndingClass } from './classes.ts';
+import type { Ending, Message } from './message.ts';
+
+export const ENVELOPE_VERSION = 1;
+
+/** What a node adds on the way. */
+export interface Hop {
+  /** Nodes that stored it before this one. */
+  readonly count: number;
+  /** Milliseconds spent in them. */
+  readonly elapsedMs: number;
+}
+
+export interface Envelope {
+  readonly message: Message;
+  readonly hop: Hop;
+}
+
+export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
+
+/** @throws CBOR_UNENCODABLE for properties no decoder would take */
+export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
+  return wrap(encodeImmutable(message), hop);
+}
+
+/** The same message with another hop part; the immutable bytes stay as they are. @throws ENVELOPE_INVALID */
+export function withHop(envelope: Uint8Array, change: (hop: Hop) => Hop): Uint8Array {
+  const { immutable, hop } = unwrap(envelope);
+  return wrap(immutable, change(hop));
+}
+
+/** @throws ENVELOPE_INVALID for anything that is not a whole envelope with the right checksum; never anything else */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const { immutable, hop } = unwrap(bytes);
+  return { message: messageOf(asMap(decode(immutable), 'immutable part')), hop };
+}
+
+function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
+  const hopMap = new Map<number, CborInput>();
+  if (hop.count > 0) hopMap.set(0, hop.count);
+  if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
+  return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
+}
+
+function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
+  const outer = decode(bytes);
+  if (!Array.isArray(outer) || outer.length !== 4) refuse('not an array of four');
+  const [version, immutable, crc, hop] = outer;
+  if (version !== ENVELOPE_VERSION) refuse('unknown version');
+  if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
+  const hopMap = asMap(hop, 'hop part');
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0 } };
+}
+
+function encodeImmutable(message: Message): Uint8Array {
+  const { identity, epoch } = message;
+  const incarnation = fromHex(identity.incarnation);
+  const map = new Map<number, CborInput>([
+    [0, identity.origin],
+    [1, incarnation ?? refuse('incarnation')],
+    [2, identity.destination],
+    [3, identity.priority],
+    [4, identity.number],
+    [5, epoch.counter],
+    [6, epoch.random],
+    [7, message.body],
+  ]);
+  const optional: [number, CborInput][] = [
+    [8, message.contentType],
+    [9, message.label],
+    [10, message.correlationId],
+    [11, message.responseQueue],
+    [12, message.appSpecific],
+    [13, message.headers],
+    [14, message.timeToReachQueueMs],
+    [15, message.timeToBeReceivedMs],
+    [16, message.previous],
+    [17, message.history?.map((step) => [step.class, step.node, step.reason])],
+    [18, message.maybeDuplicate === 'maybe' ? true : undefined],
+  ];
+  for (const [key, value] of optional) if (value !== undefined) map.set(key, value);
+  for (const [key, value] of message.unknown ?? []) map.set(key, value as CborInput);
+  return encodeCbor(map);
+}
+
+type Fields = ReadonlyMap<unknown, CborValue>;
+
+function messageOf(fields: Fields): Message {
+  const incarnation = fields.get(1);
+  const body = fields.get(7);
+  if (!(incarnation instanceof Uint8Array) || incarnation.length !== 8) refuse('incarnation');
+  if (!(body instanceof Uint8Array)) refuse('body');
+  const priority = whole(fields, 3) ?? refuse('priority');
+  if (priority > 7) refuse('priority');
+  const identity = {
+    origin: text(fields, 0) ?? refuse('origin'),
+    incarnation: toHex(incarnation),
+    destination: text(fields, 2) ?? refuse('destination'),
+    priority,
+    number: whole(fields, 4) ?? refuse('number'),
+  };
+  const epoch = { counter: whole(fields, 5) ?? refuse('epoch'), random: whole(fields, 6) ?? refuse('epoch') };
+  const unknown = new Map<number, CborValue>();
+  for (const [key, value] of fields) if (typeof key === 'number' && key > 18) unknown.set(key, value);
+  return {
+    identity,
+    epoch,
+    priority,
+    body,
+    ...present('contentType', text(fields, 8)),
+    ...present('label', text(fields, 9)),
+    ...present('correlationId', text(fields, 10)),
+    ...present('responseQueue', text(fields, 11)),
+    ...present('appSpecific', whole(fields, 12)),
+    ...present('headers', headersOf(fields.get(13))),
+    ...present('timeToReachQueueMs', whole(fields, 14)),
+    ...present('timeToBeReceivedMs', whole(fields, 15)),
+    ...present('previous', text(fields, 16)),
+    ...present('history', historyOf(fields.get(17))),
+    ...present('maybeDuplicate', fields.get(18) === true ? ('maybe' as const) : undefined),
+    ...present('unknown', unknown.size > 0 ? unknown : undefined),
+  };
+}
+
+function headersOf(value: CborValue): Map<string, string> | undefined {
+  if (value === undefined) return undefined;
+  const headers = new Map<string, string>();
+  for (const [name, content] of asMap(value, 'headers')) {
+    if (typeof name !== 'string' || typeof content !== 'string') refuse('headers');
+    headers.set(name, content);
+  }
+  return headers;
+}
+
+function historyOf(value: CborValue): Ending[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) refuse('history');
+  return value.map((step) => {
+    const [cls, node, reason] = Array.isArray(step) ? step : [];
+    if (typeof cls !== 'string' || !isEndingClass(cls) || typeof node !== 'string' || typeof reason !== 'string') refuse('history');
+    return { class: cls, node, reason };
+  });
+}
+
+function decode(bytes: Uint8Array): CborValue {
+  try {
+    return decodeCbor(bytes);
+  } catch (error) {
+    if (error instanceof RingmailError) refuse(error.message);
+    throw error;
+  }
+}
+
+function asMap(value: CborValue, what: string): Fields {
+  return value instanceof Map ? value : refuse(what);
+}
+
+function text(fields: Fields, key: number): string | undefined {
+  const value = fields.get(key);
+  return value === undefined || typeof value === 'string' ? value : refuse(`key ${key} is not text`);
+}
+
+function whole(fields: Fields, key: number): number | undefined {
+  const value = fields.get(key);
+  if (value === undefined) return undefined;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : refuse(`key ${key} is not a whole number`);
+}
+
+function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
+}
+
+function refuse(reason: string): never {
+  throw new RingmailError('ENVELOPE_INVALID', { reason });
+}

@@ -1,0 +1,54 @@
+/**
+ * Who a message is, from its first disk to its last (docs/custody.md): its stream and its number in it. As text:
+ *
+ *   <origin>:<incarnation, 16 hex digits>:<destination>:<priority>:<number>
+ */
+import { isName, parseAddress } from './address.ts';
+
+/** One node's numbered flow to one queue at one priority. */
+export interface StreamKey {
+  /** The node that accepted `send`. */
+  readonly origin: string;
+  /** Random id of that node's store, 16 hex digits. */
+  readonly incarnation: string;
+  /** Address of the queue, always with its node. */
+  readonly destination: string;
+  /** 0 to 7, 7 most urgent. */
+  readonly priority: number;
+}
+
+export interface Identity extends StreamKey {
+  /** From 1, +1 per message of the stream. */
+  readonly number: number;
+}
+
+/** One opening of a store: counts up, with chance beside it so that a clone's opening is another one. */
+export interface Epoch {
+  readonly counter: number;
+  readonly random: number;
+}
+
+export function streamText(key: StreamKey): string {
+  return `${key.origin}:${key.incarnation}:${key.destination}:${key.priority}`;
+}
+
+export function identityText(identity: Identity): string {
+  return `${streamText(identity)}:${identity.number}`;
+}
+
+/** Inverse of `identityText`; undefined for anything else. */
+export function parseIdentity(text: string): Identity | undefined {
+  const [origin = '', incarnation = '', destination = '', priority = '', number = '', ...rest] = text.split(':');
+  if (rest.length > 0 || !isName(origin) || !/^[0-9a-f]{16}$/.test(incarnation) || !/^[0-7]$/.test(priority)) return undefined;
+  if (!/^[1-9][0-9]{0,15}$/.test(number) || !destination.includes('/') || !isAddress(destination)) return undefined;
+  return { origin, incarnation, destination, priority: Number(priority), number: Number(number) };
+}
+
+function isAddress(text: string): boolean {
+  try {
+    parseAddress(text, '');
+    return true;
+  } catch {
+    return false; // the only thing it throws is NAME_INVALID, and that is the answer here
+  }
+}

@@ -1,0 +1,76 @@
+/** A message as applications see it, and the rules for its properties. */
+import { RingmailError } from '../errors.ts';
+import { HEADER_COUNT_MAX } from '../limits.ts';
+import { isQueueName } from './address.ts';
+import type { EndingClass } from './classes.ts';
+import type { Epoch, Identity } from './identity.ts';
+
+export const PRIORITY_MAX = 7;
+export const PRIORITY_DEFAULT = 3;
+/** Text properties (label, correlationId, contentType), in UTF-16 units. Bounds what an index or a page has to show. */
+export const TEXT_LENGTH_MAX = 250;
+
+/** What an application says about a message besides its body. Everything has a default. */
+export interface Properties {
+  readonly priority?: number;
+  readonly contentType?: string;
+  readonly label?: string;
+  readonly correlationId?: string;
+  /** Address of the queue for replies. */
+  readonly responseQueue?: string;
+  readonly appSpecific?: number;
+  readonly headers?: ReadonlyMap<string, string>;
+  readonly timeToReachQueueMs?: number;
+  readonly timeToBeReceivedMs?: number;
+}
+
+/** One step of a message that was given up: which class, where, and words for people. */
+export interface Ending {
+  readonly class: EndingClass;
+  readonly node: string;
+  readonly reason: string;
+}
+
+/** A message with its identity. `body` is never changed on its way. */
+export interface Message extends Properties {
+  readonly identity: Identity;
+  readonly epoch: Epoch;
+  readonly priority: number;
+  readonly body: Uint8Array;
+  /** Identity of the message this one was made from (a dead letter, a redrive). */
+  readonly previous?: string;
+  readonly history?: readonly Ending[];
+  /** The store it came from was rolled back: the same content may exist under an older incarnation. */
+  readonly maybeDuplicate?: 'maybe';
+  /** Keys of a newer version, kept as they came. */
+  readonly unknown?: ReadonlyMap<number, unknown>;
+}
+
+/** @throws PROPERTY_INVALID, NAME_INVALID for the first rule that is broken */
+export function checkProperties(properties: Properties): void {
+  checkWhole('priority', properties.priority, PRIORITY_MAX);
+  checkWhole('appSpecific', properties.appSpecific, 0xffff_ffff);
+  checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
+  checkWhole('timeToBeReceivedMs', properties.timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
+  for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const) checkText(property, properties[property]);
+  const queue = properties.responseQueue?.split('/').at(-1);
+  if (queue !== undefined && !isQueueName(queue)) refuse('responseQueue', 'not an address');
+  if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuse('headers', `more than ${HEADER_COUNT_MAX}`);
+  for (const [name, value] of properties.headers ?? []) {
+    checkText(`header ${name}`, name);
+    checkText(`header ${name}`, value);
+  }
+}
+
+function checkWhole(property: string, value: number | undefined, max: number): void {
+  if (value === undefined) return;
+  if (!Number.isSafeInteger(value) || value < 0 || value > max) refuse(property, `not a whole number from 0 to ${max}`);
+}
+
+function checkText(property: string, value: string | undefined): void {
+  if (value !== undefined && value.length > TEXT_LENGTH_MAX) refuse(property, `longer than ${TEXT_LENGTH_MAX}`);
+}
+
+function refuse(property: string, reason: string): never {
+  throw new RingmailError('PROPERTY_INVALID', { property, reason });
+}

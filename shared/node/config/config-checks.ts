@@ -1,0 +1,118 @@
+/** What has to hold between the values of a configuration. A check that rests on a wrong value says nothing. */
+import { parseAddress } from '../../message/address.ts';
+import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
+import type { NodeFileConfig } from './config.ts';
+import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
+import type { Problems } from './problems.ts';
+import { quoted } from './read-result.ts';
+import { formatSize } from './sizes.ts';
+
+/** `$dead` takes at most this part of what the ring admits, unless it has a limit of its own (shared/core/node-core.ts). */
+const DEAD_SHARE = 8;
+
+export function checkConfig(config: NodeFileConfig, problems: Problems): void {
+  checkLimits(config, problems);
+  checkCentral(config, problems);
+  checkPlaces(config, problems);
+  checkAdapterNames(config, problems);
+  for (const index of config.adapters.keys()) checkDestination(config, index, problems);
+}
+
+/** A limit is a promise: what all queues may hold at once must fit the ring. */
+function checkLimits(config: NodeFileConfig, problems: Problems): void {
+  const { queues, queueBytesLimit, ring } = config;
+  if (!problems.areSound('ring.size', 'queues', 'queueLimit')) return;
+  const bytesMax = liveBytesMaxOf(geometryFor(ring.bytes));
+  const admits = `a ring of ${formatSize(ring.bytes)} admits ${formatSize(bytesMax)}`;
+  if (queueBytesLimit > bytesMax) return problems.add('queueLimit', `${formatSize(queueBytesLimit)} do not fit: ${admits}`);
+  const dead = queues.some(({ name }) => name === '$dead') ? 0 : Math.min(queueBytesLimit, Math.floor(bytesMax / DEAD_SHARE));
+  const sum = queues.reduce((bytes, { bytesLimit }) => bytes + bytesLimit, dead);
+  if (sum > bytesMax) problems.add('queues', `the limits, $dead's among them, add up to ${formatSize(sum)}: ${admits}`);
+}
+
+/** Messages for the central are addressed by its name, and are at home on the node of that name only. */
+function checkCentral(config: NodeFileConfig, problems: Problems): void {
+  const { name, central, uplink } = config;
+  if (central !== undefined && problems.areSound('name', 'central.name') && central.name !== name) {
+    const reason = `${quoted(central.name)} is not the name of this node, ${quoted(name)}: what is sent to ${central.name}/… would not be at home here`;
+    problems.add('central.name', reason);
+  }
+  if (uplink.kind !== 'mqtt' || !problems.areSound('uplink')) return;
+  if (central !== undefined) return problems.add('uplink', 'a central has no uplink of kind "mqtt": it is where they lead');
+  if (problems.areSound('name') && uplink.central === name)
+    problems.add('uplink.central', `${quoted(name)} is the name of this node`);
+}
+
+/** A file, a socket, a port: each has one use in a node. */
+function checkPlaces(config: NodeFileConfig, problems: Problems): void {
+  const first = new Map<string, string>();
+  for (const { path, place } of placesOf(config)) {
+    if (!problems.areSound(path)) continue;
+    const other = first.get(place);
+    if (other === undefined) first.set(place, path);
+    else problems.add(path, `${quoted(place)} is taken by ${other} (line ${problems.lineOf(other)})`);
+  }
+  for (const { path, socket } of socketsOf(config)) {
+    const bytes = Buffer.byteLength(socket);
+    if (bytes <= SOCKET_PATH_BYTES_MAX || !problems.areSound(path)) continue;
+    problems.add(path, `the whole path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes, not ${bytes}: ${quoted(socket)}`);
+  }
+}
+
+function placesOf(config: NodeFileConfig): { path: string; place: string }[] {
+  const places = [
+    { path: 'ring.path', place: config.ring.path },
+    { path: 'api.socket', place: config.api.socket },
+  ];
+  if (config.broker !== undefined) places.push({ path: 'broker.listen', place: placeOfHostPort(config.broker) });
+  for (const { path, line } of linesOf(config)) {
+    // Port 0 is another port every time.
+    if (line.kind === 'tcp' && line.port === 0) continue;
+    places.push({ path, place: line.kind === 'tcp' ? placeOfHostPort(line) : line.path });
+  }
+  return places;
+}
+
+function placeOfHostPort({ host, port }: HostPort): string {
+  return formatHostPort({ host: host.toLowerCase() === 'localhost' ? '127.0.0.1' : host.toLowerCase(), port });
+}
+
+function socketsOf(config: NodeFileConfig): { path: string; socket: string }[] {
+  const sockets = linesOf(config).flatMap(({ path, line }) => (line.kind === 'unix' ? [{ path, socket: line.path }] : []));
+  return [{ path: 'api.socket', socket: config.api.socket }, ...sockets];
+}
+
+function linesOf(config: NodeFileConfig): { path: string; line: LineAddress }[] {
+  const { uplink, links, adapters } = config;
+  return [
+    ...links.map(({ listen }, index) => ({ path: `links[${index}].listen`, line: listen })),
+    ...(uplink.kind === 'link' ? [{ path: 'uplink.line', line: uplink.line }] : []),
+    ...adapters.map(({ port }, index) => ({ path: `adapters[${index}].port`, line: port })),
+  ];
+}
+
+/** An adapter's place in the ring goes by its name. */
+function checkAdapterNames(config: NodeFileConfig, problems: Problems): void {
+  const first = new Map<string, string>();
+  for (const [index, { name }] of config.adapters.entries()) {
+    const path = `adapters[${index}].name`;
+    if (!problems.areSound(path)) continue;
+    const other = first.get(name);
+    if (other === undefined) first.set(name, path);
+    else problems.add(path, `${quoted(name)} is the name of another adapter (line ${problems.lineOf(other)})`);
+  }
+}
+
+/** An adapter cannot tell its controller that a telegram has nowhere to go, so that is found out here. */
+function checkDestination(config: NodeFileConfig, index: number, problems: Problems): void {
+  const path = `adapters[${index}].destination`;
+  if (!problems.areSound(path, 'name')) return;
+  const { node, queue } = parseAddress(config.adapters[index]?.destination ?? '', config.name);
+  if (node !== config.name) {
+    const isAlone = config.uplink.kind === 'none' && problems.areSound('uplink');
+    if (isAlone) problems.add(path, `no [uplink] leads from here to ${quoted(node)}`);
+    return;
+  }
+  const isKnown = queue === '$dead' || config.unknownQueue === 'create' || config.queues.some(({ name }) => name === queue);
+  if (!isKnown && problems.areSound('queues', 'unknownQueue')) problems.add(path, `there is no [queues.${queue}] here`);
+}

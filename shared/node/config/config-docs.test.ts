@@ -1,0 +1,127 @@
+/** Goal: the page and the example files say what the code does. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { hasCode } from '../../errors.ts';
+import { BLOCK_COUNT_MIN, geometryFor, liveBytesMaxOf, SUPERBLOCK_COPIES } from '../../ring/geometry.ts';
+import { parseConfig } from './config.ts';
+import { COMMIT_DELAY_MS_MAX, PARTITION_COUNT_MAX, RING_BYTES_DEFAULT } from './config-schema.ts';
+import { RING_BYTES_MAX } from './kinds.ts';
+import { BAUD_MAX, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
+import { PRESETS } from './presets.ts';
+import { formatSize } from './sizes.ts';
+import { TOML_LENGTH_MAX } from './toml.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const PAGE = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8');
+const EXAMPLES = join(ROOT, 'examples/config');
+const FROM = { directory: '/etc/ringmail' };
+
+/** Keys in the tables below a heading, in their order. */
+function documentedKeys(heading: string): string[] {
+  const section = PAGE.split(/^###? /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+  return [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, key]) => key ?? '');
+}
+
+/** Keys that stand in a table, as the refusal of another one lists them; the table of a kind is asked for each kind. */
+function knownKeys(...texts: readonly string[]): string[] {
+  const keys = new Set<string>();
+  for (const text of texts) {
+    for (const issue of issuesOf(text))
+      for (const key of /no such key; there are (.*)$/.exec(issue)?.[1]?.split(', ') ?? []) keys.add(key);
+  }
+  return [...keys];
+}
+
+function issuesOf(text: string): readonly string[] {
+  try {
+    parseConfig(text, FROM);
+    return [];
+  } catch (error) {
+    if (hasCode(error, 'CONFIG_INVALID')) return error.details.issues;
+    throw error;
+  }
+}
+
+describe('the tables of the page have the keys there are', () => {
+  const alien = 'zzzzzzzzzzzz = 1';
+
+  test.each<[string, string]>([
+    ['`[ring]`', `[ring]\n${alien}`],
+    ['`[api]`', `[api]\n${alien}`],
+    ['`[queues.<queue>]`', `[queues.bags]\n${alien}`],
+    ['`[[links]]`', `[[links]]\n${alien}`],
+    ['`[central]`', `[central]\n${alien}`],
+    ['`[[adapters]]`', `[[adapters]]\n${alien}`],
+    ['`[broker]`', `[broker]\n${alien}`],
+    ['`[log]`', `[log]\n${alien}`],
+    ['`[uplink]`', `[uplink]\n${alien}`],
+  ])('%s', (heading, text) => {
+    const known = knownKeys(text);
+    expect(known.length).toBeGreaterThan(0);
+    expect(documentedKeys(heading).sort()).toEqual(known.sort());
+  });
+
+  test('above the first table, and a heading for every table', () => {
+    const tables = [...PAGE.matchAll(/^### `\[+(\w+)/gm)].map(([, name]) => name);
+    expect([...documentedKeys('Above the first table'), ...tables].sort()).toEqual(knownKeys(alien).sort());
+  });
+});
+
+test('the limits of the page are those of the code', () => {
+  const grouped = (value: number) => value.toLocaleString('en-US');
+  expect(PAGE).toContain(`at most ${grouped(TOML_LENGTH_MAX)} characters`);
+  expect(PAGE).toContain(`from 50 to ${grouped(BAUD_MAX)}`);
+  expect(PAGE).toContain(`at most ${SOCKET_PATH_BYTES_MAX} bytes`);
+  expect(PAGE).toContain(`| 0 to ${grouped(COMMIT_DELAY_MS_MAX)} ms |`);
+  expect(PAGE).toContain(`| 1 to ${PARTITION_COUNT_MAX} |`);
+  const blocks = BLOCK_COUNT_MIN + SUPERBLOCK_COPIES;
+  expect(PAGE).toContain(`${grouped(blocks * 4096)} bytes (${blocks} blocks of 4 KiB) to 1 TiB`);
+  expect(RING_BYTES_MAX).toBe(2 ** 40);
+  expect(PAGE).toContain(`| \`size\` | size | \`"${formatSize(RING_BYTES_DEFAULT)}"\` |`);
+  const admits = (mebibytes: number) => liveBytesMaxOf(geometryFor(mebibytes * 2 ** 20)) / 2 ** 20;
+  expect(PAGE).toContain(
+    `A ring of 16 MiB admits about ${admits(16).toFixed(1)} MiB of messages, one of 64 MiB about ${admits(64).toFixed(0)} MiB`,
+  );
+});
+
+test('the defaults of the page are those of the code', () => {
+  const text = 'name = "central"\n[queues.bags]\n[central]\n[broker]\n';
+  const written = `name = "central"
+unknownQueue = "refuse"
+ring = { path = "central.ring", size = "16 MiB", allowVolatile = false, commitDelayMs = 0 }
+api = { socket = "central.sock", mode = "660" }
+queues.bags = {}
+central = { name = "central", broker = "mqtt://127.0.0.1:1883", partitions = 1, protocol = 4 }
+broker = { listen = "127.0.0.1:1883", allowRemote = false }
+log.level = "info"
+`;
+  expect(parseConfig(written, FROM)).toEqual(parseConfig(text, FROM));
+  for (const [, key, value] of written.slice(written.indexOf('\n')).matchAll(/(\w+) = ("[^"]*"|\d+|true|false)/g)) {
+    const shown = value?.replace('central.', '<name>.').replaceAll(/[.$?]/g, '\\$&');
+    expect(PAGE).toMatch(new RegExp(`^\\| \`${key}\` \\| .* \\| .*\`${shown}\`.* \\|`, 'm'));
+  }
+});
+
+describe('every example of the page is valid', () => {
+  const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
+  test('there is one for each role', () => expect(blocks).toHaveLength(4));
+  test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
+});
+
+test('the refusals that the page shows are those of the code', () => {
+  const shown = /^```text\n(line [\s\S]*?)^```/m.exec(PAGE)?.[1]?.trimEnd().split('\n');
+  const text = `name = "d"\n[ring]\nsize = "16 MB"\n\n\n\n\n[uplink]\nkind = "lnk"\n\n[[adapters]]\nkind = "belt"\nname = "b"\nprot = "tcp:h:1"\n`;
+  expect(issuesOf(text)).toEqual(expect.arrayContaining(shown ?? ['a block of refusals']));
+});
+
+describe('every file of examples/config is valid', () => {
+  const files = readdirSync(EXAMPLES);
+  test('there is one for each preset', () =>
+    expect(files).toEqual(expect.arrayContaining(PRESETS.map((preset) => `${preset}.toml`))));
+  test.each(files)('%s', (file) => {
+    const text = readFileSync(join(EXAMPLES, file), 'utf8');
+    expect(text.startsWith('# ')).toBe(true);
+    expect(issuesOf(text)).toEqual([]);
+  });
+});

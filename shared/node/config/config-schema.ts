@@ -1,0 +1,190 @@
+/** The keys of a configuration file, their kinds and their defaults. `docs/configuration.md` has the same as tables. */
+import { resolve } from 'node:path';
+import { isQueueName } from '../../message/address.ts';
+import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
+import type {
+  AdapterConfig,
+  ApiConfig,
+  BrokerAccess,
+  CentralConfig,
+  LinkConfig,
+  LogLevel,
+  NodeFileConfig,
+  RingConfig,
+  UplinkConfig,
+} from './config.ts';
+import * as kinds from './kinds.ts';
+import { formatHostPort, type HostPort, isLoopback } from './line-address.ts';
+import type { Section } from './section.ts';
+
+/** The central of a plant that has one. */
+export const CENTRAL_NAME = 'central';
+/** Size of a ring that nobody asked for otherwise, in bytes. */
+export const RING_BYTES_DEFAULT = 16 * 2 ** 20;
+/** Longest wait for company, in ms. Every acknowledgement waits with it. */
+export const COMMIT_DELAY_MS_MAX = 10_000;
+/** Each is a subscription of the central. */
+export const PARTITION_COUNT_MAX = 1024;
+/** Rates of serial ports whose line names none, in bits per second: a link's, and what belt controllers speak as delivered. */
+const LINK_BAUD = 115_200;
+const BELT_BAUD = 9600;
+const SOCKET_MODE = 0o660;
+/** A queue without a limit of its own gets this part of what the ring admits. */
+const QUEUE_SHARE = 4;
+const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
+
+/** Those above the first table. */
+export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit'];
+const LINK_KEYS = ['line'];
+const MQTT_KEYS = ['broker', 'central', 'partitions', 'protocol', 'username', 'passwordFile'];
+
+/** Reads the whole file. Problems go where the section puts them; the result is of use only when there are none. */
+export function readNode(top: Section, directory: string): NodeFileConfig {
+  const name = top.need('name', kinds.nodeName);
+  const unknownQueue = top.get('unknownQueue', kinds.oneOf('refuse', 'create'), 'refuse');
+  const ring = readRing(top.tableOrEmpty('ring'), resolve(directory, `${name}.ring`));
+  const share = Math.floor(liveBytesMaxOf(geometryFor(ring.bytes)) / QUEUE_SHARE);
+  const queueBytesLimit = top.get('queueLimit', kinds.byteLimit, share);
+  const broker = readBroker(top.table('broker'));
+  const brokerUrl = `mqtt://${formatHostPort(reachable(broker ?? BROKER_LISTEN))}`;
+  const config: NodeFileConfig = {
+    name,
+    unknownQueue,
+    queueBytesLimit,
+    ring,
+    api: readApi(top.tableOrEmpty('api'), resolve(directory, `${name}.sock`)),
+    queues: readQueues(top.table('queues'), queueBytesLimit),
+    uplink: readUplink(top.table('uplink'), brokerUrl),
+    links: top.list('links').map(readLink),
+    central: readCentral(top.table('central'), brokerUrl),
+    adapters: top.list('adapters').map((section) => readAdapter(section, name)),
+    broker,
+    log: readLog(top.tableOrEmpty('log')),
+  };
+  top.finish();
+  return config;
+}
+
+function readRing(section: Section, path: string): RingConfig {
+  const ring = {
+    path: section.get('path', kinds.filePath, path),
+    bytes: section.get('size', kinds.ringBytes, kinds.wholeRingBytes(RING_BYTES_DEFAULT)),
+    allowVolatile: section.get('allowVolatile', kinds.flag, false),
+    commitDelayMs: section.get('commitDelayMs', kinds.whole({ min: 0, max: COMMIT_DELAY_MS_MAX }), 0),
+  };
+  section.finish();
+  return ring;
+}
+
+function readApi(section: Section, socket: string): ApiConfig {
+  const api = { socket: section.get('socket', kinds.filePath, socket), mode: section.get('mode', kinds.fileMode, SOCKET_MODE) };
+  section.finish();
+  return api;
+}
+
+function readQueues(queues: Section | undefined, bytesLimit: number): NodeFileConfig['queues'] {
+  return (queues?.named() ?? []).map(({ name, section }) => {
+    if (!isQueueName(name)) queues?.problem(name, `not a name of a queue: ${kinds.NAME_RULE}, or $dead, $journal, $admin`);
+    const queue = { name, bytesLimit: section.get('limit', kinds.byteLimit, bytesLimit) };
+    section.finish();
+    return queue;
+  });
+}
+
+function readUplink(section: Section | undefined, brokerUrl: string): UplinkConfig {
+  if (section === undefined) return { kind: 'none' };
+  const kind = section.needKnown('kind', kinds.oneOf('link', 'mqtt'));
+  const uplink = readUplinkOf(kind, section, brokerUrl);
+  section.finish();
+  return uplink;
+}
+
+function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, brokerUrl: string): UplinkConfig {
+  switch (kind) {
+    case 'link':
+      section.refuse(MQTT_KEYS, 'belongs to kind = "mqtt"; an uplink is one or the other');
+      return { kind, line: section.need('line', kinds.lineAddress({ baudRate: LINK_BAUD, use: 'dial' })) };
+    case 'mqtt':
+      section.refuse(LINK_KEYS, 'belongs to kind = "link"; an uplink is one or the other');
+      return {
+        kind,
+        central: section.get('central', kinds.nodeName, CENTRAL_NAME),
+        ...readPartitions(section),
+        ...readAccess(section, brokerUrl),
+      };
+    case undefined:
+      section.ignore([...LINK_KEYS, ...MQTT_KEYS]);
+      return { kind: 'none' };
+  }
+}
+
+function readCentral(section: Section | undefined, brokerUrl: string): CentralConfig | undefined {
+  if (section === undefined) return undefined;
+  const name = section.get('name', kinds.nodeName, CENTRAL_NAME);
+  const central = { name, ...readPartitions(section), ...readAccess(section, brokerUrl) };
+  section.finish();
+  return central;
+}
+
+function readPartitions(section: Section): { partitionCount: number } {
+  return { partitionCount: section.get('partitions', kinds.whole({ min: 1, max: PARTITION_COUNT_MAX }), 1) };
+}
+
+function readAccess(section: Section, brokerUrl: string): BrokerAccess {
+  const access = {
+    broker: section.get('broker', kinds.brokerUrl, brokerUrl),
+    protocol: section.get('protocol', kinds.oneNumberOf(4, 5), 4),
+    username: section.find('username', kinds.plainText),
+    passwordFile: section.find('passwordFile', kinds.filePath),
+  };
+  // [MQTT-3.1.2-22]: a password without a user name is a malformed CONNECT.
+  const isNobody = access.passwordFile !== undefined && access.username === undefined;
+  if (isNobody) section.problem('passwordFile', 'needs a username beside it');
+  return access;
+}
+
+function readLink(section: Section): LinkConfig {
+  const listen = section.need('listen', kinds.lineAddress({ baudRate: LINK_BAUD, use: 'listen' }));
+  checkRemote(section, listen.kind === 'tcp' ? listen.host : undefined);
+  section.finish();
+  return { listen };
+}
+
+function readBroker(section: Section | undefined): HostPort | undefined {
+  if (section === undefined) return undefined;
+  const listen = section.get('listen', kinds.hostPort, BROKER_LISTEN);
+  checkRemote(section, listen.host);
+  section.finish();
+  return listen;
+}
+
+/** Nothing here asks who connects, so what other machines reach is written out twice. */
+function checkRemote(section: Section, host: string | undefined): void {
+  const allowRemote = section.get('allowRemote', kinds.flag, false);
+  if (host === undefined || isLoopback(host) || allowRemote) return;
+  const remedy = 'write allowRemote = true if that is meant';
+  section.problem('listen', `other machines reach ${host}, and nobody asks who they are; ${remedy}`);
+}
+
+function readAdapter(section: Section, node: string): AdapterConfig {
+  const adapter = {
+    kind: section.need('kind', kinds.oneOf('belt')),
+    name: section.need('name', kinds.nodeName),
+    port: section.need('port', kinds.lineAddress({ baudRate: BELT_BAUD, use: 'dial' })),
+    destination: section.need('destination', kinds.address(node)),
+  };
+  section.finish();
+  return adapter;
+}
+
+function readLog(section: Section): { level: LogLevel } {
+  const log = { level: section.get('level', kinds.oneOf('debug', 'info', 'warn', 'error'), 'info') };
+  section.finish();
+  return log;
+}
+
+/** Where this machine reaches what listens there. */
+function reachable(listen: HostPort): HostPort {
+  if (listen.host === '0.0.0.0') return { ...listen, host: '127.0.0.1' };
+  return listen.host === '::' ? { ...listen, host: '::1' } : listen;
+}

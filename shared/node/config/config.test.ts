@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest';
+import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
+import { type NodeFileConfig, parseConfig, toCoreConfig } from './config.ts';
+
+const FROM = { directory: '/etc/ringmail' };
+
+function parse(text: string): NodeFileConfig {
+  return parseConfig(text, FROM);
+}
+
+test('a name is all that must be there', () => {
+  expect(parse('name = "n1"')).toEqual({
+    name: 'n1',
+    unknownQueue: 'refuse',
+    queueBytesLimit: Math.floor(liveBytesMaxOf(geometryFor(16 * 2 ** 20)) / 4),
+    ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0 },
+    api: { socket: '/etc/ringmail/n1.sock', mode: 0o660 },
+    queues: [],
+    uplink: { kind: 'none' },
+    links: [],
+    central: undefined,
+    adapters: [],
+    broker: undefined,
+    log: { level: 'info' },
+  });
+});
+
+test('empty tables are tables of defaults', () => {
+  const text = 'name = "central"\n[ring]\n[api]\n[queues]\n[queues.bags]\n[central]\n[broker]\n[log]\n';
+  const { ring, api, queues, queueBytesLimit, central, broker, log } = parse(text);
+  expect({ ring, api, log }).toEqual({
+    ring: { path: '/etc/ringmail/central.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0 },
+    api: { socket: '/etc/ringmail/central.sock', mode: 0o660 },
+    log: { level: 'info' },
+  });
+  expect(queues).toEqual([{ name: 'bags', bytesLimit: queueBytesLimit }]);
+  expect(broker).toEqual({ host: '127.0.0.1', port: 1883 });
+  expect(central).toEqual({
+    name: 'central',
+    partitionCount: 1,
+    broker: 'mqtt://127.0.0.1:1883',
+    protocol: 4,
+    username: undefined,
+    passwordFile: undefined,
+  });
+});
+
+test('every key of a node with many roles', () => {
+  const config = parse(`
+name = "box-1"
+unknownQueue = "create"
+queueLimit = 65536
+ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20 }
+api.socket = "/run/box.sock"
+api.mode = "0600"
+[queues]
+bags.limit = "8 MiB"
+"$dead".limit = "1 MiB"
+[uplink]
+kind = "mqtt"
+broker = "mqtts://broker.example"
+central = "centre"
+partitions = 4
+protocol = 5
+username = "box"
+passwordFile = "box.password"
+[[links]]
+listen = "unix:link.sock"
+[[links]]
+listen = "tcp:0.0.0.0:0"
+allowRemote = true
+[[links]]
+listen = "serial:/dev/ttyUSB1"
+[[adapters]]
+kind = "belt"
+name = "belt-1"
+port = "serial:/dev/ttyUSB0"
+destination = "bags"
+[[adapters]]
+kind = "belt"
+name = "belt-2"
+port = "tcp:ports.example:4001"
+destination = "centre/bags"
+[broker]
+listen = "[::]:1884"
+allowRemote = true
+[log]
+level = "warn"
+`);
+  expect(config).toEqual({
+    name: 'box-1',
+    unknownQueue: 'create',
+    queueBytesLimit: 65_536,
+    ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20 },
+    api: { socket: '/run/box.sock', mode: 0o600 },
+    queues: [
+      { name: 'bags', bytesLimit: 8 * 2 ** 20 },
+      { name: '$dead', bytesLimit: 2 ** 20 },
+    ],
+    uplink: {
+      kind: 'mqtt',
+      broker: 'mqtts://broker.example:8883',
+      central: 'centre',
+      partitionCount: 4,
+      protocol: 5,
+      username: 'box',
+      passwordFile: '/etc/ringmail/box.password',
+    },
+    links: [
+      { listen: { kind: 'unix', path: '/etc/ringmail/link.sock' } },
+      { listen: { kind: 'tcp', host: '0.0.0.0', port: 0 } },
+      { listen: { kind: 'serial', path: '/dev/ttyUSB1', baudRate: 115_200 } },
+    ],
+    central: undefined,
+    adapters: [
+      { kind: 'belt', name: 'belt-1', port: { kind: 'serial', path: '/dev/ttyUSB0', baudRate: 9600 }, destination: 'box-1/bags' },
+      { kind: 'belt', name: 'belt-2', port: { kind: 'tcp', host: 'ports.example', port: 4001 }, destination: 'centre/bags' },
+    ],
+    broker: { host: '::', port: 1884 },
+    log: { level: 'warn' },
+  });
+});
+
+test('a node that makes queues on demand takes any of its own as a destination', () => {
+  const belt = '[[adapters]]\nkind = "belt"\nname = "b"\nport = "tcp:h:1"\ndestination = "new"';
+  expect(parse(`name = "n"\nunknownQueue = "create"\n${belt}`).adapters[0]?.destination).toBe('n/new');
+  expect(parse(`name = "n"\nqueues.new = {}\n${belt}`).adapters[0]?.destination).toBe('n/new');
+  expect(parse(`name = "n"\n${belt.replace('"new"', '"$dead"')}`).adapters[0]?.destination).toBe('n/$dead');
+});
+
+test('any number of links may each take a free port', () => {
+  const link = '[[links]]\nlisten = "tcp:127.0.0.1:0"\n';
+  expect(parse(`name = "n"\n${link}${link}`).links).toHaveLength(2);
+});
+
+test('an uplink over a line', () => {
+  const { uplink } = parse('name = "d"\n[uplink]\nkind = "link"\nline = "tcp:10.0.0.1:7001"');
+  expect(uplink).toEqual({ kind: 'link', line: { kind: 'tcp', host: '10.0.0.1', port: 7001 } });
+});
+
+test.each<[string, string]>([
+  ['', 'mqtt://127.0.0.1:1883'],
+  ['[broker]\nlisten = "127.0.0.1:1900"', 'mqtt://127.0.0.1:1900'],
+  ['[broker]\nlisten = "0.0.0.0:1900"\nallowRemote = true', 'mqtt://127.0.0.1:1900'],
+  ['[broker]\nlisten = "[::]:1900"\nallowRemote = true', 'mqtt://[::1]:1900'],
+])("the broker by default is this node's own: %j", (broker, url) => {
+  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\n${broker}`).uplink).toMatchObject({ broker: url });
+  expect(parse(`name = "central"\n[central]\n${broker}`).central).toMatchObject({ broker: url });
+});
+
+test.each<[string, string]>([
+  ['mqtt://h', 'mqtt://h:1883'],
+  ['mqtt://h:1', 'mqtt://h:1'],
+  ['mqtt://h:1/', 'mqtt://h:1'],
+  ['mqtts://h', 'mqtts://h:8883'],
+  ['mqtt://[::1]', 'mqtt://[::1]:1883'],
+  ['mqtt://[::1]:7', 'mqtt://[::1]:7'],
+])('%s is %s', (written, url) => {
+  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\nbroker = "${written}"`).uplink).toMatchObject({ broker: url });
+});
+
+test('a ring is rounded down to whole blocks', () => {
+  expect(parse('name = "n"\nring.size = 1593343').ring.bytes).toBe(1_589_248);
+  expect(parse('name = "n"\nring.size = "10001 KiB"').ring.bytes).toBe(10_000 * 1024);
+  expect(parse('name = "n"\nring.size = "1024 GiB"').ring.bytes).toBe(2 ** 40);
+});
+
+test('every size from the smallest ring to large ones admits its default limits', () => {
+  for (let bytes = 1_589_248; bytes < 2 ** 34; bytes = Math.ceil(bytes * 1.07)) {
+    const text = `name = "n"\nring.size = ${bytes}\n[queues.a]\n[queues.b]\n[queues.c]\n`;
+    expect(parse(text).queues).toHaveLength(3);
+  }
+});
+
+test('a relative path starts at the directory of the file', () => {
+  const { ring, api } = parseConfig('name = "n"\nring.path = "../r/n.ring"\napi.socket = "./n.sock"', { directory: '/srv/mail' });
+  expect([ring.path, api.socket]).toEqual(['/srv/r/n.ring', '/srv/mail/n.sock']);
+});
+
+describe('what the core is told', () => {
+  test('by a central', () => {
+    const text =
+      'name = "centre"\nring.commitDelayMs = 5\nqueues.bags.limit = "1 MiB"\n[central]\nname = "centre"\npartitions = 3';
+    const config = parse(text);
+    expect(toCoreConfig(config, 'home-1')).toEqual({
+      name: 'centre',
+      queues: [{ name: 'bags', bytesLimit: 2 ** 20 }],
+      unknownQueue: 'refuse',
+      queueBytesLimit: config.queueBytesLimit,
+      uplink: 'none',
+      central: 'centre',
+      isCentral: 'yes',
+      partitionCount: 3,
+      commitDelayMs: 5,
+      home: 'home-1',
+    });
+  });
+
+  test.each<[string, string, object]>([
+    ['a node alone', '', { uplink: 'none', central: 'central', partitionCount: 1, isCentral: 'no' }],
+    [
+      'a gateway',
+      'kind = "mqtt"\ncentral = "c2"\npartitions = 2',
+      { uplink: 'mqtt', central: 'c2', partitionCount: 2, isCentral: 'no' },
+    ],
+    ['a device', 'kind = "link"\nline = "unix:x"', { uplink: 'link', central: 'central', partitionCount: 1, isCentral: 'no' }],
+  ])('by %s', (_name, uplink, core) => {
+    const text = uplink === '' ? 'name = "n"' : `name = "n"\n[uplink]\n${uplink}`;
+    expect(toCoreConfig(parse(text), undefined)).toMatchObject({ ...core, home: undefined });
+  });
+});

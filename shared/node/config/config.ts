@@ -1,0 +1,124 @@
+/**
+ * The configuration of a node: one TOML file, any roles. `docs/configuration.md` describes it to people.
+ *
+ *   text ──readToml──▶ tree ──readNode──▶ values ──checkConfig──▶ NodeFileConfig
+ *             │                  │                      │
+ *             ▼                  └──────────┬───────────┘
+ *       a syntax error            problems, told all at once
+ */
+import type { NodeConfig } from '../../core/node-core.ts';
+import type { UnknownQueue } from '../../custody/intake.ts';
+import { RingmailError } from '../../errors.ts';
+import { checkConfig } from './config-checks.ts';
+import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
+import type { HostPort, LineAddress } from './line-address.ts';
+import { Problems } from './problems.ts';
+import { Section } from './section.ts';
+import { readToml } from './toml.ts';
+
+/** A configuration as it was meant: defaults filled in, paths whole, sizes in bytes. */
+export interface NodeFileConfig {
+  readonly name: string;
+  /** What a message for a queue that is not defined here meets. */
+  readonly unknownQueue: UnknownQueue;
+  /** Limit of `$dead`, of queues made on demand and of those defined without one, in bytes of messages. */
+  readonly queueBytesLimit: number;
+  readonly ring: RingConfig;
+  readonly api: ApiConfig;
+  readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
+  readonly uplink: UplinkConfig;
+  readonly links: readonly LinkConfig[];
+  /** Undefined: this node is not the central. */
+  readonly central: CentralConfig | undefined;
+  readonly adapters: readonly AdapterConfig[];
+  /** Where the embedded broker listens. Undefined: there is none. */
+  readonly broker: HostPort | undefined;
+  readonly log: { readonly level: LogLevel };
+}
+
+export interface RingConfig {
+  readonly path: string;
+  /** Length of the file: whole blocks, at most what was asked for. */
+  readonly bytes: number;
+  /** Start even where a power cut empties the file. */
+  readonly allowVolatile: boolean;
+  readonly commitDelayMs: number;
+}
+
+export interface ApiConfig {
+  readonly socket: string;
+  /** Rights of the socket, as in `chmod`. */
+  readonly mode: number;
+}
+
+export type UplinkConfig =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'link'; readonly line: LineAddress }
+  | ({ readonly kind: 'mqtt'; readonly central: string; readonly partitionCount: number } & BrokerAccess);
+
+export interface BrokerAccess {
+  /** Scheme, host and port. */
+  readonly broker: string;
+  /** 4 is MQTT 3.1.1. */
+  readonly protocol: 4 | 5;
+  readonly username: string | undefined;
+  /** The first line of this file is the password. */
+  readonly passwordFile: string | undefined;
+}
+
+/** A place where other nodes reach this one. A serial port is opened, the others are listened on; TCP port 0 is any free one. */
+export interface LinkConfig {
+  readonly listen: LineAddress;
+}
+
+export interface CentralConfig extends BrokerAccess {
+  /** Of the logical central: in topics, and in addresses. */
+  readonly name: string;
+  readonly partitionCount: number;
+}
+
+/** A controller that speaks its own protocol. */
+export interface AdapterConfig {
+  readonly kind: 'belt';
+  /** Its place in the ring goes by it. */
+  readonly name: string;
+  readonly port: LineAddress;
+  /** With its node. */
+  readonly destination: string;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/**
+ * The configuration in `text`. `directory` is that of the file: relative paths start there.
+ * @throws CONFIG_INVALID with every problem, each with its line; of a text that is not TOML the first one.
+ */
+export function parseConfig(text: string, from: { readonly directory: string }): NodeFileConfig {
+  const toml = readToml(text);
+  if (toml.kind === 'refused') throw new RingmailError('CONFIG_INVALID', { issues: [toml.reason] });
+  const problems = new Problems();
+  const { directory } = from;
+  const config = readNode(new Section(toml.root, '', { problems, directory, topKeys: TOP_KEYS }), directory);
+  checkConfig(config, problems);
+  const { issues } = problems;
+  if (issues.length > 0) throw new RingmailError('CONFIG_INVALID', { issues });
+  return config;
+}
+
+/** The part that the core decides by. `home`: what this machine and this file are, where the shell knows it. */
+export function toCoreConfig(config: NodeFileConfig, home: string | undefined): NodeConfig {
+  const { name, queues, unknownQueue, queueBytesLimit, uplink, central } = config;
+  const relay = central ?? (uplink.kind === 'mqtt' ? { name: uplink.central, partitionCount: uplink.partitionCount } : undefined);
+  return {
+    name,
+    queues,
+    unknownQueue,
+    queueBytesLimit,
+    uplink: uplink.kind,
+    central: relay?.name ?? CENTRAL_NAME,
+    isCentral: central === undefined ? 'no' : 'yes',
+    partitionCount: relay?.partitionCount ?? 1,
+    commitDelayMs: config.ring.commitDelayMs,
+    home,
+  };
+}

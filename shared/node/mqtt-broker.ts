@@ -1,0 +1,262 @@
+/**
+ * An MQTT broker behind the Broker port, and the only place that knows mqtt.js.
+ *
+ *            listen           CONNACK                 close, error, silence
+ *   idle ──────────▶ dialing ─────────▶ up ──────────────────────────────────┐
+ *                      ▲                                                      │
+ *                      └── after a wait with full jitter, a new client ◀──────┘
+ *
+ * A fresh client for each attempt: nothing of an old connection is sent on a new one. The client's own queues stay empty: it is
+ * given no more than the broker may have without a PUBACK, what waits for that waits here, bounded, and what is published while
+ * down is dropped. The core, which holds it on disk, hears by receipts what arrived.
+ */
+import { readFileSync } from 'node:fs';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { PUBLISH_BYTES_MAX } from '../limits.ts';
+import type { Broker, BrokerListener, Publish } from '../ports.ts';
+import { statusPublish } from '../relay/status-layout.ts';
+import type { BrokerAccess } from './config/config.ts';
+
+/** First wait before connecting again, and the longest; each with full jitter. */
+const WAIT_MS_MIN = 200;
+const WAIT_MS_MAX = 10_000;
+/** A connection that lived this long was a good one: the wait starts small again. */
+const GOOD_MS = 10_000;
+const KEEPALIVE_S = 10;
+const CONNECT_MS_MAX = 5_000;
+/** How long a goodbye may take. */
+const CLOSE_MS_MAX = 1_000;
+/** Publishes without a PUBACK. mqtt.js keeps a copy of each; brokers drop what exceeds their own, smaller or larger, bound. */
+const IN_FLIGHT_COUNT_MAX = 64;
+/** Publishes that wait for those. Above what a relay has out at once: 256 items, and receipts. */
+const WAITING_COUNT_MAX = 1024;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes without one whole packet in them after which a broker is not to be believed. Several read buffers above a publish. */
+const UNPARSED_BYTES_MAX = PUBLISH_BYTES_MAX + 256 * 1024;
+
+export interface BrokerOptions {
+  /** Name of this node: whose last will it is, and, with `ringmail-` before it, the client id. */
+  readonly node: string;
+  readonly access: BrokerAccess;
+  readonly log: (level: 'info' | 'warn', text: string) => void;
+}
+
+/** Connects once somebody listens. */
+export function connectBroker(options: BrokerOptions): Broker {
+  return new MqttBroker(options);
+}
+
+class MqttBroker implements Broker {
+  readonly #options: BrokerOptions;
+  readonly #will: Publish;
+  #listener: BrokerListener | undefined;
+  #connection: Connection | undefined;
+  #state: 'open' | 'closed' = 'open';
+  #waitMs = WAIT_MS_MIN;
+  #timer: NodeJS.Timeout | undefined;
+  #lastReason = '';
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#will = statusPublish({ kind: 'offline', node: options.node });
+  }
+
+  listen(listener: BrokerListener): void {
+    this.#listener = listener;
+    if (this.#state === 'open') this.#timer = setTimeout(() => this.#dial(), 0);
+  }
+
+  publish(publish: Publish): void {
+    this.#connection?.publish(publish);
+  }
+
+  subscribe(topics: readonly string[]): void {
+    this.#connection?.subscribe(topics);
+  }
+
+  /** Says what the last will would have said, and ends. Nothing is heard any more from here on. */
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    clearTimeout(this.#timer);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.goodbye(this.#will);
+  }
+
+  #dial(): void {
+    const { access, log } = this.#options;
+    let options: IClientOptions;
+    try {
+      options = this.#clientOptions();
+    } catch (error) {
+      return this.#lost(`password file: ${String(error)}`); // it may be there the next time
+    }
+    const connection: Connection = new Connection(connect(access.broker, options), {
+      onUp: () => {
+        if (this.#connection !== connection) return;
+        this.#lastReason = '';
+        log('info', `broker ${access.broker}: connected`);
+        this.#listener?.onUp();
+      },
+      onMessage: (topic, payload) => {
+        if (this.#connection === connection) this.#listener?.onMessage(topic, payload);
+      },
+      onEnd: (reason, upMs) => {
+        if (this.#connection !== connection) return;
+        this.#connection = undefined;
+        if (upMs !== undefined && upMs > GOOD_MS) this.#waitMs = WAIT_MS_MIN;
+        if (upMs !== undefined) this.#listener?.onDown(reason);
+        this.#lost(reason);
+      },
+    });
+    this.#connection = connection;
+  }
+
+  #lost(reason: string): void {
+    if (this.#state === 'closed') return;
+    if (reason !== this.#lastReason) this.#options.log('warn', `broker ${this.#options.access.broker}: ${reason}`);
+    this.#lastReason = reason;
+    this.#timer = setTimeout(() => this.#dial(), Math.random() * this.#waitMs);
+    this.#waitMs = Math.min(WAIT_MS_MAX, 2 * this.#waitMs);
+  }
+
+  #clientOptions(): IClientOptions {
+    const { node, access } = this.#options;
+    const { topic, payload, qos } = this.#will;
+    const v5 = { properties: { maximumPacketSize: UNPARSED_BYTES_MAX } };
+    return {
+      clientId: `ringmail-${node}`,
+      clean: true,
+      protocolVersion: access.protocol,
+      reconnectPeriod: 0,
+      connectTimeout: CONNECT_MS_MAX,
+      keepalive: KEEPALIVE_S,
+      queueQoSZero: false,
+      resubscribe: false,
+      will: { topic, payload: Buffer.from(payload), qos, retain: true },
+      ...(access.protocol === 5 && v5),
+      ...(access.username !== undefined && { username: access.username }),
+      ...(access.passwordFile !== undefined && { password: firstLine(access.passwordFile) }),
+    };
+  }
+}
+
+interface ConnectionListener {
+  onUp(): void;
+  onMessage(topic: string, payload: Uint8Array): void;
+  /** Once. `upMs` is how long it was up; undefined when it never was. */
+  onEnd(reason: string, upMs: number | undefined): void;
+}
+
+/** One client, from its attempt to connect to its end. */
+class Connection {
+  readonly #client: MqttClient;
+  readonly #listener: ConnectionListener;
+  #state: 'dialing' | 'up' | 'over' = 'dialing';
+  #upAtMs = 0;
+  #waiting: Publish[] = [];
+  #waitingBytes = 0;
+  #inFlight = 0;
+  #inFlightMax = IN_FLIGHT_COUNT_MAX;
+  #unparsedBytes = 0;
+
+  constructor(client: MqttClient, listener: ConnectionListener) {
+    this.#client = client;
+    this.#listener = listener;
+    let reason = 'the connection was closed';
+    client.on('connect', ({ properties }) => {
+      if (this.#state !== 'dialing') return;
+      this.#state = 'up';
+      this.#upAtMs = performance.now();
+      this.#inFlightMax = Math.min(IN_FLIGHT_COUNT_MAX, properties?.receiveMaximum ?? IN_FLIGHT_COUNT_MAX);
+      listener.onUp();
+    });
+    client.on('message', (topic, payload) => {
+      if (this.#state === 'up') listener.onMessage(topic, new Uint8Array(payload));
+    });
+    client.on('error', (error) => {
+      reason = error.message || String((error as NodeJS.ErrnoException).code);
+      this.#end(reason);
+    });
+    client.on('close', () => this.#end(reason));
+    // The parser holds whatever a length field promises, up to 256 MB, and looks at it only when it is whole.
+    client.on('packetreceive', () => {
+      this.#unparsedBytes = 0;
+    });
+    client.stream.on('data', (chunk: Uint8Array) => {
+      this.#unparsedBytes += chunk.length;
+      if (this.#unparsedBytes > UNPARSED_BYTES_MAX) this.#end('a packet larger than any of ours');
+    });
+  }
+
+  publish(publish: Publish): void {
+    if (this.#state !== 'up') return;
+    const { payload } = publish;
+    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + payload.length > WAITING_BYTES_MAX) return;
+    this.#waiting.push({ ...publish, payload: payload.slice() });
+    this.#waitingBytes += payload.length;
+    this.#flow();
+  }
+
+  subscribe(topics: readonly string[]): void {
+    if (this.#state !== 'up') return;
+    this.#client.subscribe([...topics], { qos: 1 }, (error) => {
+      // Without its subscriptions a connection is worth nothing: make another one.
+      if (error !== null) this.#end(`subscribe: ${error.message}`);
+    });
+  }
+
+  /** Gives out what waits and a last word, says DISCONNECT, and is gone within CLOSE_MS_MAX. */
+  async goodbye(lastWord: Publish): Promise<void> {
+    if (this.#state === 'up') {
+      this.#inFlightMax = Number.POSITIVE_INFINITY;
+      this.publish(lastWord);
+      this.#state = 'over';
+      await new Promise<void>((resolve) => {
+        const deadline = setTimeout(resolve, CLOSE_MS_MAX);
+        this.#client.end(false, {}, () => {
+          clearTimeout(deadline);
+          resolve();
+        });
+      });
+    }
+    this.#state = 'over';
+    this.#destroy();
+  }
+
+  #flow(): void {
+    while (this.#inFlight < this.#inFlightMax) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#waitingBytes -= next.payload.length;
+      this.#inFlight += 1;
+      const { topic, payload, qos, retain } = next;
+      const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+      // An error here is a refusal of the broker, or the end of the connection: either way no receipt will come, and the core sees that.
+      this.#client.publish(topic, bytes, { qos, retain: retain === 'retain' }, () => {
+        this.#inFlight -= 1;
+        if (this.#state === 'up') this.#flow();
+      });
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#state === 'over') return;
+    const upMs = this.#state === 'up' ? performance.now() - this.#upAtMs : undefined;
+    this.#state = 'over';
+    this.#waiting = [];
+    this.#destroy();
+    // Never from inside a call of the core's: a subscription may be refused before `subscribe` returns.
+    setImmediate(() => this.#listener.onEnd(reason, upMs));
+  }
+
+  /** mqtt.js lets a second `end` do nothing, also when the first waits for a PUBACK that never comes. */
+  #destroy(): void {
+    this.#client.end(true);
+    this.#client.stream.destroy();
+  }
+}
+
+function firstLine(path: string): string {
+  return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '';
+}

@@ -1,0 +1,214 @@
+/**
+ * A node in this process: its ring file, its lock, its core, driven by real ports. When the store stops (a write failed, a fork was
+ * found) it is opened anew with the next epoch; who asks meanwhile waits for that, and what was in doubt is said to be.
+ */
+import { crc32 } from '../crc32.ts';
+import type { Call, CallResult, Stats } from '../core/calls.ts';
+import type { LinkRole } from '../core/carriers.ts';
+import { Drive } from '../core/drive.ts';
+import { NodeCore, type NodeConfig } from '../core/node-core.ts';
+import { hasCode, RingmailError } from '../errors.ts';
+import type { Broker, Line } from '../ports.ts';
+import type { OpenReport } from '../ring/ring.ts';
+import { fastChecksum } from './checksum.ts';
+import type { NodeCalls } from './node-calls.ts';
+import { systemRandom } from './random.ts';
+import { type NodeRingFile, openRingFile } from './ring-file.ts';
+import { NodeTimers } from './timers.ts';
+
+export interface NodeOptions {
+  readonly config: NodeConfig;
+  readonly ringPath: string;
+  /** A ring in memory is refused unless this says that it may be: a power cut would empty it. */
+  readonly volatile: 'refuse' | 'allow';
+  /** A connection to the broker, fresh for each opening of the store. */
+  readonly connectBroker?: () => Broker;
+  readonly log?: (level: 'info' | 'warn', text: string) => void;
+}
+
+/** First wait before the store is opened again, and the longest. */
+const REOPEN_MS_MIN = 100;
+const REOPEN_MS_MAX = 5_000;
+
+type Success = Exclude<CallResult, { kind: 'error' }>;
+
+export class Node implements NodeCalls {
+  readonly #options: NodeOptions;
+  readonly #lines = new Set<Line>();
+  #drive: Drive | undefined;
+  #core: NodeCore | undefined;
+  #file: NodeRingFile | undefined;
+  #broker: Broker | undefined;
+  #timers = new NodeTimers();
+  #ready: Promise<void> = Promise.resolve();
+  #state: 'open' | 'closing' | 'closed' | 'failed' = 'open';
+  #whenClosed: (() => void) | undefined;
+  #reopenMs = REOPEN_MS_MIN;
+  readonly #ended: { promise: Promise<Error | undefined>; resolve: (error: Error | undefined) => void };
+  report: OpenReport | undefined;
+
+  private constructor(options: NodeOptions) {
+    this.#options = options;
+    let resolve: (error: Error | undefined) => void = () => {};
+    const promise = new Promise<Error | undefined>((settle) => {
+      resolve = settle;
+    });
+    this.#ended = { promise, resolve };
+  }
+
+  /** Resolves when the node serves. @throws RING_NOT_FOUND, RING_LOCKED, RING_FOREIGN, RING_OTHER_NODE, RING_VOLATILE … */
+  static async open(options: NodeOptions): Promise<Node> {
+    const node = new Node(options);
+    await node.#openStore();
+    return node;
+  }
+
+  get name(): string {
+    return this.#options.config.name;
+  }
+
+  /** How durable an acknowledgement is here, and how it is written. */
+  get durability(): string {
+    return `${this.#file?.durability ?? 'closed'}, ${this.#file?.ioMode ?? '-'}`;
+  }
+
+  /** Settles when the node is closed, or when its store cannot be opened any more. */
+  get ended(): Promise<Error | undefined> {
+    return this.#ended.promise;
+  }
+
+  async call(call: Call, signal?: AbortSignal): Promise<Success> {
+    await this.#ready;
+    const drive = this.#drive;
+    if (this.#state !== 'open' || drive === undefined) throw new RingmailError('NODE_STOPPED', { reason: this.#state });
+    return new Promise((resolve, reject) => {
+      let abort = (): void => {};
+      const token = drive.call(call, (result) => {
+        signal?.removeEventListener('abort', abort);
+        if (result.kind === 'error') reject(result.error);
+        else resolve(result);
+      });
+      abort = () => {
+        drive.cancel(token);
+        resolve({ kind: 'empty' });
+      };
+      if (signal?.aborted === true) abort();
+      else signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  stats(): Stats | undefined {
+    return this.#core?.stats(this.#timers.nowMs());
+  }
+
+  /** Gives the node a line to a neighbour; resolves with the reason when the line is closed, by whomever. */
+  attach(line: Line, link: { role: LinkRole; baud: number | undefined }): Promise<string> {
+    const drive = this.#drive;
+    return new Promise((resolve) => {
+      if (drive === undefined || this.#state !== 'open') {
+        line.listen({ onBytes: () => {}, onClosed: resolve });
+        line.close();
+        return;
+      }
+      this.#lines.add(line);
+      drive.attach(line, link, (reason) => {
+        this.#lines.delete(line);
+        resolve(reason);
+      });
+    });
+  }
+
+  /** Writes what is pending and closes the ring clean. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed' || this.#state === 'failed') return;
+    this.#state = 'closing';
+    await this.#ready;
+    await new Promise<void>((resolve) => {
+      this.#whenClosed = resolve;
+      if (this.#drive === undefined) resolve();
+      else this.#drive.close();
+    });
+    await this.#release();
+    this.#state = 'closed';
+    this.#ended.resolve(undefined);
+  }
+
+  #openStore(): Promise<void> {
+    this.#ready = this.#tryOpen();
+    this.#ready.catch(() => {}); // whoever awaits it sees the error; nobody has to
+    return this.#ready;
+  }
+
+  async #tryOpen(): Promise<void> {
+    const { config, ringPath, volatile } = this.#options;
+    const file = await openRingFile(ringPath, { volatile });
+    this.#file = file;
+    const core = new NodeCore(config, { file: { path: ringPath, size: file.size }, checksum: fastChecksum(crc32), random: systemRandom });
+    const broker = this.#options.connectBroker?.();
+    this.#core = core;
+    this.#broker = broker;
+    this.#timers = new NodeTimers();
+    await new Promise<void>((resolve, reject) => {
+      let serves = false;
+      const ports = { file, timers: this.#timers, ...(broker && { broker }) };
+      this.#drive = new Drive(core, ports, {
+        onServing: (report) => {
+          serves = true;
+          this.report = report;
+          this.#reopenMs = REOPEN_MS_MIN;
+          this.#drive?.listenToBroker();
+          resolve();
+        },
+        onStopped: (error) => {
+          if (serves) void this.#reopen(error);
+          else reject(error);
+        },
+        onClosed: () => this.#whenClosed?.(),
+        onLog: (level, text) => this.#log(level, text),
+      });
+      this.#drive.start();
+    }).catch(async (error: unknown) => {
+      await this.#release();
+      throw hasCode(error, 'RING_OTHER_NODE') ? new RingmailError('RING_OTHER_NODE', { ...error.details, path: ringPath }) : error;
+    });
+  }
+
+  async #reopen(error: Error): Promise<void> {
+    this.#log('warn', `the store stopped: ${error.message}; opening it anew`);
+    this.#ready = this.#release().then(() => this.#openAgain());
+    await this.#ready.catch(() => {}); // told through `ended`
+  }
+
+  async #openAgain(): Promise<void> {
+    while (this.#state === 'open') {
+      await new Promise((resolve) => setTimeout(resolve, this.#reopenMs));
+      this.#reopenMs = Math.min(REOPEN_MS_MAX, 2 * this.#reopenMs);
+      try {
+        return await this.#tryOpen();
+      } catch (error) {
+        this.#log('warn', `the store does not open: ${String(error)}`);
+        if (error instanceof RingmailError && error.code !== 'RING_LOCKED') {
+          this.#state = 'failed';
+          this.#ended.resolve(error);
+          throw error;
+        }
+      }
+    }
+  }
+
+  async #release(): Promise<void> {
+    this.#drive?.abandon();
+    this.#drive = undefined;
+    for (const line of this.#lines) line.close();
+    this.#lines.clear();
+    await this.#broker?.close();
+    await this.#file?.close();
+    this.#broker = undefined;
+    this.#file = undefined;
+    this.#whenClosed?.();
+  }
+
+  #log(level: 'info' | 'warn', text: string): void {
+    this.#options.log?.(level, text);
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Whether the next durable write may stand in the way of the event loop. An inline write saves the hop to the thread pool and back,
+ * which costs as much as the write itself on a fast medium; on a slow one it would hold up everything else.
+ *
+ *            16 writes, not hopelessly slow             8 fast ones
+ *   async ─────────────────────────────────▶ probing ───────────────▶ inline
+ *     ▲                                         │ one slow one           │ more than 1 slow one in 128 (the 99th percentile),
+ *     └──── pause doubled ──────────────────────┘                        │ or one that stalls everybody
+ *     └──────────────────────────────────────────────────────────────────┘
+ */
+
+export type IoMode = 'inline' | 'async';
+
+/** What one durable write may cost the event loop, in ms. */
+export const STALL_MS = 1;
+/** One write this slow ends inline writing at once, in ms: a link's timers begin to feel it. */
+export const STALL_MS_MAX = 20;
+/** Pooled writes slower than this on average, in ms, are not worth a probe: the hop is not what costs. */
+const HOPELESS_MS = 4 * STALL_MS;
+/** Writes that are looked back upon, and how many of them may have been slow. */
+const WINDOW_COUNT = 128;
+const SLOW_COUNT_MAX = 1;
+const PROBE_COUNT = 8;
+/** Pooled writes before the next probe: the first time, and at most. */
+const PAUSE_COUNT_MIN = 16;
+const PAUSE_COUNT_MAX = 65_536;
+/** Weight of the newest write in the average. */
+const AVERAGE_WEIGHT = 0.1;
+
+export class StallBudget {
+  #state: 'async' | 'probing' | 'inline' = 'async';
+  #averageMs = 0;
+  #left = PAUSE_COUNT_MIN;
+  #pause = PAUSE_COUNT_MIN;
+  /** Of the last inline writes: true where one was slow. */
+  #slow: boolean[] = [];
+
+  /** How the next write is to be done. */
+  get mode(): IoMode {
+    return this.#state === 'async' ? 'async' : 'inline';
+  }
+
+  /** A write, done as `mode` said, took so long. */
+  took(ms: number): void {
+    if (this.#state === 'async') return this.#tookAsync(ms);
+    this.#slow.push(ms > STALL_MS);
+    if (this.#slow.length > WINDOW_COUNT) this.#slow.shift();
+    const slowCount = this.#slow.filter(Boolean).length;
+    if (this.#state === 'inline') {
+      if (slowCount > SLOW_COUNT_MAX || ms > STALL_MS_MAX) this.#retreat();
+      return;
+    }
+    if (slowCount > 0) return this.#retreat();
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    this.#state = 'inline';
+    this.#pause = PAUSE_COUNT_MIN;
+  }
+
+  #tookAsync(ms: number): void {
+    this.#averageMs += AVERAGE_WEIGHT * (ms - this.#averageMs);
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    if (this.#averageMs > HOPELESS_MS) {
+      this.#left = this.#pause;
+      return;
+    }
+    this.#state = 'probing';
+    this.#left = PROBE_COUNT;
+    this.#slow = [];
+  }
+
+  #retreat(): void {
+    this.#state = 'async';
+    this.#averageMs = 0;
+    this.#pause = Math.min(PAUSE_COUNT_MAX, 2 * this.#pause);
+    this.#left = this.#pause;
+  }
+}

@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { MessageIndex, NO_SLOT } from '../ring/message-index.ts';
+import { SlotList } from './slot-list.ts';
+
+function idsOf(list: SlotList, index: MessageIndex): number[] {
+  const ids: number[] = [];
+  for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) ids.push(index.id[slot] ?? 0);
+  return ids;
+}
+
+test('in order of id whatever the order of arrival, through inserts, returns and removals', () => {
+  const steps = fc.array(fc.record({ what: fc.constantFrom('insert', 'return', 'remove'), id: fc.integer({ min: 1, max: 60 }) }));
+  fc.assert(
+    fc.property(steps, (script) => {
+      const index = new MessageIndex();
+      const list = new SlotList(index, 3, 'id');
+      const model = new Set<number>();
+      for (const { what, id } of script) {
+        if (what === 'remove') {
+          if (!model.delete(id)) continue;
+          const slot = index.find(id);
+          list.remove(slot);
+          index.remove(slot);
+        } else if (!model.has(id)) {
+          model.add(id);
+          const slot = index.insert(id);
+          index.bodyBytes[slot] = id;
+          if (what === 'insert') list.insert(slot);
+          else list.reinsert(slot);
+        }
+        const expected = [...model].sort((a, b) => a - b);
+        expect(idsOf(list, index)).toEqual(expected);
+        expect([list.count, list.bytes]).toEqual([model.size, expected.reduce((sum, one) => sum + one, 0)]);
+      }
+    }),
+  );
+});
+
+test('a message cannot be in two lists', () => {
+  const index = new MessageIndex();
+  const slot = index.insert(1);
+  new SlotList(index, 1, 'id').insert(slot);
+  expect(() => new SlotList(index, 2, 'id').insert(slot)).toThrow('one list');
+});

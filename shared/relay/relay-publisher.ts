@@ -1,0 +1,168 @@
+/**
+ * What may be published now, and in which order: the most urgent stream first, among equals the one that was served least recently;
+ * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch.
+ */
+import type { CustodySender, SendingStream } from '../custody/sender.ts';
+import { streamText } from '../message/identity.ts';
+import type { Publish } from '../ports.ts';
+import { Batch, costOf } from './batch.ts';
+import { encodePublish, type Speaker } from './publish-layout.ts';
+import type { ProgressedStream } from './receipt-layout.ts';
+import { SendWindow, type WindowLimits } from './send-window.ts';
+import { formatTopic, partitionOf } from './topics.ts';
+
+export interface PublisherLimits extends WindowLimits {
+  readonly batchBytesMax: number;
+}
+
+/** A stream of this session that something was published of, or that waits. */
+interface Track {
+  readonly stream: SendingStream;
+  readonly topic: string;
+  /** `holed`: the receiver let something of it fall; only a new session goes back there. */
+  state: 'flowing' | 'holed';
+  /** Credit that the item at its place wants and did not get. */
+  wantedBytes: number;
+  /** Counts up: who was served last has the highest. */
+  servedAt: number;
+}
+
+export class RelayPublisher {
+  readonly window: SendWindow;
+  publishedCount = 0;
+  /** Set while whole batches are suspected of not getting through. */
+  itemCountMax = Number.POSITIVE_INFINITY;
+  /** Something waits for credit, and nothing of it is on its way that could bring some. */
+  isStarved = false;
+  readonly #sender: CustodySender;
+  readonly #central: string;
+  readonly #partitionCount: number;
+  readonly #limits: PublisherLimits;
+  readonly #tracks = new Map<string, Track>();
+  #serves = 0;
+  /** Tracks that are holed. */
+  #holes = 0;
+
+  constructor(options: { sender: CustodySender; central: string; partitionCount: number; limits: PublisherLimits }) {
+    this.#sender = options.sender;
+    this.#central = options.central;
+    this.#partitionCount = options.partitionCount;
+    this.#limits = options.limits;
+    this.window = new SendWindow(options.limits);
+  }
+
+  /** Another session: nothing is on its way in it. */
+  reset(): void {
+    this.window.clear();
+    this.#tracks.clear();
+    this.#holes = 0;
+    this.isStarved = false;
+  }
+
+  /** Takes what waits and may go. Call while the sender is `ready`. */
+  publish(speaker: Speaker, nowMs: number): Publish[] {
+    const publishes: Publish[] = [];
+    const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
+    work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || a.servedAt - b.servedAt);
+    for (let at = 0; at < work.length && this.window.isOpen; ) {
+      const batch = this.#fill(work, at);
+      if (batch.items.length === 0) {
+        if (batch.isFull) break; // what is most urgent waits for the window; nothing smaller may take its room
+        at += 1;
+        continue;
+      }
+      const payload = encodePublish(speaker, batch.items);
+      this.window.add(batch.parts, payload.length, nowMs);
+      this.publishedCount += 1;
+      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });
+    }
+    this.isStarved = this.#holes > 0 || work.some(({ stream }) => this.#waitsForCredit(stream));
+    return publishes;
+  }
+
+  /**
+   * Cursors and credit from the receiver. `sync` when only a new session can go on: something was let fall and there is room for
+   * it again, or the cursor is one that cannot be.
+   */
+  receipted(cursors: readonly ProgressedStream[], nowMs: number): { hasProgressed: boolean; next: 'go-on' | 'sync' } {
+    let next: 'go-on' | 'sync' = 'go-on';
+    for (const { stream: key, cursor, credit, hasMissed } of cursors) {
+      const staleBefore = this.#sender.staleCount;
+      this.#sender.acknowledged(key, cursor, credit);
+      if (this.#sender.staleCount !== staleBefore) next = 'sync';
+      const track = this.#tracks.get(streamText(key));
+      if (track === undefined) continue;
+      if (hasMissed) {
+        if (track.state === 'flowing') this.#holes += 1;
+        track.state = 'holed';
+        this.window.forget(track.stream, nowMs);
+      }
+      if (track.state === 'holed' && credit > 0) next = 'sync';
+    }
+    return { hasProgressed: this.window.settle(nowMs), next };
+  }
+
+  #trackOf(stream: SendingStream): Track {
+    const text = streamText(stream.key);
+    let track = this.#tracks.get(text);
+    if (track === undefined) {
+      const queue = stream.key.destination.slice(stream.key.destination.indexOf('/') + 1);
+      const partition = partitionOf(stream.key.origin, this.#partitionCount);
+      const topic = formatTopic({ kind: 'queue', central: this.#central, queue, partition });
+      track = { stream, topic, state: 'flowing', wantedBytes: 0, servedAt: 0 };
+      this.#tracks.set(text, track);
+    }
+    return track;
+  }
+
+  /** A batch that begins with the stream at `at`, and what else goes to the same topic. Empty when that one may not go on. */
+  #fill(work: readonly Track[], at: number): Batch {
+    const topic = work[at]?.topic ?? '';
+    const { itemCountMax, window } = this;
+    const batch = new Batch(topic, { bytesMax: this.#limits.batchBytesMax, roomBytes: window.room, itemCountMax });
+    for (let i = at; i < work.length && !batch.isFull; i++) {
+      const track = work[i];
+      if (track?.topic !== topic) continue;
+      this.#fillFrom(track, batch);
+      if (batch.items.length === 0) break;
+    }
+    return batch;
+  }
+
+  #fillFrom(track: Track, batch: Batch): void {
+    const { stream } = track;
+    while (!batch.isFull && this.#mayGoOn(track, batch)) {
+      const taken = this.#sender.take(stream);
+      if (taken.kind !== 'item') return;
+      const { item } = taken;
+      track.wantedBytes = costOf(item);
+      if (!this.#hasCredit(track, batch) || batch.offer(stream, item) === 'does-not-fit') {
+        this.#sender.rewind(stream, item.number);
+        return;
+      }
+      track.wantedBytes = 0;
+      track.servedAt = ++this.#serves;
+    }
+  }
+
+  /** False where taking the next item is known to be in vain. */
+  #mayGoOn(track: Track, batch: Batch): boolean {
+    if (track.state === 'holed') return false;
+    return isGapNext(track.stream) || (track.stream.credit > 0 && this.#hasCredit(track, batch));
+  }
+
+  /** One message may always go while there is any credit: it may be larger than all that is left. */
+  #hasCredit({ stream, wantedBytes }: Track, batch: Batch): boolean {
+    const outstanding = this.window.outstandingOf(stream) + batch.bytesOf(stream);
+    return wantedBytes === 0 || outstanding + wantedBytes <= stream.credit || (outstanding === 0 && stream.credit > 0);
+  }
+
+  #waitsForCredit(stream: SendingStream): boolean {
+    return stream.credit <= 0 && !isGapNext(stream) && this.window.outstandingOf(stream) === 0;
+  }
+}
+
+/** The item at the stream's place is no message: it needs no credit. */
+function isGapNext({ out, send }: SendingStream): boolean {
+  return send < out.lo || out.gaps.some(({ from, to }) => from <= send && send <= to);
+}

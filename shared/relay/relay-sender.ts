@@ -1,0 +1,343 @@
+/**
+ * The sending side of custody over MQTT: what a node publishes for its central, and what receipts free (docs/mqtt.md).
+ *
+ *            up                answer            ticket durable
+ *   down ─────────▶ syncing ───────────▶ ticketing ───────────▶ publishing ──┐
+ *    ▲               ▲  │ no answer: the same sync again, later               │ new status of the central, hello, hole,
+ *    │ down          └──┴──────────────────────────────────────◀──────────────┘ nothing moved for progressMs
+ *    └── (any)           answer is a fork, or impossible ──▶ forked: nothing is published any more
+ *
+ * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
+ * needs no timer; those here only notice that nothing moves.
+ */
+import type { CustodySender, SenderState } from '../custody/sender.ts';
+import type { Answer } from '../custody/session.ts';
+import {
+  BATCH_BYTES_MAX,
+  PROGRESS_MS_MAX,
+  PROGRESS_MS_MIN,
+  SYNC_MS_MAX,
+  SYNC_MS_MIN,
+  SYNC_SPACING_MS,
+  WINDOW_BYTES_MAX,
+  WINDOW_PUBLISH_COUNT_MAX,
+} from '../limits.ts';
+import type { Publish } from '../ports.ts';
+import { Backoff } from './backoff.ts';
+import type { Speaker } from './publish-layout.ts';
+import { decodeReceipt, type Receipt } from './receipt-layout.ts';
+import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
+import { decodeStatus, type Status } from './status-layout.ts';
+import { encodeSync } from './sync-layout.ts';
+import { formatTopic, parseTopic } from './topics.ts';
+
+export type RelayOutput =
+  | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
+  | { readonly kind: 'publish'; readonly publish: Publish };
+
+/** What the broker brought. */
+export interface Arrived {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
+export interface RelaySenderOptions {
+  readonly sender: CustodySender;
+  /** Name of this node. */
+  readonly node: string;
+  /** The logical central this node publishes for. */
+  readonly central: string;
+  /** Partitions of every queue there; the same at every sender and central. */
+  readonly partitionCount: number;
+  readonly limits?: PublisherLimits;
+}
+
+/** For people and for health. */
+export interface RelaySenderView {
+  readonly state: 'down' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
+  readonly published: number;
+  readonly receipts: number;
+  readonly windowPublishes: number;
+  readonly windowBytes: number;
+  /** Something waits for room at the central, and nothing of it is on its way. */
+  readonly isStarved: boolean;
+  /** When a receipt last moved anything; undefined: never since the start. */
+  readonly lastProgressMs: number | undefined;
+}
+
+const LIMITS: PublisherLimits = {
+  publishCountMax: WINDOW_PUBLISH_COUNT_MAX,
+  bytesMax: WINDOW_BYTES_MAX,
+  batchBytesMax: BATCH_BYTES_MAX,
+};
+/** After this many sessions in which nothing moved, items are published one by one until something does. */
+const VAIN_SESSIONS_MAX = 2;
+
+export class RelaySender {
+  readonly #sender: CustodySender;
+  readonly #node: string;
+  readonly #central: string;
+  readonly #publisher: RelayPublisher;
+  readonly #outputs: RelayOutput[] = [];
+  readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
+  readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
+  readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
+  readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
+  #isUp = false;
+  /** The sync without an answer, and when it is sent again. */
+  #sync: { readonly publish: Publish; sentMs: number; dueMs: number } | undefined;
+  /** A new session is wanted, not before this. */
+  #wantedMs: number | undefined;
+  #lastSyncMs = Number.NEGATIVE_INFINITY;
+  /** Offers made in this opening of the store. */
+  #attempts = 0;
+  #speaker: Speaker = { sender: '', incarnation: '', nonce: new Uint8Array(0) };
+  /** The opening of the central's store that answered. */
+  #answeredBy: { readonly opening: string; readonly incarnation: string } | undefined;
+  /** The last status of the central: its opening, and its connection. */
+  #seenStatus: string | undefined;
+  #starvedSinceMs: number | undefined;
+  #vainSessions = 0;
+  #lastProgressMs: number | undefined;
+
+  constructor(options: RelaySenderOptions) {
+    const { sender, node, central, partitionCount, limits = LIMITS } = options;
+    this.#sender = sender;
+    this.#node = node;
+    this.#central = central;
+    this.#publisher = new RelayPublisher({ sender, central, partitionCount, limits });
+  }
+
+  /** The broker is there, with nothing of earlier. */
+  up(nowMs: number): void {
+    this.#isUp = true;
+    const { node, central } = { node: this.#node, central: this.#central };
+    const topics = [formatTopic({ kind: 'receipt', node }), formatTopic({ kind: 'status', node: central })];
+    this.#outputs.push({ kind: 'subscribe', topics });
+    if (this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  /** The broker is gone, and all that was on its way with it. */
+  down(_nowMs: number): void {
+    this.#isUp = false;
+    this.#sender.lost();
+    this.#publisher.reset();
+    this.#outputs.length = 0;
+    this.#sync = undefined;
+    this.#wantedMs = undefined;
+    this.#starvedSinceMs = undefined;
+    this.#answeredBy = undefined;
+    this.#seenStatus = undefined;
+  }
+
+  /** Hears a message; those that are not for a sender are none of its business. */
+  message({ topic, payload }: Arrived, nowMs: number): void {
+    if (!this.#isUp || this.#state === 'forked') return;
+    const parsed = parseTopic(topic);
+    if (parsed?.kind === 'receipt' && parsed.node === this.#node) return this.#heardReceipt(decodeReceipt(payload), nowMs);
+    if (parsed?.kind === 'status' && parsed.node === this.#central) return this.#heardStatus(decodeStatus(payload), nowMs);
+  }
+
+  /** Goes on as far as it may. Call after every step of the node. */
+  pump(nowMs: number): void {
+    if (!this.#isUp || this.#state === 'forked') return;
+    if (this.#sync !== undefined) {
+      if (this.#sync.dueMs <= nowMs) this.#repeatSync(this.#sync, nowMs);
+      return;
+    }
+    if (this.#state === 'idle') this.#want(nowMs);
+    if (this.#wantedMs === undefined && this.#hasStalled(nowMs)) this.#want(nowMs);
+    if (this.#wantedMs !== undefined) {
+      if (this.#wantedMs <= nowMs) this.#startSync(nowMs);
+      return;
+    }
+    if (this.#state !== 'ready') return;
+    for (const publish of this.#publisher.publish(this.#speaker, nowMs)) this.#outputs.push({ kind: 'publish', publish });
+    if (this.#publisher.isStarved) {
+      this.#starvedSinceMs ??= nowMs;
+    } else {
+      this.#starvedSinceMs = undefined;
+      this.#starvedDelay.reset();
+    }
+  }
+
+  /** When `pump` should be called even if nothing happens. */
+  get wakeAtMs(): number | undefined {
+    if (!this.#isUp || this.#state === 'forked') return undefined;
+    const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
+    if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
+    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
+    return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
+  }
+
+  /** What to do next, in this order. Empties the list. */
+  takeOutputs(): RelayOutput[] {
+    return this.#outputs.splice(0);
+  }
+
+  view(): RelaySenderView {
+    const { window, publishedCount, isStarved } = this.#publisher;
+    const state = this.#isUp ? STATE_NAMES[this.#state] : 'down';
+    return {
+      state: this.#state === 'forked' ? 'forked' : state,
+      published: publishedCount,
+      receipts: this.#counts.receipts,
+      windowPublishes: window.count,
+      windowBytes: window.bytes,
+      isStarved,
+      lastProgressMs: this.#lastProgressMs,
+    };
+  }
+
+  counters(): Record<string, number> {
+    const { receipts, syncs, ignored } = this.#counts;
+    return {
+      uplinkPublished: this.#publisher.publishedCount,
+      uplinkReceipts: receipts,
+      uplinkSyncs: syncs,
+      uplinkIgnored: ignored,
+    };
+  }
+
+  get #state(): SenderState {
+    return this.#sender.state;
+  }
+
+  #heardReceipt(receipt: Receipt | 'unknown-version' | undefined, nowMs: number): void {
+    if (receipt === undefined || receipt === 'unknown-version') {
+      this.#counts.ignored += 1;
+      return;
+    }
+    if (receipt.kind === 'answer') return this.#heardAnswer(receipt.answer);
+    if (this.#state !== 'ready' || !this.#sender.isCurrent(receipt.nonce)) {
+      this.#counts.ignored += 1;
+      return;
+    }
+    // Who says hello may be another store than the one that answered: that is what it says.
+    if (receipt.kind === 'hello') return this.#want(nowMs);
+    if (receipt.incarnation !== this.#answeredBy?.incarnation) {
+      this.#counts.ignored += 1;
+      return;
+    }
+    this.#counts.receipts += 1;
+    const { hasProgressed, next } = this.#publisher.receipted(receipt.cursors, nowMs);
+    if (next === 'sync') this.#want(nowMs);
+    if (hasProgressed) this.#progressed(nowMs);
+  }
+
+  #heardAnswer(answer: Answer): void {
+    if (this.#sync === undefined) {
+      this.#counts.ignored += 1;
+      return;
+    }
+    this.#sender.answered(answer);
+    if (this.#state === 'offered') return;
+    this.#sync = undefined;
+    this.#syncDelay.reset();
+    this.#answeredBy = { opening: openingText(answer), incarnation: answer.incarnation };
+  }
+
+  /** The central subscribed anew when it says so, or when it was away: what was published meanwhile is lost. */
+  #heardStatus(status: Status | 'unknown-version' | undefined, nowMs: number): void {
+    if (status === undefined || status === 'unknown-version' || status.node !== this.#central) {
+      this.#counts.ignored += 1;
+      return;
+    }
+    if (status.kind === 'offline') {
+      this.#seenStatus = 'offline';
+      // An old connection's will may come late: its word is doubted, and a sync finds out.
+      if (this.#sync === undefined) this.#want(nowMs + SYNC_MS_MIN);
+      return;
+    }
+    const seen = `${openingText(status)} ${status.hello}`;
+    if (seen === this.#seenStatus) return;
+    const isFirst = this.#seenStatus === undefined;
+    this.#seenStatus = seen;
+    if (this.#sync !== undefined) {
+      this.#sync.dueMs = Math.max(nowMs, this.#sync.sentMs + SYNC_SPACING_MS);
+      this.#syncDelay.reset();
+    } else if (!isFirst || this.#answeredBy?.opening !== openingText(status)) {
+      this.#want(nowMs);
+    }
+  }
+
+  #progressed(nowMs: number): void {
+    this.#lastProgressMs = nowMs;
+    this.#progressDelay.reset();
+    this.#vainSessions = 0;
+    this.#publisher.itemCountMax = Number.POSITIVE_INFINITY;
+  }
+
+  /** True, once, when something has stood still for too long. */
+  #hasStalled(nowMs: number): boolean {
+    if (this.#state !== 'ready') return false;
+    const isStalled = this.#progressDueMs <= nowMs;
+    const isStarved = this.#starvedDueMs <= nowMs;
+    if (isStalled) {
+      this.#progressDelay.lengthen();
+      this.#vainSessions += 1;
+      if (this.#vainSessions >= VAIN_SESSIONS_MAX) this.#publisher.itemCountMax = 1;
+    }
+    if (isStarved) this.#starvedDelay.lengthen();
+    return isStalled || isStarved;
+  }
+
+  get #progressDueMs(): number {
+    const { window } = this.#publisher;
+    return window.count === 0 ? Number.POSITIVE_INFINITY : window.headSinceMs + this.#progressDelay.delayMs;
+  }
+
+  get #starvedDueMs(): number {
+    return this.#starvedSinceMs === undefined ? Number.POSITIVE_INFINITY : this.#starvedSinceMs + this.#starvedDelay.delayMs;
+  }
+
+  #want(atMs: number): void {
+    const notBeforeMs = Math.max(atMs, this.#lastSyncMs + SYNC_SPACING_MS);
+    this.#wantedMs = Math.min(this.#wantedMs ?? notBeforeMs, notBeforeMs);
+  }
+
+  #startSync(nowMs: number): void {
+    const offer = this.#sender.offer();
+    const { sender, incarnation, nonce } = offer;
+    this.#speaker = { sender, incarnation, nonce };
+    this.#publisher.reset();
+    this.#wantedMs = undefined;
+    this.#starvedSinceMs = undefined;
+    this.#answeredBy = undefined;
+    const topic = formatTopic({ kind: 'sync', node: this.#node });
+    this.#attempts += 1;
+    const payload = encodeSync({ receiver: this.#central, attempt: this.#attempts, offer });
+    const publish: Publish = { topic, payload, qos: 1, retain: 'transient' };
+    this.#sync = { publish, sentMs: nowMs, dueMs: nowMs };
+    this.#sendSync(this.#sync, nowMs);
+  }
+
+  #repeatSync(sync: { readonly publish: Publish; sentMs: number; dueMs: number }, nowMs: number): void {
+    this.#syncDelay.lengthen();
+    this.#sendSync(sync, nowMs);
+  }
+
+  #sendSync(sync: { readonly publish: Publish; sentMs: number; dueMs: number }, nowMs: number): void {
+    this.#counts.syncs += 1;
+    this.#lastSyncMs = nowMs;
+    sync.sentMs = nowMs;
+    sync.dueMs = nowMs + this.#syncDelay.delayMs;
+    this.#outputs.push({ kind: 'publish', publish: sync.publish });
+  }
+}
+
+const STATE_NAMES = {
+  idle: 'syncing',
+  offered: 'syncing',
+  ticketing: 'ticketing',
+  ready: 'publishing',
+  forked: 'forked',
+} as const;
+
+/** One opening of a receiver's store. */
+function openingText(who: {
+  readonly incarnation: string;
+  readonly epoch: { readonly counter: number; readonly random: number };
+}): string {
+  return `${who.incarnation} ${who.epoch.counter} ${who.epoch.random}`;
+}

@@ -1,0 +1,126 @@
+/** What is planned for the ring: batches, each indivisible, waiting in order for a frame. */
+import { invariant } from '../assert.ts';
+import {
+  type AckReason,
+  type DirectoryEntry,
+  ENTRY_BYTES_MIN,
+  META_KEY_BYTES_MAX,
+  META_VALUE_BYTES_MAX,
+  metaBytes,
+  PUT_BYTES,
+} from './entry-layout.ts';
+
+/** A message to store. `stream`, `number` and the epoch are its identity here (docs/custody.md). Times are queue time in whole ms; 0 is never. */
+export interface NewMessage {
+  readonly queue: number;
+  readonly priority: number;
+  readonly stream: number;
+  readonly number: number;
+  readonly epochCounter: number;
+  readonly epochRandom: number;
+  readonly deliveryCount: number;
+  readonly expiresAtMs: number;
+  readonly notBeforeMs: number;
+  readonly body: Uint8Array;
+}
+
+/** One indivisible change: all of it becomes durable in one frame, or none. */
+export interface Batch {
+  readonly puts?: readonly NewMessage[];
+  readonly acks?: readonly { readonly id: number; readonly reason: AckReason }[];
+  readonly states?: readonly { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }[];
+  /** A value of undefined deletes the key. */
+  readonly metas?: readonly { readonly key: string; readonly value: Uint8Array | undefined }[];
+}
+
+/** `in-doubt`: the write failed, the frame may survive. `not-written`: the ring stopped before it was tried. */
+export type Outcome = 'durable' | 'in-doubt' | 'not-written';
+/** `slots` of the puts, in order, when durable. */
+export type WhenDurable = (outcome: Outcome, slots: readonly number[]) => void;
+
+export interface Pending {
+  readonly batch: Batch;
+  /** In a frame, at most. */
+  readonly bytes: number;
+  /** Bytes by which the live META grows, at most. */
+  readonly metaGrowth: number;
+  readonly dueMs: number;
+  readonly done: WhenDurable;
+}
+
+const STATE_BYTES = 24;
+
+/** Bytes a batch takes in a frame, at most: acknowledgements may share a run, values of one key replace each other. */
+export function batchBytes(batch: Batch): number {
+  let bytes = putBytes(batch);
+  bytes += ENTRY_BYTES_MIN * (batch.acks?.length ?? 0) + STATE_BYTES * (batch.states?.length ?? 0);
+  for (const { key, value } of batch.metas ?? []) {
+    invariant((value?.length ?? 0) <= META_VALUE_BYTES_MAX, `META ${key} is too large`);
+    invariant(key.length <= META_KEY_BYTES_MAX, `META key ${key} is too long`);
+    bytes += metaBytes(key, value);
+  }
+  return bytes;
+}
+
+/** What the messages of a batch add to what lives in the ring. */
+export function putBytes(batch: Batch): number {
+  let bytes = 0;
+  for (const put of batch.puts ?? []) bytes += PUT_BYTES + put.body.length;
+  return bytes;
+}
+
+/** Acks of contiguous ids become one run: FIFO consumers pay 16 bytes for thousands. */
+export function pushAck(entries: DirectoryEntry[], id: number, reason: AckReason): void {
+  const last = entries.at(-1);
+  if (last?.kind === 'ack' && last.reason === reason && last.id + last.count === id) {
+    entries[entries.length - 1] = { ...last, count: last.count + 1 };
+  } else {
+    entries.push({ kind: 'ack', reason, id, count: 1 });
+  }
+}
+
+/** Batches in order of append. */
+export class PendingBatches {
+  #list: Pending[] = [];
+  #bytes = 0;
+  #dueMs = Number.POSITIVE_INFINITY;
+
+  get count(): number {
+    return this.#list.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** When the most urgent of them wants to be written; infinite when there is none. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
+  push(pending: Pending): void {
+    this.#list.push(pending);
+    this.#bytes += pending.bytes;
+    this.#dueMs = Math.min(this.#dueMs, pending.dueMs);
+  }
+
+  /** The first ones, as far as they fit into `bytesMax`; none overtakes another. */
+  take(which: 'all' | 'without-puts' | 'none', bytesMax: number): Pending[] {
+    let bytes = 0;
+    let count = 0;
+    for (const pending of which === 'none' ? [] : this.#list) {
+      if (bytes + pending.bytes > bytesMax) break;
+      if (which === 'without-puts' && (pending.batch.puts?.length ?? 0) > 0) break;
+      bytes += pending.bytes;
+      count += 1;
+    }
+    this.#bytes -= bytes;
+    const taken = this.#list.splice(0, count);
+    this.#dueMs = this.#list.reduce((due, pending) => Math.min(due, pending.dueMs), Number.POSITIVE_INFINITY);
+    return taken;
+  }
+
+  takeAll(): Pending[] {
+    return this.take('all', Number.POSITIVE_INFINITY);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The log from one end to the other: which frames there are, headers and directories only.
+ *
+ *   anchor ─▶ exactly the next (lsn, seq), epoch not falling, chained by prevCrc ─▶ … ─▶ nothing there
+ *                                                                                          │ probe
+ *                                            a later frame: go on behind it ◀──────────────┴──────▶ none: the end of the log
+ *
+ * Where even the anchor cannot be read, the probe looks through the whole ring, and the newest frame before it is found by looking
+ * backwards: a ring that held something is never taken for an empty one.
+ */
+import { type ReadSteps, readBlocks, readWhatThereIs } from './file-steps.ts';
+import { bodiesAreIntact, claimedBlocks, decodeFrame, type Frame, type FrameSeal } from './frame-layout.ts';
+import type { RingGeometry } from './geometry.ts';
+import { type Gap, type Met, Stretch, startBehind } from './log-stretch.ts';
+import type { Superblock } from './superblock-layout.ts';
+
+export interface Walked {
+  readonly frames: readonly Met[];
+  readonly gaps: readonly Gap[];
+  /** Blocks of a frame at the end that begins but is not whole. */
+  readonly tornBlocks: number;
+  /** Undefined where it is damaged, and in a new ring. */
+  readonly anchor: Frame | undefined;
+  /** The anchor, or the newest frame before it where the anchor is damaged: surely on the medium. Undefined in a new ring. */
+  readonly base: Frame | undefined;
+}
+
+/** At least this much is looked through behind a frame that is missing, in bytes. */
+const PROBE_BYTES_MIN = 1024 * 1024;
+
+interface Log {
+  readonly g: RingGeometry;
+  readonly seal: FrameSeal;
+}
+
+/** What a probe accepts. */
+interface Wanted {
+  readonly seqMin: number;
+  readonly seqMax: number;
+  readonly epochMin: number;
+  readonly epochMax: number;
+}
+
+/** From the anchor to the end of the log. */
+export function* walk(superblock: Superblock, seal: FrameSeal): ReadSteps<Walked> {
+  const { geometry: g, anchorLsn, anchorSeq, anchorCrc, nextId } = superblock;
+  const log = { g, seal };
+  const bounds = { limit: anchorLsn + g.blockCount, window: probeBlocks(g) };
+  const start = { lsn: anchorLsn, seq: anchorSeq, nextId };
+  if (superblock.epoch === 0) {
+    const stretch = new Stretch('tip', start);
+    yield* follow(log, stretch, bounds);
+    return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: 0, anchor: undefined, base: undefined };
+  }
+  const anchor = yield* readDirectory(g, seal, anchorLsn);
+  if (anchor?.seq !== anchorSeq || anchor.crc !== anchorCrc) return yield* walkWithoutAnchor(log, superblock, bounds);
+  const stretch = new Stretch('tip', start);
+  stretch.addAnchor(anchor);
+  yield* follow(log, stretch, bounds);
+  return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: yield* tornAt(log, stretch.next.lsn), anchor, base: anchor };
+}
+
+function* walkWithoutAnchor(log: Log, superblock: Superblock, bounds: { limit: number; window: number }): ReadSteps<Walked> {
+  const { anchorLsn, anchorSeq, nextId, epoch } = superblock;
+  const base = yield* newestBefore(superblock, log);
+  const start = base === undefined ? { lsn: anchorLsn, seq: anchorSeq, nextId } : startBehind(base);
+  const wanted = {
+    seqMin: anchorSeq + 1,
+    seqMax: anchorSeq + log.g.blockCount,
+    epochMin: epoch,
+    epochMax: Number.POSITIVE_INFINITY,
+  };
+  const first = yield* probe(log, { lsn: anchorLsn + 1, end: bounds.limit }, wanted);
+  if (first === undefined) {
+    const framesLost = anchorSeq + 1 - start.seq;
+    const idsLost = Math.max(0, nextId - start.nextId);
+    const gap = { lsn: start.lsn, blocks: anchorLsn + 1 - start.lsn, framesLost, idsLost };
+    return { frames: [], gaps: [gap], tornBlocks: 0, anchor: undefined, base };
+  }
+  const stretch = new Stretch('tip', start);
+  stretch.add(first);
+  yield* follow(log, stretch, bounds);
+  return {
+    frames: stretch.frames,
+    gaps: stretch.gaps,
+    tornBlocks: yield* tornAt(log, stretch.next.lsn),
+    anchor: undefined,
+    base,
+  };
+}
+
+function probeBlocks(g: RingGeometry): number {
+  return Math.max(2 * g.frameBlocksMax, Math.ceil(PROBE_BYTES_MIN / g.blockBytes));
+}
+
+/** From the tail to the anchor, which may be damaged: all of it was durable, so what is missing there is damage. */
+export function* walkProven(
+  log: Log,
+  tailLsn: number,
+  until: { lsn: number; seq: number; anchor: Frame | undefined },
+): ReadSteps<{ frames: readonly Met[]; gaps: readonly Gap[] }> {
+  const stretch = new Stretch('proven', { lsn: tailLsn, seq: undefined, nextId: 0 });
+  yield* follow(log, stretch, { limit: until.lsn, window: log.g.blockCount, seqMax: until.seq - 1 });
+  if (until.anchor !== undefined) {
+    stretch.add(until.anchor);
+    stretch.frames.pop(); // it belongs to what `walk` found
+  }
+  return stretch;
+}
+
+/** Adds frame after frame to `stretch` until the log, or the limit, is reached. */
+function* follow(log: Log, stretch: Stretch, bounds: { limit: number; window: number; seqMax?: number }): ReadSteps<void> {
+  const { limit, window, seqMax = Number.POSITIVE_INFINITY } = bounds;
+  for (let { lsn } = stretch.next; lsn < limit; { lsn } = stretch.next) {
+    const frame = yield* readDirectory(log.g, log.seal, lsn);
+    if (frame !== undefined && frame.seq <= seqMax && stretch.isNext(frame)) {
+      stretch.add(frame);
+      continue;
+    }
+    const { last } = stretch;
+    const seq = stretch.next.seq ?? 0;
+    const epochMin = last?.epoch ?? 0;
+    const reach = stretch.next.seq === undefined ? Number.POSITIVE_INFINITY : window;
+    const wanted = { seqMin: seq, seqMax: Math.min(seqMax, seq + reach), epochMin, epochMax: Number.POSITIVE_INFINITY };
+    const found =
+      (yield* withinLast(log, last, wanted)) ?? (yield* probe(log, { lsn, end: Math.min(lsn + 1 + window, limit) }, wanted));
+    if (found === undefined || stretch.add(found) === 'stranger') return;
+  }
+}
+
+/** A later frame inside the blocks of the last one: only where the last one's bodies are gone, so that a body is never taken for a frame. */
+function* withinLast(log: Log, last: Met | undefined, wanted: Wanted): ReadSteps<Frame | undefined> {
+  if (last === undefined || last.blocks === 1) return undefined;
+  const bytes = yield* readBlocks(log.g, last.lsn, last.blocks);
+  const frame = bytes && decodeFrame(bytes, last.lsn, log.seal);
+  if (bytes && frame && bodiesAreIntact(frame, bytes, log.seal)) return undefined;
+  return yield* probe(log, { lsn: last.lsn + 1, end: last.lsn + last.blocks }, wanted);
+}
+
+/** The first frame of [lsn, end) that is as wanted. */
+function* probe(log: Log, range: { lsn: number; end: number }, wanted: Wanted): ReadSteps<Frame | undefined> {
+  const { g, seal } = log;
+  for (let lsn = range.lsn; lsn < range.end; lsn += g.frameBlocksMax) {
+    for (const start of yield* frameStarts(log, { lsn, end: Math.min(lsn + g.frameBlocksMax, range.end) })) {
+      const frame = yield* readDirectory(g, seal, start);
+      if (frame !== undefined && isWanted(frame, wanted)) return frame;
+    }
+  }
+  return undefined;
+}
+
+function isWanted({ seq, epoch }: Frame, { seqMin, seqMax, epochMin, epochMax }: Wanted): boolean {
+  return seq >= seqMin && seq <= seqMax && epoch >= epochMin && epoch <= epochMax;
+}
+
+/** The newest frame before a damaged anchor. It was durable before the anchor was written. */
+function* newestBefore(superblock: Superblock, log: Log): ReadSteps<Frame | undefined> {
+  const { geometry: g, anchorLsn, anchorSeq, epoch } = superblock;
+  const wanted = { seqMin: 1, seqMax: anchorSeq - 1, epochMin: 0, epochMax: epoch };
+  const lowest = Math.max(g.blockCount, anchorLsn - g.blockCount + 1);
+  for (let end = anchorLsn; end > lowest; end -= g.frameBlocksMax) {
+    const starts = yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end });
+    for (const lsn of starts.reverse()) {
+      const frame = yield* readDirectory(g, log.seal, lsn);
+      if (frame !== undefined && isWanted(frame, wanted) && lsn + frame.blocks <= anchorLsn) return frame;
+    }
+  }
+  return undefined;
+}
+
+/** Blocks of [lsn, end) that look like the first of a frame that belongs there. Read in one piece. */
+function* frameStarts({ g, seal }: Log, range: { lsn: number; end: number }): ReadSteps<number[]> {
+  const bytes = yield* readWhatThereIs(g, range.lsn, range.end - range.lsn);
+  const starts: number[] = [];
+  for (let lsn = range.lsn; lsn < range.end; lsn++) {
+    const block = bytes.subarray((lsn - range.lsn) * g.blockBytes);
+    if (claimedBlocks(block, lsn, seal) !== undefined) starts.push(lsn);
+  }
+  return starts;
+}
+
+function* tornAt({ g, seal }: Log, lsn: number): ReadSteps<number> {
+  const block = yield* readBlocks(g, lsn, 1);
+  return (block && decodeFrame(block, lsn, seal) === undefined && claimedBlocks(block, lsn, seal)?.frame) || 0;
+}
+
+/** Header and directory of the frame at `lsn`, read in as few blocks as they need. */
+export function* readDirectory(g: RingGeometry, seal: FrameSeal, lsn: number): ReadSteps<Frame | undefined> {
+  const first = yield* readBlocks(g, lsn, 1);
+  if (first === undefined) return undefined;
+  const whole = decodeFrame(first, lsn, seal);
+  if (whole !== undefined) return whole;
+  const blocks = claimedBlocks(first, lsn, seal)?.directory ?? 1;
+  if (blocks === 1) return undefined;
+  const bytes = yield* readBlocks(g, lsn, blocks);
+  return bytes && decodeFrame(bytes, lsn, seal);
+}

@@ -1,0 +1,197 @@
+/**
+ * What every implementation of the Line port promises. A maker gives two ends that lead to each other, and says how to wait: a
+ * simulated line moves its own clock.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Line } from '../shared/ports.ts';
+
+export interface LineEnds {
+  /** The line under test. */
+  readonly line: Line;
+  /** Who is at its other end. */
+  readonly peer: Line;
+  /** Waits until it is true; fails when that takes too long. */
+  readonly until: (isTrue: () => boolean) => Promise<void>;
+  /** Waits long enough for anything that may still come. */
+  readonly rest: () => Promise<void>;
+  readonly release: () => Promise<void>;
+  /** Whether one end closes with the other, as sockets do. */
+  readonly ends: 'together' | 'apart';
+}
+
+export type MakeLine = () => Promise<LineEnds>;
+
+interface Ear {
+  readonly bytes: number[];
+  readonly closed: string[];
+  drained: number;
+  onBytes(bytes: Uint8Array): void;
+  onClosed(reason: string): void;
+  onDrained(): void;
+}
+
+function ear(): Ear {
+  const heard: Ear = {
+    bytes: [],
+    closed: [],
+    drained: 0,
+    onBytes: (bytes) => void heard.bytes.push(...bytes),
+    onClosed: (reason) => void heard.closed.push(reason),
+    onDrained: () => {
+      heard.drained += 1;
+    },
+  };
+  return heard;
+}
+
+const allBytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+/** What no line takes at once. */
+const LONG_BYTES = 100_000;
+
+/** `missing`: why there is none on this machine. */
+export function lineContract(name: string, make: MakeLine, missing?: string): void {
+  describe.skipIf(missing !== undefined)(`Line contract: ${name}${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
+    const made: LineEnds[] = [];
+    const lines = async (): Promise<LineEnds & { heard: Ear; peerHeard: Ear }> => {
+      const ends = await make();
+      made.push(ends);
+      const heard = ear();
+      const peerHeard = ear();
+      ends.line.listen(heard);
+      ends.peer.listen(peerHeard);
+      return { ...ends, heard, peerHeard };
+    };
+    afterEach(async () => {
+      for (const ends of made.splice(0)) await ends.release();
+    });
+
+    test('carries all 256 bytes both ways, unchanged', async () => {
+      const { line, peer, heard, peerHeard, until } = await lines();
+      line.write(allBytes);
+      peer.write(allBytes);
+      await until(() => peerHeard.bytes.length === 256 && heard.bytes.length === 256);
+      expect(peerHeard.bytes).toEqual([...allBytes]);
+      expect(heard.bytes).toEqual([...allBytes]);
+    });
+
+    test('carries much, in order', async () => {
+      const { line, peerHeard, until } = await lines();
+      const sent: number[] = [];
+      for (let i = 0; sent.length < LONG_BYTES; i++) {
+        const part = Uint8Array.from({ length: 1 + ((i * 37) % 4_000) }, (_, k) => (i + k * 7) & 0xff);
+        sent.push(...part);
+        line.write(part);
+      }
+      await until(() => peerHeard.bytes.length >= sent.length);
+      expect(Buffer.from(peerHeard.bytes).equals(Buffer.from(sent))).toBe(true);
+    });
+
+    test('says what it holds unsent, and when it holds nothing any more', async () => {
+      const { line, heard, peerHeard, until, rest } = await lines();
+      const unsent: number[] = [];
+      for (let i = 0; i < 20; i++) unsent.push(line.write(new Uint8Array(LONG_BYTES / 20)));
+      expect(Math.min(...unsent)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...unsent)).toBeGreaterThan(0);
+      expect(heard.drained).toBe(0);
+      await until(() => peerHeard.bytes.length === LONG_BYTES && heard.drained > 0);
+      await rest();
+      expect(line.write(new Uint8Array(0))).toBe(0);
+    });
+
+    test('takes a copy of what is written', async () => {
+      const { line, peerHeard, until } = await lines();
+      const bytes = allBytes.slice();
+      for (let i = 0; i < 100; i++) {
+        bytes.fill(i);
+        line.write(bytes);
+      }
+      bytes.fill(0xee);
+      await until(() => peerHeard.bytes.length === 100 * 256);
+      expect(peerHeard.bytes).toEqual(Array.from({ length: 100 * 256 }, (_, i) => i >> 8));
+    });
+
+    test('never calls from inside a call', async () => {
+      const ends = await make();
+      made.push(ends);
+      let inside = 'nothing';
+      const calls: string[] = [];
+      const note = (): void => void calls.push(inside);
+      const during = (what: string, act: () => void): void => {
+        inside = what;
+        act();
+        inside = 'nothing';
+      };
+      const heard = ear();
+      const peerHeard = ear();
+      ends.peer.write(Uint8Array.of(1));
+      during('listen', () => {
+        ends.line.listen({
+          onBytes: (bytes) => (note(), heard.onBytes(bytes)),
+          onClosed: (reason) => (note(), heard.onClosed(reason)),
+          onDrained: () => (note(), heard.onDrained()),
+        });
+      });
+      ends.peer.listen(peerHeard);
+      during('write', () => ends.line.write(new Uint8Array(LONG_BYTES)));
+      await ends.until(() => heard.bytes.length === 1 && heard.drained > 0);
+      during('close', () => ends.line.close());
+      await ends.until(() => heard.closed.length > 0);
+      expect(new Set(calls)).toEqual(new Set(['nothing']));
+    });
+
+    test('what was written before anybody listened is heard', async () => {
+      const ends = await make();
+      made.push(ends);
+      ends.line.write(allBytes);
+      ends.peer.write(allBytes);
+      await ends.rest();
+      const heard = ear();
+      const peerHeard = ear();
+      ends.line.listen(heard);
+      ends.peer.listen(peerHeard);
+      await ends.until(() => heard.bytes.length === 256 && peerHeard.bytes.length === 256);
+      expect([heard.bytes, peerHeard.bytes]).toEqual([[...allBytes], [...allBytes]]);
+    });
+
+    test('closes once, and nothing comes after it', async () => {
+      const { line, peer, heard, until, rest } = await lines();
+      line.close();
+      line.close();
+      expect(heard.closed).toEqual([]);
+      await until(() => heard.closed.length > 0);
+      peer.write(allBytes);
+      expect(line.write(allBytes)).toBe(0);
+      line.close();
+      await rest();
+      expect(heard).toMatchObject({ bytes: [], closed: ['closed'], drained: 0 });
+    });
+
+    test('tells whoever listens late that it is closed', async () => {
+      const ends = await make();
+      made.push(ends);
+      ends.line.close();
+      await ends.rest();
+      const heard = ear();
+      ends.line.listen(heard);
+      expect(heard.closed).toEqual([]);
+      await ends.until(() => heard.closed.length > 0);
+      expect(heard.closed).toEqual(['closed']);
+    });
+
+    test('is closed by the other end, once', async (context) => {
+      const { line, peer, heard, until, rest, ends } = await lines();
+      context.skip(ends === 'apart', 'the ends of a cable know nothing of each other');
+      peer.close();
+      await until(() => heard.closed.length > 0);
+      line.close();
+      await rest();
+      expect(heard.closed).toHaveLength(1);
+      expect(heard.closed[0]).not.toBe('closed');
+    });
+
+    test('has one listener', async () => {
+      const { line } = await lines();
+      expect(() => line.listen(ear())).toThrow('a line has one listener');
+    });
+  });
+}
