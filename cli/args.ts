@@ -9,6 +9,8 @@ export interface Command {
   readonly name: string;
   /** A few words, for the list of commands. */
   readonly summary: string;
+  /** `no`: part of another command, a process of its own; not for people, so not in the help. */
+  readonly listed?: 'no';
   /** Resolves with the exit code. @throws RingmailError, USAGE_INVALID when `argv` is not understood */
   run(argv: readonly string[], world: World): Promise<number>;
 }
@@ -36,6 +38,7 @@ export type OptionValues<O extends OptionSpecs> = {
 export interface CommandSpec<O extends OptionSpecs> {
   readonly name: string;
   readonly summary: string;
+  readonly listed?: 'no';
   /** What stands between the name and the options: `<address> [body | -]`. */
   readonly operands: string;
   readonly operandCount: { readonly min: number; readonly max: number };
@@ -57,6 +60,7 @@ export function defineCommand<const O extends OptionSpecs>(
   return {
     name: spec.name,
     summary: spec.summary,
+    ...(spec.listed && { listed: spec.listed }),
     run: async (argv, world) => {
       const options = { ...spec.options, help: { type: 'boolean', short: 'h' } } as const;
       const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });

@@ -39,6 +39,7 @@ interface Source {
 export const demoReceiver = defineCommand(
   {
     name: 'demo-receiver',
+    listed: 'no',
     summary: 'the receiving application of the demo',
     operands: '<queue>=<socket> ...',
     operandCount: { min: 1, max: SOURCE_COUNT_MAX },

@@ -4,6 +4,7 @@ import { runProcess } from './run-process.ts';
 
 /** In the order of the help. To add one: its name, and where it is loaded from. */
 const COMMANDS: CommandTable = {
+  demo: async () => (await import('./demo.ts')).demo,
   node: async () => (await import('./node.ts')).node,
   device: async () =>
     (await import('./node.ts')).presetCommand('device', 'run a device: adapters, a ring, a link to the gateway'),
@@ -15,6 +16,7 @@ const COMMANDS: CommandTable = {
   send: async () => (await import('./send.ts')).send,
   receive: async () => (await import('./receive.ts')).receive,
   stats: async () => (await import('./stats.ts')).stats,
+  'demo-receiver': async () => (await import('./demo-receiver.ts')).demoReceiver,
 };
 
 await runProcess(COMMANDS);

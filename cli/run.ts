@@ -46,7 +46,8 @@ async function dispatch(commands: CommandTable, argv: readonly string[], world: 
 }
 
 async function helpOf(commands: CommandTable): Promise<string> {
-  return generalHelp(await Promise.all(Object.values(commands).map((load) => load())));
+  const all = await Promise.all(Object.values(commands).map((load) => load()));
+  return generalHelp(all.filter(({ listed }) => listed !== 'no'));
 }
 
 function helpLine(commands: CommandTable, argv: readonly string[]): string {

@@ -34,6 +34,7 @@ function simulated(baud: number | undefined): Promise<LineEnds> {
     rest: async () => clock.run(clock.nowMs + 600_000),
     release: async () => {},
     ends: baud === undefined ? 'together' : 'apart',
+    bulkBytes: 100_000,
   });
 }
 
@@ -51,7 +52,7 @@ async function sockets(target: SocketTarget, folder?: string): Promise<LineEnds>
     await listening.close();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
-  return { line, peer: other, ...realTime, release, ends: 'together' };
+  return { line, peer: other, ...realTime, release, ends: 'together', bulkBytes: 8_000_000 };
 }
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'ringmail-'));
@@ -71,7 +72,7 @@ async function serial(): Promise<LineEnds> {
     await port.unplug();
     await rm(folder, { recursive: true, force: true });
   };
-  return { line, peer, ...realTime, release, ends: 'apart' };
+  return { line, peer, ...realTime, release, ends: 'apart', bulkBytes: 100_000 };
 }
 
 lineContract('simulated socket', () => simulated(undefined));

@@ -103,7 +103,7 @@ class Api implements ApiServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const underWay = this.#underWay.get(socket);
-    if (underWay === undefined || false) {
+    if (underWay === undefined || underWay.size >= PIPELINED_COUNT_MAX) {
       socket.destroy();
       return;
     }
