@@ -1,7 +1,8 @@
 /** A central in this process: what gateways relay over the broker lands in its queues. */
-import type { Broker } from '../shared/ports.ts';
-import { LocalNode, type OpenOptions, openLocalNode } from '../shared/node/library.ts';
+
+import { type LocalNode, type OpenOptions, openLocalNode } from '../shared/node/library.ts';
 import { connectBroker } from '../shared/node/mqtt-broker.ts';
+import type { Broker } from '../shared/ports.ts';
 
 export interface CentralOptions extends Omit<OpenOptions, 'name'> {
   /** URL of the MQTT broker, `mqtt://host:port`. */

@@ -1,6 +1,6 @@
 /** `ringmail broker`: an MQTT broker in a process of its own, for where there is none. It holds nothing: the rings do. */
 import { startBroker } from '../gateway/embedded-broker.ts';
-import { parseHostPort, isLoopback } from '../shared/node/config/line-address.ts';
+import { isLoopback, parseHostPort } from '../shared/node/config/line-address.ts';
 import { defineCommand, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 

@@ -19,12 +19,16 @@ import { type Command, defineCommand, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import type { World } from './world.ts';
 
+/** A command that found no node may have the ring open for this long. */
+const LOCK_MS_MAX = 5_000;
+
 type Log = (level: 'info' | 'warn', text: string) => void;
 
 const VOLATILE = {
   'allow-volatile': { type: 'boolean', help: 'start even where a power cut empties the ring (tmpfs, a RAM disk)' },
 } as const;
-const ENDING = 'Ends on SIGTERM or Ctrl-C: writes what is pending and closes the ring clean. After kill -9 nothing acknowledged is lost.';
+const ENDING =
+  'Ends on SIGTERM or Ctrl-C: writes what is pending and closes the ring clean. After kill -9 nothing acknowledged is lost.';
 
 export const node = defineCommand(
   {
@@ -77,7 +81,10 @@ export function presetCommand(preset: Exclude<Preset, 'dev'>, summary: string): 
     async ({ values }, world) => {
       const { name, folder, line, broker, central, listen, queue } = values;
       const given = { name, folder, line, broker, central, listen, queues: queue, ringSize: values['ring-size'] };
-      const text = presetText(preset, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as PresetOptions);
+      const text = presetText(
+        preset,
+        Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as PresetOptions,
+      );
       if (values['print-config'] === true) {
         await world.stdout(text);
         return EXIT.ok;
@@ -111,7 +118,8 @@ function volatileOf(config: NodeFileConfig, allowed: boolean | undefined): { vol
 /** Runs a node with its roles until `world.signal` aborts, or until its store can't be opened any more. */
 export async function runNode(config: NodeFileConfig, options: { volatile: 'allow' | 'refuse' }, world: World): Promise<number> {
   const log: Log = (level, text) => {
-    if (level === 'warn' || config.log.level === 'info' || config.log.level === 'debug') void world.stderr(`${config.name} ${level}: ${text}\n`);
+    if (level === 'warn' || config.log.level === 'info' || config.log.level === 'debug')
+      void world.stderr(`${config.name} ${level}: ${text}\n`);
   };
   const stop = new AbortController();
   const broker = config.broker === undefined ? undefined : await startBroker(config.broker);
@@ -122,6 +130,7 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
     config: toCoreConfig(config, homeOf(config.ring.path)),
     ringPath: config.ring.path,
     volatile: options.volatile,
+    lockMsMax: LOCK_MS_MAX,
     log,
     ...(access && { connectBroker: () => connectBroker({ node: config.name, access, log }) }),
   });

@@ -1,10 +1,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RingmailError } from '../shared/errors.ts';
 import { openNode } from '../shared/node/library.ts';
 import { lockFile } from '../shared/node/lock.ts';
 import { CliFixture } from './cli-fixture.ts';
-import { placeOf, RING_DEFAULT, SOCKET_DEFAULT } from './reach-node.ts';
+import { placeOf, RING_DEFAULT, SOCKET_DEFAULT, withNode } from './reach-node.ts';
 
 let cli: CliFixture;
 const handles: FileHandle[] = [];
@@ -71,6 +72,23 @@ describe('when no node runs', () => {
     expect(await cli.run(['receive', 'bags'])).toMatchObject({ code: 1, out: '' });
   });
 
+  test('nothing is waited for, because nobody can send meanwhile', async () => {
+    await makeRing();
+    await cli.run(['send', 'bags', 'x']);
+    const before = performance.now();
+    expect(await cli.run(['receive', 'bags', '-n', '2', '--wait', '1h'])).toMatchObject({ code: 0, out: 'x\n' });
+    expect(performance.now() - before).toBeLessThan(60_000);
+  });
+
+  test.each<[string[], number, string]>([
+    [[], 4, 'NODE_UNREACHABLE'],
+    [['--ring', RING_DEFAULT], 2, 'USAGE_INVALID'],
+  ])('receive --follow %j needs one, and does not keep it from starting', async (options, code, error) => {
+    await makeRing();
+    const ran = await cli.run(['receive', 'bags', '--follow', ...options]);
+    expect([ran.code, ran.err.split('\n')[0]]).toEqual([code, `ringmail: ${error}`]);
+  });
+
   test('and there is no ring, the node is unreachable and nothing is created', async () => {
     const { code, err } = await cli.run(['send', 'bags', 'x']);
     expect([code, err]).toEqual([
@@ -101,6 +119,19 @@ describe('when a node runs', () => {
     await cli.serve();
     expect(await running).toMatchObject({ code: 0 });
     expect(cli.node.calls.filter(({ verb }) => verb === 'send')).toHaveLength(1);
+  });
+
+  test('what has begun on a ring of our own is never begun again', async () => {
+    const ringPath = await makeRing();
+    let begun = 0;
+    const use = async (): Promise<never> => {
+      begun += 1;
+      throw new RingmailError('RING_LOCKED', { path: ringPath, owner: 'somebody' });
+    };
+    await expect(withNode({ socketPath: cli.socketPath, ringPath }, cli.newWorld(), use)).rejects.toMatchObject({
+      code: 'RING_LOCKED',
+    });
+    expect(begun).toBe(1);
   });
 
   test('and only its ring is named, the command says who has it', async () => {

@@ -45,16 +45,21 @@ export function placeOf(values: { readonly socket?: string; readonly ring?: stri
   return { socketPath: whole(neither ? SOCKET_DEFAULT : socket), ringPath: whole(neither ? RING_DEFAULT : ring) };
 }
 
+/** `opened`: by this command, so nobody else can send or receive meanwhile. */
+type Where = 'served' | 'opened';
+type Use<T> = (node: NodeCalls, where: Where) => Promise<T>;
+
 /**
  * Runs `use` with the node, or with a node of its own over the ring, closed when `use` is done.
  * @throws NODE_UNREACHABLE when nobody answers and there is no ring, RING_LOCKED when a node holds the ring and does not answer
  */
-export async function withNode<T>(place: Place, world: World, use: (node: NodeCalls) => Promise<T>): Promise<T> {
-  for (let waitedMs = 0; ; waitedMs += START_RETRY_MS) {
+export async function withNode<T>(place: Place, world: World, use: Use<T>): Promise<T> {
+  const deadlineMs = performance.now() + START_MS_MAX;
+  while (true) {
     try {
       return await withNodeNow(place, use);
     } catch (error) {
-      const isStarting = error instanceof NotYet && place.socketPath !== undefined && waitedMs < START_MS_MAX;
+      const isStarting = error instanceof NotYet && place.socketPath !== undefined && performance.now() < deadlineMs;
       if (!isStarting || world.signal.aborted) throw error instanceof NotYet ? error.cause : error;
       await sleep(START_RETRY_MS);
     }
@@ -64,11 +69,11 @@ export async function withNode<T>(place: Place, world: World, use: (node: NodeCa
 /** A ring that was locked before `use` could begin: trying again does nothing twice. */
 class NotYet extends Error {}
 
-async function withNodeNow<T>({ socketPath, ringPath }: Place, use: (node: NodeCalls) => Promise<T>): Promise<T> {
+async function withNodeNow<T>({ socketPath, ringPath }: Place, use: Use<T>): Promise<T> {
   const client = socketPath === undefined ? undefined : await connectTo(socketPath);
   if (client instanceof ApiClient) {
     try {
-      return await use(client);
+      return await use(client, 'served');
     } finally {
       client.close();
     }
@@ -90,12 +95,12 @@ async function connectTo(socketPath: string): Promise<ApiClient | RingmailError<
   }
 }
 
-async function openRing<T>(ringPath: string, use: (node: NodeCalls) => Promise<T>): Promise<T> {
+async function openRing<T>(ringPath: string, use: Use<T>): Promise<T> {
   const { withLocalNode } = await import('../shared/node/local-node.ts');
   let hasBegun = false;
   const begin = (node: NodeCalls): Promise<T> => {
     hasBegun = true;
-    return use(node);
+    return use(node, 'opened');
   };
   try {
     return await withLocalNode({ ringPath }, begin);

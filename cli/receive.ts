@@ -43,12 +43,19 @@ export const receive = defineCommand(
       'A message is acknowledged when it is printed: what could not be printed goes back to its queue. Exit code 0 when something ' +
         'was received, 1 when nothing was there within the wait, 7 when nobody reads the output any more.',
       'A body that is not UTF-8 is printed as base64, and said so on stderr; --raw and --json give it exactly.',
-      'When no node runs the ring file is opened for as long as this command runs; a node cannot start meanwhile.',
+      'When no node runs, what the ring file holds is received from there, without waiting: nobody can send meanwhile. --follow ' +
+        'needs a node.',
     ],
   },
   async (line, world) => {
     const plan = planOf(line);
-    return withNode(placeOf(line.values, world), world, (node) => receiveAll(plan, node, world));
+    const place = placeOf(line.values, world);
+    if (plan.whenEmpty === 'end') {
+      return withNode(place, world, (node, where) => receiveAll(where === 'opened' ? { ...plan, waitMs: 0 } : plan, node, world));
+    }
+    if (place.socketPath === undefined)
+      throw usage('--follow needs a node behind a socket: nobody sends to a ring that is open here');
+    return withNode({ ...place, ringPath: undefined }, world, (node) => receiveAll(plan, node, world));
   },
 );
 

@@ -21,7 +21,12 @@ export interface BeltRole {
 }
 
 /** Serves the belt until `signal` aborts. `onCounters` sees the counters of each line that ended. */
-export function runBelt(node: NodeCalls, role: BeltRole, signal: AbortSignal, onCounters?: (counters: BeltCounters) => void): Promise<void> {
+export function runBelt(
+  node: NodeCalls,
+  role: BeltRole,
+  signal: AbortSignal,
+  onCounters?: (counters: BeltCounters) => void,
+): Promise<void> {
   let adapter: BeltAdapter | undefined;
   // The position first: once the line is open, its bytes do not wait for us.
   const open = async (): Promise<Line> => {

@@ -1,8 +1,9 @@
 /** The link a node dials: to the next node on the way to the centre. */
-import { baudOf, openLine } from '../shared/node/open-line.ts';
+
 import { formatLineAddress, type LineAddress } from '../shared/node/config/line-address.ts';
 import { keepLine } from '../shared/node/keep-line.ts';
 import type { Node } from '../shared/node/node.ts';
+import { baudOf, openLine } from '../shared/node/open-line.ts';
 
 export interface UplinkRole {
   readonly line: LineAddress;
@@ -13,6 +14,11 @@ export interface UplinkRole {
 export function runUplink(node: Node, role: UplinkRole, signal: AbortSignal): Promise<void> {
   const { line, log } = role;
   const link = { role: 'dial' as const, baud: baudOf(line) };
-  const kept = { name: formatLineAddress(line), open: () => openLine(line), use: (opened: Parameters<Node['attach']>[0]) => node.attach(opened, link), log };
+  const kept = {
+    name: formatLineAddress(line),
+    open: () => openLine(line),
+    use: (opened: Parameters<Node['attach']>[0]) => node.attach(opened, link),
+    log,
+  };
   return keepLine(kept, signal);
 }

@@ -1,8 +1,9 @@
 /** Where other nodes reach this one: sockets that are listened on, serial ports that are kept open. */
-import { baudOf, openLine } from '../shared/node/open-line.ts';
+
 import { formatLineAddress, type LineAddress } from '../shared/node/config/line-address.ts';
 import { keepLine } from '../shared/node/keep-line.ts';
 import type { Node } from '../shared/node/node.ts';
+import { baudOf, openLine } from '../shared/node/open-line.ts';
 import { listenLines } from '../shared/node/socket-line.ts';
 
 export interface LinkRole {

@@ -221,7 +221,11 @@ class Path {
   #makeNoise(): void {
     const pair = this.#lines.get(this.#chance.pick(this.#devices as [SimNode, ...SimNode[]]));
     if (pair === undefined) return;
-    const loud = { flipRate: this.#chance.pick([1e-4, 1e-3, 1e-2]), dropRate: this.#chance.pick([0, 1e-3]), insertRate: this.#chance.pick([0, 1e-3]) };
+    const loud = {
+      flipRate: this.#chance.pick([1e-4, 1e-3, 1e-2]),
+      dropRate: this.#chance.pick([0, 1e-3]),
+      insertRate: this.#chance.pick([0, 1e-3]),
+    };
     const set = (faults: typeof loud) => {
       for (const way of [pair.faults.aToB, pair.faults.bToA]) Object.assign(way, faults);
     };

@@ -122,24 +122,30 @@ export class RingHarness {
   readonly disk: SimDisk;
   /** What was called durable. */
   durable = new RingModel();
-  driver: RingDriver;
   nowMs = 1000;
   /** Answered with anything but `durable`. */
   readonly refused: Outcome[] = [];
   readonly #ringOptions: Partial<RingOptions>;
+  #driver: RingDriver | undefined;
   #outstanding: ModelBatch[] = [];
   #epoch = 1;
   #lastId = 0;
 
-  constructor(disk: SimDisk, ringOptions: Partial<RingOptions> = {}) {
+  /** `crashed`: there is no ring until `reopen`. */
+  constructor(disk: SimDisk, ringOptions: Partial<RingOptions> = {}, start: 'opening' | 'crashed' = 'opening') {
     this.#ringOptions = ringOptions;
     this.disk = disk;
-    this.driver = openRing(this.disk, this.#ringOptions);
+    if (start === 'opening') this.#driver = openRing(disk, ringOptions);
+  }
+
+  get driver(): RingDriver {
+    invariant(this.#driver !== undefined, 'the ring was opened');
+    return this.#driver;
   }
 
   /** The same moment on a disk of its own, for a crash: cut the power of it or kill it, then `reopen`. */
   fork(random: Prng): RingHarness {
-    const fork = new RingHarness(this.disk.clone(random), this.#ringOptions);
+    const fork = new RingHarness(this.disk.clone(random), this.#ringOptions, 'crashed');
     fork.durable = this.durable.copy();
     fork.nowMs = this.nowMs;
     fork.#outstanding = [...this.#outstanding];
@@ -211,7 +217,7 @@ export class RingHarness {
   /** Begins to open what is on the disk: `settle` and `decide` finish it, or another crash. */
   beginReopen(): void {
     this.#epoch += 1;
-    this.driver = openRing(this.disk, { ...this.#ringOptions, epochRandom: this.#epoch });
+    this.#driver = openRing(this.disk, { ...this.#ringOptions, epochRandom: this.#epoch });
   }
 
   /** Every body, read from the file and compared. */

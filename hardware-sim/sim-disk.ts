@@ -60,12 +60,13 @@ export class SimDisk {
   #unreadable: { offset: number; end: number }[] = [];
   #files: SimFile[] = [];
 
-  constructor(options: SimDiskOptions) {
+  /** A disk of zeros, or with a copy of what another platter holds. */
+  constructor(options: SimDiskOptions, platter: Uint8Array = new Uint8Array(options.bytes)) {
     this.bytes = options.bytes;
     this.completion = options.completion ?? 'at-once';
     this.#random = options.random;
-    this.#platter = new Uint8Array(options.bytes);
-    this.#cache = new Uint8Array(options.bytes);
+    this.#platter = platter.slice();
+    this.#cache = platter.slice();
   }
 
   /** A new owner of the file. */
@@ -160,9 +161,8 @@ export class SimDisk {
 
   /** A disk of its own in the same state: platter, cache, and writes on their way (which nobody waits for). */
   clone(random: Prng): SimDisk {
-    const copy = new SimDisk({ bytes: this.bytes, random, completion: this.completion });
-    copy.#platter = this.#platter.slice();
-    copy.#cache = this.#cache.slice();
+    const copy = new SimDisk({ bytes: this.bytes, random, completion: this.completion }, this.#platter);
+    copy.#cache.set(this.#cache);
     copy.#unflushed = [...this.#unflushed];
     copy.#flushes = this.#flushes;
     copy.#unreadable = [...this.#unreadable];

@@ -5,7 +5,7 @@
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
 import type { LinkRole } from '../shared/core/carriers.ts';
 import { Drive } from '../shared/core/drive.ts';
-import { NodeCore, type NodeConfig } from '../shared/core/node-core.ts';
+import { type NodeConfig, NodeCore } from '../shared/core/node-core.ts';
 import { crc32 } from '../shared/crc32.ts';
 import type { Broker, Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';

@@ -113,6 +113,8 @@ export class TestNode {
   disk: SimDisk;
   /** What a `send` was told is durable here, in that order. */
   readonly accepted: StoredMessage[] = [];
+  /** What the application here acknowledged, durably, in that order. */
+  readonly received: StoredMessage[] = [];
   readonly #options: TestNodeOptions;
   #opening: Opening | undefined;
 
@@ -196,15 +198,17 @@ export class TestNode {
     return taken;
   }
 
-  /** Receives and acknowledges up to `count` messages, as an application would. */
+  /** Receives and acknowledges up to `count` messages, as an application would. What is durably so is in `received`. */
   consume(queueName: string, count: number): void {
     this.step(({ store }) => {
       const queue = store.queues.get(queueName);
       for (let i = 0; i < count; i++) {
         const slot = store.queues.take(queue);
         if (slot === NO_SLOT) return;
-        const id = store.ring.index.id[slot] ?? 0;
-        store.commit({ acks: [{ id, reason: 'acknowledged' }] }, () => {});
+        const message = this.#messageAt(store, slot);
+        store.commit({ acks: [{ id: store.ring.index.id[slot] ?? 0, reason: 'acknowledged' }] }, (outcome) => {
+          if (outcome === 'durable') this.received.push(message);
+        });
         store.queues.finish(slot);
       }
     });
@@ -218,15 +222,17 @@ export class TestNode {
       for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) slots.push(slot);
     }
     slots.sort((a, b) => (store.ring.index.id[a] ?? 0) - (store.ring.index.id[b] ?? 0));
-    return slots.map((slot) => {
-      const { message } = decodeEnvelope(this.#bodyOf(store, slot));
-      return { identity: message.identity, body: message.body };
-    });
+    return slots.map((slot) => this.#messageAt(store, slot));
   }
 
   /** Messages this node still has to hand over. */
   get outgoingCount(): number {
     return this.parts.store.outgoing.count;
+  }
+
+  #messageAt(store: NodeStore, slot: number): StoredMessage {
+    const { message } = decodeEnvelope(this.#bodyOf(store, slot));
+    return { identity: message.identity, body: message.body };
   }
 
   #bodyOf(store: NodeStore, slot: number): Uint8Array {

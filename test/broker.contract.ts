@@ -77,7 +77,7 @@ class Probe {
   }
 }
 
-export function describeBroker(name: string, open: () => Promise<BrokerWorld>): void {
+export function brokerContract(name: string, open: () => Promise<BrokerWorld>): void {
   describe(`Broker contract: ${name}`, () => {
     let world: BrokerWorld;
     beforeEach(async () => {

@@ -92,15 +92,21 @@ export class Hall {
     }
   }
 
-  /** The belts begin to tell. With `outages` each kind of them happens once within that many ms. */
-  start(outages?: { readonly withinMs: number }): void {
+  /** The belts begin to tell. With `outages` each kind of them happens once within that many ms, or once in each of `rounds`. */
+  start(outages?: { readonly withinMs: number; readonly rounds?: number }): void {
     this.#startedMs = performance.now();
     for (const belt of this.#belts) belt.start();
     if (outages === undefined) return;
     const { shape, seed } = this.#options;
     const targets = shape === 'full' ? FULL_HALL_TARGETS : COMPACT_HALL_TARGETS;
     const counts = Object.fromEntries(targets.map((target) => [target, this.#plant.breakables[target]?.length ?? 0]));
-    this.#breaker.begin(planOutages({ targets, counts, forMs: outages.withinMs, random: stream(seed, 'outages') }));
+    const rounds = outages.rounds ?? 1;
+    const forMs = outages.withinMs / rounds;
+    const random = stream(seed, 'outages');
+    for (let round = 0; round < rounds; round++) {
+      const plan = planOutages({ targets, counts, forMs, random });
+      this.#breaker.begin(plan.map((outage) => ({ ...outage, atMs: outage.atMs + round * forMs })));
+    }
   }
 
   /** Given telegrams only: resolves when all were acknowledged, at the latest when `signal` aborts. */

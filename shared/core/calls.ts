@@ -1,6 +1,7 @@
 /** What applications, adapters and the local API ask of a node, and what they get. */
-import type { ErrorCode, RingmailError } from '../errors.ts';
+
 import type { Account } from '../custody/node-store.ts';
+import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
 
@@ -57,7 +58,14 @@ export interface Health {
   readonly status: 'green' | 'red';
   readonly causes: readonly { readonly code: HealthCode; readonly detail: string }[];
 }
-export type HealthCode = 'NOT_SERVING' | 'FORKED' | 'RING_DAMAGED' | 'CORRUPT_MESSAGES' | 'UPLINK_DOWN' | 'NO_PROGRESS' | 'RING_FULL';
+export type HealthCode =
+  | 'NOT_SERVING'
+  | 'FORKED'
+  | 'RING_DAMAGED'
+  | 'CORRUPT_MESSAGES'
+  | 'UPLINK_DOWN'
+  | 'NO_PROGRESS'
+  | 'RING_FULL';
 
 export interface Stats {
   readonly node: string;

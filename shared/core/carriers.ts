@@ -139,7 +139,8 @@ export class Carriers {
       forksRefused: receiver.forkCount,
     };
     for (const link of this.#links.values()) {
-      for (const [name, count] of Object.entries(link.counters() as Record<string, number>)) counters[name] = (counters[name] ?? 0) + count;
+      for (const [name, count] of Object.entries(link.counters() as Record<string, number>))
+        counters[name] = (counters[name] ?? 0) + count;
     }
     for (const relay of [this.#relaySender, this.#relayReceiver]) Object.assign(counters, relay?.counters());
     return counters;

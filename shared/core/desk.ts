@@ -85,7 +85,8 @@ export class Desk {
       this.#release(resting.slot, resting.messageId);
     }
     this.#finishLoading(nowMs);
-    for (const { token, lease, reason } of this.#giving.splice(0)) this.call(token, { verb: 'deadLetter', lease: lease.id, reason });
+    for (const { token, lease, reason } of this.#giving.splice(0))
+      this.call(token, { verb: 'deadLetter', lease: lease.id, reason });
     const still: Waiting[] = [];
     for (const waiting of this.#waiting) if (!this.#serve(waiting, nowMs)) still.push(waiting);
     this.#waiting = [...this.#returned.splice(0), ...still];
@@ -124,7 +125,8 @@ export class Desk {
   #send(token: number, call: Call & { verb: 'send' }): void {
     checkProperties(call.properties);
     const content = { body: call.body, properties: call.properties };
-    const planned = call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);
+    const planned =
+      call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);
     const position = call.position === undefined ? [] : [this.#intake.position(call.position)];
     const identity = identityText(planned.identity);
     const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position] };
@@ -248,6 +250,7 @@ export class Desk {
 }
 
 function bounded(ms: number): number {
-  if (!Number.isFinite(ms) || ms < 0) throw new RingmailError('PROPERTY_INVALID', { property: 'time', reason: 'not milliseconds' });
+  if (!Number.isFinite(ms) || ms < 0)
+    throw new RingmailError('PROPERTY_INVALID', { property: 'time', reason: 'not milliseconds' });
   return Math.min(ms, WAIT_MS_MAX);
 }

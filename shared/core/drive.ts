@@ -6,13 +6,14 @@
  * A port that answers at once (a file written inline) puts its answer into the queue of inputs; nothing is ever called from inside
  * a step. One timer, replaced whenever the core wants another time.
  */
+
+import { RingmailError } from '../errors.ts';
+import type { Broker, Line, RingFile, Timers } from '../ports.ts';
+import type { RingOutput } from '../ring/file-io.ts';
+import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
 import type { LinkRole } from './carriers.ts';
 import type { NodeCore, NodeInput, NodeOutput } from './node-core.ts';
-import { RingmailError } from '../errors.ts';
-import type { Broker, Line, RingFile, Timers } from '../ports.ts';
-import type { OpenReport } from '../ring/ring.ts';
-import type { RingOutput } from '../ring/file-io.ts';
 
 export interface DriveListener {
   onServing(report: OpenReport): void;

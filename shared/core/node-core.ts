@@ -7,12 +7,12 @@
  *      └────────────────────────┴─────────────────────────────────────┴──────▶ stopped (the shell opens the ring anew)
  */
 import type { Checksum } from '../crc32.ts';
-import { CustodyReceiver } from '../custody/receiver.ts';
-import { CustodySender } from '../custody/sender.ts';
 import { Intake, type UnknownQueue } from '../custody/intake.ts';
 import { metaChange, metaValue } from '../custody/meta-keys.ts';
 import { NodeStore } from '../custody/node-store.ts';
+import { CustodyReceiver } from '../custody/receiver.ts';
 import { Rehoming } from '../custody/rehoming.ts';
+import { CustodySender } from '../custody/sender.ts';
 import { RingmailError } from '../errors.ts';
 import type { Publish, Random } from '../ports.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
@@ -193,7 +193,12 @@ export class NodeCore {
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;
     if (config.home !== undefined && home !== config.home) store.commit({ metas: [metaChange('home', config.home)] }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
-    this.#rehoming = new Rehoming({ store, intake, random: this.#random, reason: isCopy || isForked ? 'new-incarnation' : 'none' });
+    this.#rehoming = new Rehoming({
+      store,
+      intake,
+      random: this.#random,
+      reason: isCopy || isForked ? 'new-incarnation' : 'none',
+    });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
     const carriers = new Carriers({ config, store, sender, receiver, random: this.#random, emit });
     const watch = new HealthWatch(store, carriers);
@@ -218,7 +223,9 @@ export class NodeCore {
   #fork(store: NodeStore): void {
     if (this.phase !== 'serving' || metaValue(this.#ring.metas, 'forked') !== undefined) return;
     this.phase = 'forking';
-    store.commit({ metas: [metaChange('forked', true)] }, () => this.#stop(new Error('forked: this store was rolled back or cloned')));
+    store.commit({ metas: [metaChange('forked', true)] }, () =>
+      this.#stop(new Error('forked: this store was rolled back or cloned')),
+    );
   }
 
   #close(nowMs: number): void {

@@ -24,7 +24,7 @@ export function statsOf(sources: Sources): Stats {
   const health = watch?.health(nowMs) ?? { status: 'red' as const, causes: [notServing] };
   const isOpen = ring.state === 'serving' || ring.state === 'closing';
   return {
-    node: config.name,
+    node: store?.self.name ?? config.name,
     incarnation: store?.self.incarnation ?? '',
     epoch: ring.epoch.counter,
     health: phase === 'serving' ? health : { status: 'red', causes: [notServing, ...health.causes] },

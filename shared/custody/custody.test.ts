@@ -6,14 +6,14 @@ import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import type { StreamKey } from '../message/identity.ts';
-import { NO_SLOT } from '../ring/message-index.ts';
 import { geometryFor } from '../ring/geometry.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
 import { CustodyReceiver, type ReceiverSession } from './receiver.ts';
-import { CustodySender } from './sender.ts';
 import { Rehoming } from './rehoming.ts';
+import { CustodySender } from './sender.ts';
 import type { Item } from './session.ts';
 
 let random: Prng;
@@ -43,7 +43,11 @@ class Peer {
     this.settle();
     expect(this.driver.ring.state).toBe('serving');
     this.store = new NodeStore(this.driver.ring);
-    this.intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: (node) => node !== 'nowhere' });
+    this.intake = new Intake(this.store, {
+      unknownQueue: 'refuse',
+      queueBytesLimit: 500_000,
+      canReach: (node) => node !== 'nowhere',
+    });
     this.store.load(this.name, random);
     this.receiver = new CustodyReceiver(this.store, this.intake);
     this.sender = new CustodySender(this.store, 'up', random);

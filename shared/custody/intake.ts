@@ -46,7 +46,10 @@ export class Intake {
   /** True when a message for this node can leave it. */
   readonly #canReach: (node: string) => boolean;
 
-  constructor(store: NodeStore, options: { unknownQueue: UnknownQueue; queueBytesLimit: number; canReach: (node: string) => boolean }) {
+  constructor(
+    store: NodeStore,
+    options: { unknownQueue: UnknownQueue; queueBytesLimit: number; canReach: (node: string) => boolean },
+  ) {
     this.#store = store;
     this.#unknownQueue = options.unknownQueue;
     this.#queueBytesLimit = options.queueBytesLimit;
@@ -61,13 +64,21 @@ export class Intake {
     const { self, ring } = this.#store;
     const address = parseAddress(destination, self.name);
     const priority = content.properties.priority ?? PRIORITY_DEFAULT;
-    const key: StreamKey = { origin: self.name, incarnation: self.incarnation, destination: `${address.node}/${address.queue}`, priority };
+    const key: StreamKey = {
+      origin: self.name,
+      incarnation: self.incarnation,
+      destination: `${address.node}/${address.queue}`,
+      priority,
+    };
     const queue = address.node === self.name ? this.queue(address.queue) : undefined;
-    if (queue === undefined && !this.#canReach(address.node)) throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
+    if (queue === undefined && !this.#canReach(address.node))
+      throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
     const { handle, changes } = this.#openStream(key);
     const identity: Identity = { ...key, number: this.#nextNumber(handle, key, queue) };
     const message: Message = { ...content.properties, ...without(content), identity, epoch: ring.epoch, priority };
     const envelope = encodeEnvelope(message);
+    const bytesMax = Math.min(ring.bodyBytesMax, queue?.bytesLimit ?? ring.bodyBytesMax);
+    if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     if (queue !== undefined) this.#admit(queue, envelope.length);
     return { ...this.#planned({ handle, identity, epoch: ring.epoch, queue, envelope }, changes), identity };
   }
@@ -230,7 +241,10 @@ export class Intake {
     const { destinations, outgoing } = this.#store;
     if (endsHere) return { change: metaChange(`d/${handle}`, next), settle: () => destinations.set(handle, next) };
     const stream = outgoing.open(handle, key);
-    return { change: counterChange({ ...stream, next }), settle: () => void (stream.next = next) };
+    const settle = (): void => {
+      stream.next = next;
+    };
+    return { change: counterChange({ ...stream, next }), settle };
   }
 
   #acceptGap(

@@ -61,7 +61,8 @@ export class NodeStore {
     const { metas, index } = this.ring;
     const fields = new MetaFields(metaValue(metas, 'node'));
     const known = fields.text(0);
-    if (known !== '' && name !== '' && known !== name) throw new RingmailError('RING_OTHER_NODE', { path: '', node: known, expected: name });
+    if (known !== '' && name !== '' && known !== name)
+      throw new RingmailError('RING_OTHER_NODE', { path: '', node: known, expected: name });
     if (known === '') this.#becomes(name, { incarnation: random.bytes(8), secret: random.bytes(16) });
     else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
     this.streams.load(metas);

@@ -87,7 +87,8 @@ export class CustodyReceiver {
       this.forkCount += 1;
       return { answer: this.#answer('fork', offer, NO_TICKET, []), session: undefined };
     }
-    const neighbour = known ?? this.#enter(this.#nextId, { name: offer.sender, incarnation: offer.incarnation, ticket: NO_TICKET });
+    const neighbour =
+      known ?? this.#enter(this.#nextId, { name: offer.sender, incarnation: offer.incarnation, ticket: NO_TICKET });
     const session = this.#sessionFor(neighbour, offer, judged.ticket);
     const cursors = offer.streams.map(({ stream }) => this.#answered(neighbour, stream));
     return { answer: this.#answer('welcome', offer, judged.ticket, cursors), session };
@@ -156,7 +157,13 @@ export class CustodyReceiver {
       old.state = 'fenced';
       this.#sessions.delete(old);
     }
-    const session: ReceiverSession = { sender: offer.sender, incarnation: offer.incarnation, nonce: offer.nonce, state: 'offered', ticket };
+    const session: ReceiverSession = {
+      sender: offer.sender,
+      incarnation: offer.incarnation,
+      nonce: offer.nonce,
+      state: 'offered',
+      ticket,
+    };
     neighbour.session = session;
     this.#sessions.set(session, neighbour);
     return session;

@@ -77,7 +77,8 @@ export class CustodySender {
     this.receiver = fields.text(0);
     this.#ticket = fields.bytes(2);
     this.#ticketNonce = fields.bytes(3);
-    for (const [handle, base] of metaValues(metas, `b/${this.hop}/`)) this.#sent.set(Number(handle), new MetaFields(base).number(0));
+    for (const [handle, base] of metaValues(metas, `b/${this.hop}/`))
+      this.#sent.set(Number(handle), new MetaFields(base).number(0));
     if (fields.number(4) === 1) return;
     const changes: MetaChange[] = [];
     for (const out of this.#store.outgoing) {

@@ -17,7 +17,12 @@ export class StreamTable {
     for (const [handle, value] of metaValues(metas, 's/')) {
       const fields = new MetaFields(value);
       const incarnation = toHex(fields.bytes(1));
-      this.#enter(Number(handle), { origin: fields.text(0), incarnation, destination: fields.text(2), priority: fields.number(3) });
+      this.#enter(Number(handle), {
+        origin: fields.text(0),
+        incarnation,
+        destination: fields.text(2),
+        priority: fields.number(3),
+      });
     }
   }
 

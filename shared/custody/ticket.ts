@@ -7,9 +7,7 @@ import { sipHash } from '../siphash.ts';
 import type { Offer } from './session.ts';
 
 /** `repeat`: the offer that made the current ticket, heard again. `fork`: a ticket we never gave, or gave before others took over. */
-export type TicketJudgement =
-  | { readonly kind: 'accepted' | 'repeat'; readonly ticket: Uint8Array }
-  | { readonly kind: 'fork' };
+export type TicketJudgement = { readonly kind: 'accepted' | 'repeat'; readonly ticket: Uint8Array } | { readonly kind: 'fork' };
 
 export function judgeTicket(secret: Uint8Array, current: Uint8Array, offer: Offer): TicketJudgement {
   const derive = (from: Uint8Array, nonce: Uint8Array) => sipHash(secret, concatBytes([from, nonce]));

@@ -161,7 +161,7 @@ export class Exchange {
     if (this.#ping === 'wanted') return this.#sendPing(nowMs);
     const { outbound } = this.#options;
     if (outbound?.isWaiting === false) this.#movedAtMs = nowMs;
-    const made = outbound?.next(nowMs);
+    const made = outbound?.next(nowMs, this.#outstanding.count === 0 ? 'yes' : 'no');
     if (made === undefined) return this.#isProbing && this.#sendPing(nowMs);
     const { packet, sent } = made;
     const pn = this.#outstanding.nextPn;

@@ -12,7 +12,7 @@ import type { AnsweredStream } from '../custody/session.ts';
 import { LinkStream, type Lost } from './out-stream.ts';
 import type { StreamCursor } from './packet-fields.ts';
 import { DATA_HANDLE_FOLLOWS, HANDLE_MAX, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
-import { type Made, PacketMaker, type SendLimits, type SentContent } from './packet-maker.ts';
+import { type Hurry, type Made, PacketMaker, type SendLimits, type SentContent } from './packet-maker.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Tlv, tlvBytes } from './tlv.ts';
 
@@ -101,7 +101,7 @@ export class Outbound {
 
   /** The session may be used: the streams that were answered are open. */
   begin(limits: SendLimits, answered: readonly StreamCursor[]): void {
-    this.#maker = new PacketMaker(this.#sender, limits);
+    this.#maker = new PacketMaker(this.#store, this.#sender, limits);
     this.#packetBytesMax = limits.packetBytesMax;
     for (const { handle } of answered) {
       const stream = this.#byHandle.get(handle);
@@ -112,7 +112,7 @@ export class Outbound {
   /** Notices new messages, and STREAMs nobody answered. Called after every step of the node. */
   pump(nowMs: number): void {
     const { framesWritten } = this.#store.ring;
-    if (framesWritten !== this.#framesSeen || this.#maker?.isLoading === true) this.#isGathered = false;
+    if (framesWritten !== this.#framesSeen || this.#maker?.mayRetry === true) this.#isGathered = false;
     this.#framesSeen = framesWritten;
     for (const stream of this.#declared) {
       if (stream.state.at === 'declared' && nowMs >= stream.state.sinceMs + REDECLARE_MS) this.#undeclares(stream);
@@ -120,13 +120,13 @@ export class Outbound {
   }
 
   /** The next packet, if there is anything that may be sent now. */
-  next(nowMs: number): Made | undefined {
+  next(nowMs: number, hurry: Hurry): Made | undefined {
     const maker = this.#maker;
     if (maker === undefined) return undefined;
     if (!this.#isGathered) this.#gather(maker);
     if (this.#undeclared.length > 0) return this.#declare(nowMs);
     for (let stream = this.#scheduler.next(); stream !== undefined; stream = this.#scheduler.next()) {
-      const made = maker.make(stream);
+      const made = maker.make(stream, hurry);
       if (stream.lost.length > 0 || stream.parting !== undefined) this.#unfinished.add(stream);
       if (stream.isWaiting) this.#waiting.add(stream);
       if (made !== undefined) {

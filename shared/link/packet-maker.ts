@@ -7,6 +7,7 @@
  *
  * New bytes go out only within the stream's credit, and numbers only within reach of the cursor (docs/link.md, "Numbers in DATA").
  */
+import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender, SendingStream } from '../custody/sender.ts';
 import { afterItem, type Item } from '../custody/session.ts';
 import { varintBytes } from '../varint.ts';
@@ -14,6 +15,7 @@ import { type DataContent, lowNumber } from './data-packet.ts';
 import type { LinkStream } from './out-stream.ts';
 import { DATA_HANDLE_FOLLOWS, FEATURE_BATCHES, FEATURE_FRAGMENTS, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
 import type { PacketSize } from './packet-size.ts';
+import { ReadAhead } from './read-ahead.ts';
 import type { Tlv } from './tlv.ts';
 
 /** Of a packet of ours: what goes out again when it is lost. */
@@ -39,6 +41,7 @@ export interface SendLimits {
   readonly features: number;
 }
 
+export type Hurry = 'yes' | 'no';
 type Message = Item & { readonly kind: 'message' };
 
 /** A number is meant within this of the cursor the other side told last. */
@@ -53,15 +56,22 @@ export class PacketMaker {
   isLoading = false;
   /** Packets that carried something for the second time. */
   repeatedCount = 0;
+  readonly #readAhead: ReadAhead;
   readonly #sender: CustodySender;
   readonly #limits: SendLimits;
   readonly #parting = new Set<LinkStream>();
   /** Taken from the sender and not sent: it did not fit the packet. At most one, so that memory is bounded. */
   #spare: { stream: LinkStream; item: Item } | undefined;
 
-  constructor(sender: CustodySender, limits: SendLimits) {
+  constructor(store: NodeStore, sender: CustodySender, limits: SendLimits) {
+    this.#readAhead = new ReadAhead(store.ring);
     this.#sender = sender;
     this.#limits = limits;
+  }
+
+  /** A body was not there when it was asked for, and may be now. */
+  get mayRetry(): boolean {
+    return this.isLoading && !this.#readAhead.isBusy;
   }
 
   /** The stream whose next item waits here and no longer at the sender. */
@@ -69,13 +79,16 @@ export class PacketMaker {
     return this.#spare?.stream;
   }
 
-  /** Undefined when the stream has nothing that may go out now. */
-  make(stream: LinkStream): Made | undefined {
+  /**
+   * Undefined when the stream has nothing that may go out now. `hurry`: nothing is under way, so a packet that is not full goes out
+   * although the bodies that would fill it are being read.
+   */
+  make(stream: LinkStream, hurry: Hurry): Made | undefined {
     const sending = this.#sender.stream(stream.out);
     const repeat = this.#repeat(stream, sending);
     if (repeat !== undefined) this.repeatedCount += 1;
     if (repeat !== undefined || stream.lost.length > 0) return repeat;
-    return stream.parting === undefined ? this.#fresh(stream, sending) : this.#nextPart(stream, sending);
+    return stream.parting === undefined ? this.#fresh(stream, sending, hurry) : this.#nextPart(stream, sending);
   }
 
   /** The receiver spoke of the stream. A message it stopped in the middle makes place for others; its rest goes out as a repeat. */
@@ -90,7 +103,7 @@ export class PacketMaker {
     if (spare?.stream === stream && afterItem(spare.item) <= sending.cursor) this.#spare = undefined;
   }
 
-  #fresh(stream: LinkStream, sending: SendingStream): Made | undefined {
+  #fresh(stream: LinkStream, sending: SendingStream, hurry: Hurry): Made | undefined {
     if (isStopped(stream, sending) && sending.send >= stream.out.lo) return undefined;
     const first = this.#take(stream, sending);
     if (first === undefined) return undefined;
@@ -106,7 +119,11 @@ export class PacketMaker {
     const batch = new Batch(room, first);
     while (batch.isOpen && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#take(stream, sending);
-      if (item === undefined) break;
+      if (item === undefined) {
+        if (!this.isLoading || hurry === 'yes') break;
+        this.#sender.rewind(sending, first.number);
+        return undefined;
+      }
       const isNext =
         item.kind === 'message' && mayFollow(sending, item) && stream.fits(batch.bytes + item.envelope.length, sending.credit);
       if (isNext && batch.add(item)) continue;
@@ -226,7 +243,10 @@ export class PacketMaker {
       return spare.item;
     }
     const taken = this.#sender.take(sending);
-    if (taken.kind === 'loading') this.isLoading = true;
+    if (taken.kind === 'loading') {
+      this.isLoading = true;
+      this.#readAhead.begin(sending);
+    }
     return taken.kind === 'item' ? taken.item : undefined;
   }
 

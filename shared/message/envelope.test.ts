@@ -42,9 +42,9 @@ describe('envelope', () => {
 
   test('bytes by hand: [1, immutable, crc, hop] with integer keys', () => {
     const immutable = Uint8Array.from(
-      Buffer.from('a8006164014801020304050607080263632f710303040505010602074301020' + '3', 'hex'),
+      Buffer.from('a8006164014801020304050607080263632f7103030405050106020743010203', 'hex'),
     );
-    const head = Buffer.from('8401' + '58' + immutable.length.toString(16), 'hex');
+    const head = Buffer.from(`840158${immutable.length.toString(16)}`, 'hex');
     const crc = Buffer.alloc(5);
     crc[0] = 0x1a;
     crc.writeUInt32BE(crc32c(immutable, 0), 1);

@@ -153,7 +153,8 @@ function historyOf(value: CborValue): Ending[] | undefined {
   if (!Array.isArray(value)) refuse('history');
   return value.map((step) => {
     const [cls, node, reason] = Array.isArray(step) ? step : [];
-    if (typeof cls !== 'string' || !isEndingClass(cls) || typeof node !== 'string' || typeof reason !== 'string') refuse('history');
+    if (typeof cls !== 'string' || !isEndingClass(cls) || typeof node !== 'string' || typeof reason !== 'string')
+      refuse('history');
     return { class: cls, node, reason };
   });
 }
@@ -179,7 +180,9 @@ function text(fields: Fields, key: number): string | undefined {
 function whole(fields: Fields, key: number): number | undefined {
   const value = fields.get(key);
   if (value === undefined) return undefined;
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : refuse(`key ${key} is not a whole number`);
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : refuse(`key ${key} is not a whole number`);
 }
 
 function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -52,7 +52,8 @@ export function checkProperties(properties: Properties): void {
   checkWhole('appSpecific', properties.appSpecific, 0xffff_ffff);
   checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
   checkWhole('timeToBeReceivedMs', properties.timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
-  for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const) checkText(property, properties[property]);
+  for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const)
+    checkText(property, properties[property]);
   const queue = properties.responseQueue?.split('/').at(-1);
   if (queue !== undefined && !isQueueName(queue)) refuse('responseQueue', 'not an address');
   if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuse('headers', `more than ${HEADER_COUNT_MAX}`);

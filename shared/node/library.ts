@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Received, Stats } from '../core/calls.ts';
-import { decodeCbor, encodeCbor, type CborInput, type CborValue } from '../message/cbor.ts';
+import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
 import type { Message, Properties } from '../message/message.ts';
 import type { Broker } from '../ports.ts';
 import { createRing } from './create-ring.ts';

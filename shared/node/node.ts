@@ -2,11 +2,12 @@
  * A node in this process: its ring file, its lock, its core, driven by real ports. When the store stops (a write failed, a fork was
  * found) it is opened anew with the next epoch; who asks meanwhile waits for that, and what was in doubt is said to be.
  */
-import { crc32 } from '../crc32.ts';
+
 import type { Call, CallResult, Stats } from '../core/calls.ts';
 import type { LinkRole } from '../core/carriers.ts';
 import { Drive } from '../core/drive.ts';
-import { NodeCore, type NodeConfig } from '../core/node-core.ts';
+import { type NodeConfig, NodeCore } from '../core/node-core.ts';
+import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { Broker, Line } from '../ports.ts';
 import type { OpenReport } from '../ring/ring.ts';
@@ -21,6 +22,8 @@ export interface NodeOptions {
   readonly ringPath: string;
   /** A ring in memory is refused unless this says that it may be: a power cut would empty it. */
   readonly volatile: 'refuse' | 'allow';
+  /** How long to wait for a ring that another process holds: a command may have it open for a moment. 0: not at all. */
+  readonly lockMsMax?: number;
   /** A connection to the broker, fresh for each opening of the store. */
   readonly connectBroker?: () => Broker;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
@@ -59,8 +62,16 @@ export class Node implements NodeCalls {
   /** Resolves when the node serves. @throws RING_NOT_FOUND, RING_LOCKED, RING_FOREIGN, RING_OTHER_NODE, RING_VOLATILE … */
   static async open(options: NodeOptions): Promise<Node> {
     const node = new Node(options);
-    await node.#openStore();
-    return node;
+    const deadlineMs = performance.now() + (options.lockMsMax ?? 0);
+    for (;;) {
+      try {
+        await node.#openStore();
+        return node;
+      } catch (error) {
+        if (!hasCode(error, 'RING_LOCKED') || performance.now() >= deadlineMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_MS_MIN));
+      }
+    }
   }
 
   get name(): string {
@@ -143,7 +154,11 @@ export class Node implements NodeCalls {
     const { config, ringPath, volatile } = this.#options;
     const file = await openRingFile(ringPath, { volatile });
     this.#file = file;
-    const core = new NodeCore(config, { file: { path: ringPath, size: file.size }, checksum: fastChecksum(crc32), random: systemRandom });
+    const core = new NodeCore(config, {
+      file: { path: ringPath, size: file.size },
+      checksum: fastChecksum(crc32),
+      random: systemRandom,
+    });
     const broker = this.#options.connectBroker?.();
     this.#core = core;
     this.#broker = broker;
@@ -169,7 +184,9 @@ export class Node implements NodeCalls {
       this.#drive.start();
     }).catch(async (error: unknown) => {
       await this.#release();
-      throw hasCode(error, 'RING_OTHER_NODE') ? new RingmailError('RING_OTHER_NODE', { ...error.details, path: ringPath }) : error;
+      throw hasCode(error, 'RING_OTHER_NODE')
+        ? new RingmailError('RING_OTHER_NODE', { ...error.details, path: ringPath })
+        : error;
     });
   }
 

@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { type BrokerFaults, SimBroker } from '../../hardware-sim/sim-broker.ts';
-import { identitiesOf, type StoredMessage, TestNode, TestTime } from '../../hardware-sim/test-node.ts';
+import { identitiesOf, type StoredMessage, TestNode, type TestNodeOptions, TestTime } from '../../hardware-sim/test-node.ts';
 import { NO_BYTES, toHex } from '../bytes.ts';
 import { identityText, streamText } from '../message/identity.ts';
 
@@ -15,6 +15,10 @@ interface Weather extends Partial<BrokerFaults> {
   readonly cuts?: number;
   readonly restarts?: number;
   readonly kills?: number;
+  /** What the central has less of than usual. */
+  readonly central?: Partial<TestNodeOptions>;
+  /** Longest body, in bytes. */
+  readonly bodyBytesMax?: number;
 }
 
 const STORM_MS = 10_000;
@@ -24,15 +28,16 @@ const QUIET_MS = 1_200_000;
 function play(seed: number, weather: Weather) {
   const time = new TestTime(stream(seed, 'time'));
   const random = stream(seed, 'weather');
+  const { cuts = 0, restarts = 0, kills = 0, bodyBytesMax = 400 } = weather;
   const broker = new SimBroker({ scheduler: time, random: stream(seed, 'broker'), faults: weather });
   const common = { time, broker, central: 'central' };
   const gateway = new TestNode({ ...common, name: 'gateway', random: stream(seed, 'gateway') });
-  const central = new TestNode({ ...common, name: 'central', random: stream(seed, 'central') });
+  const central = new TestNode({ ...common, name: 'central', random: stream(seed, 'central'), ...weather.central });
   gateway.open();
   central.open();
-  const every = (ms: number, act: () => void) => {
+  const every = (ms: number, act: () => void, untilMs = STORM_MS) => {
     const again = () => {
-      if (time.nowMs >= STORM_MS) return;
+      if (time.nowMs >= untilMs) return;
       act();
       time.after(random.next() * 2 * ms, again);
     };
@@ -40,11 +45,10 @@ function play(seed: number, weather: Weather) {
   };
   let sent = 0;
   every(60, () => {
-    const body = Uint8Array.of(sent & 255, sent >> 8, ...random.bytes(random.int(400)));
+    const body = Uint8Array.of(sent & 255, sent >> 8, ...random.bytes(random.int(bodyBytesMax)));
     for (let burst = random.int(6); burst >= 0; burst--)
       if (gateway.send('central/bags', body, random.pick([0, 3, 7]))) sent += 1;
   });
-  const { cuts = 0, restarts = 0, kills = 0 } = weather;
   every(1000, () => random.chance(cuts) && broker.cut(random.pick(['gateway', 'central'])));
   every(1000, () => random.chance(restarts) && broker.restart(random.int(3000)));
   every(1000, () => {
@@ -54,6 +58,8 @@ function play(seed: number, weather: Weather) {
     victim.kill();
     time.after(random.int(2000), () => victim.open());
   });
+  const consume = () => central.isServing && central.consume('bags', random.int(20));
+  if (weather.central !== undefined) every(100, consume, QUIET_MS);
   time.run(STORM_MS + 5000);
   Object.assign(broker.faults, { forget: 0, duplicate: 0 });
   time.run(QUIET_MS, () => gateway.isServing && central.isServing && gateway.outgoingCount === 0);
@@ -70,7 +76,7 @@ function perStream(messages: readonly StoredMessage[]): Map<string, number[]> {
 }
 
 function expectKept({ gateway, central }: ReturnType<typeof play>): void {
-  const arrived = central.contents('bags');
+  const arrived = [...central.received, ...central.contents('bags')];
   expect(gateway.outgoingCount).toBe(0);
   expect(gateway.parts.sender.state).not.toBe('forked');
   expect(gateway.parts.sender.rolledBackCount).toBe(0);
@@ -85,18 +91,32 @@ function expectKept({ gateway, central }: ReturnType<typeof play>): void {
   }
 }
 
+const ALL: Weather = {
+  forget: 0.03,
+  duplicate: 0.05,
+  cuts: 0.2,
+  straggle: 0.5,
+  restarts: 0.1,
+  kills: 0.3,
+  delayMsMax: 50,
+};
+
+const SCARCE: Partial<TestNodeOptions> = {
+  queues: [{ name: 'bags', bytesLimit: 30_000 }],
+  pendingBytesMax: 8_000,
+  syncMsMax: 40,
+};
+
 describe.each<[string, Weather, number]>([
-  ['a quiet broker', {}, 3],
-  ['a broker that forgets what it acknowledged', { forget: 0.1 }, 10],
-  ['duplicates', { duplicate: 0.3 }, 10],
-  ['connections that break, with stragglers', { cuts: 0.5, straggle: 0.5 }, 10],
-  ['a broker that dies', { restarts: 0.3 }, 10],
-  ['power cuts on either side', { kills: 0.5 }, 20],
-  [
-    'everything at once',
-    { forget: 0.03, duplicate: 0.05, cuts: 0.2, straggle: 0.5, restarts: 0.1, kills: 0.3, delayMsMax: 50 },
-    30,
-  ],
+  ['a quiet broker', {}, 2],
+  ['a broker that forgets what it acknowledged', { forget: 0.1 }, 5],
+  ['duplicates', { duplicate: 0.3 }, 5],
+  ['connections that break, with stragglers', { cuts: 0.5, straggle: 0.5 }, 5],
+  ['a broker that dies', { restarts: 0.3 }, 5],
+  ['power cuts on either side', { kills: 0.5 }, 10],
+  ['a slow disk and little room at the centre', { central: SCARCE, bodyBytesMax: 3000 }, 3],
+  ['little room, and everything at once', { ...ALL, central: SCARCE, bodyBytesMax: 1500 }, 6],
+  ['everything at once', ALL, 12],
 ])('%s', (_name, weather, seeds) => {
   test.each(Array.from({ length: seeds }, (_, seed) => seed))('seed %i: nothing lost, nothing twice, in order', (seed) => {
     expectKept(play(seed, weather));

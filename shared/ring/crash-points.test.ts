@@ -15,7 +15,7 @@ const STATES_MIN = 3000;
 /** Above this many sectors patterns are sampled. */
 const EXHAUSTIVE_SECTORS_MAX = 5;
 /** How much is tried at each write: a full ring takes longer to open. */
-const THOROUGH = { samples: 16, secondCutEvery: 1, useEvery: 4 };
+const THOROUGH = { samples: 24, secondCutEvery: 1, useEvery: 4 };
 const SAMPLED = { samples: 4, secondCutEvery: 6, useEvery: 6 };
 type Effort = typeof THOROUGH;
 
@@ -26,7 +26,16 @@ const meta = (key: string, value: string | undefined): ModelBatch => ({ metas: [
 
 const SCRIPTS: Record<string, readonly Step[]> = {
   'a first message': [put(1)],
-  'messages over several blocks': [put(1, 1500), put(2, 3000), { acks: [1] }, put(3, 700)],
+  'small messages, each in a frame of its own': Array.from({ length: 24 }, (_, i) => put(i + 1, 20 * i)),
+  'a queue that drains as it fills': Array.from({ length: 20 }, (_, i) => ({ ...put(i + 1, 700), acks: i < 3 ? [] : [i - 2] })),
+  'messages over several blocks': [
+    put(1, 1500),
+    put(2, 3000),
+    { acks: [1] },
+    put(3, 700),
+    { ...put(4, 1100), acks: [2] },
+    put(5, 1000),
+  ],
   'a transaction': [
     { puts: [{ number: 1, bytes: 40 }] },
     { puts: [2, 3].map((number) => ({ number, bytes: 300 })), acks: [1], metas: [{ key: 'cursor', value: '05' }] },
@@ -42,6 +51,7 @@ const SCRIPTS: Record<string, readonly Step[]> = {
   ],
   'acknowledgements out of order': [put(1), put(2), put(3), put(4), { acks: [3] }, { acks: [1, 2] }, put(5), { acks: [4] }],
   'counts and delays': [
+    put(9, 1300),
     put(1),
     put(2),
     { states: [{ number: 1, deliveryCount: 1, notBeforeMs: 5000 }] },

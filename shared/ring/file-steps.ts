@@ -2,6 +2,7 @@
  * Work on the file written as straight lines without I/O: a generator that yields what it wants of the file and is resumed with
  * the answer. A read is answered with its bytes, or undefined where the medium gave none; a write is answered once it is durable.
  */
+import { concatBytes } from '../bytes.ts';
 import type { Fence } from '../ports.ts';
 import { type RingGeometry, segmentsOf, superblockOffset } from './geometry.ts';
 import { encodeSuperblock, FENCE_BYTES, type Superblock } from './superblock-layout.ts';
@@ -26,18 +27,16 @@ const READ_ATTEMPTS = 2;
 
 /** A range of the ring, across its wrap if need be; undefined where the medium gives none. */
 export function* readRange(g: RingGeometry, at: { lsn: number; skip: number; bytes: number }): ReadSteps<Uint8Array | undefined> {
-  const into = new Uint8Array(at.bytes);
-  let filled = 0;
+  const parts: Uint8Array[] = [];
   for (const segment of segmentsOf(g, at)) {
     let bytes: Uint8Array | undefined;
     for (let attempt = 0; attempt < READ_ATTEMPTS && bytes === undefined; attempt++) {
       bytes = yield { kind: 'read', offset: segment.offset, bytes: segment.bytes };
     }
     if (bytes === undefined) return undefined;
-    into.set(bytes, filled);
-    filled += segment.bytes;
+    parts.push(bytes);
   }
-  return into;
+  return parts.length === 1 ? parts[0] : concatBytes(parts);
 }
 
 /** Whole blocks from `lsn`; undefined where the medium gives none. */

@@ -108,7 +108,7 @@ export function encodeFrame(
 
 /** How many blocks the frame that begins here claims, or undefined where none begins. Nothing is verified but the shape. */
 export function claimedBlocks(bytes: Uint8Array, lsn: number, seal: FrameSeal): { frame: number; directory: number } | undefined {
-  if (bytes.length < FRAME_HEADER_BYTES) return undefined;
+  if (bytes.length < FRAME_HEADER_BYTES || bytes[0] !== (MAGIC & 0xff)) return undefined; // most blocks end here
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== MAGIC || getUint53(view, 16) !== lsn) return undefined;
   const dirEnd = FRAME_HEADER_BYTES + view.getUint32(36, true);

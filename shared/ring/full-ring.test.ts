@@ -19,7 +19,8 @@ function watch(h: RingHarness): { kinds: Record<string, number>; freeBlocksMin: 
     if (!isFrame) return;
     const kind = FRAME_KINDS[bytes[12] ?? 0] ?? '?';
     seen.kinds[kind] = (seen.kinds[kind] ?? 0) + 1;
-    const blocks = bytes.length / h.ring.geometry.blockBytes; // of one that wraps this is only a part: then the bound is too strict
+    // Of a frame that wraps this is the first part only: then the bound asked for is too strict.
+    const blocks = bytes.length / h.ring.geometry.blockBytes;
     seen.freeBlocksMin = Math.min(seen.freeBlocksMin, h.ring.freeBlocks + blocks);
   };
   return seen;
@@ -103,9 +104,12 @@ describe('never runs out of room', () => {
     const h = freshHarness({ geometry, random: stream(name, 'disk') });
     h.settle();
     const seen = watch(h);
-    churn(h, { random, steps: 2500, bytes: () => random.int(random.chance(0.2) ? h.ring.bodyBytesMax : 900) });
-    console.log(name, seen, h.disk.counters.bytesWritten / h.disk.bytes);
-    expect(h.disk.counters.bytesWritten / h.disk.bytes).toBeGreaterThan(2);
+    churn(h, {
+      random,
+      steps: geometry.blockCount < 1000 ? 1200 : 700,
+      bytes: () => random.int(random.chance(0.2) ? h.ring.bodyBytesMax : 900),
+    });
+    expect(h.disk.counters.bytesWritten / h.disk.bytes).toBeGreaterThan(1);
     expect(seen.freeBlocksMin).toBeGreaterThanOrEqual(2 * geometry.frameBlocksMax);
     h.checkBodies();
   });
@@ -128,7 +132,7 @@ describe('never runs out of room', () => {
       if (random.chance(0.3)) h.settle();
     }
     h.settle();
-    for (let i = 0; i < 800; i++) {
+    for (let i = 0; i < 500; i++) {
       const last = h.numbers().at(-1);
       if (last !== undefined) h.commit({ acks: [last] });
       h.append({ puts: [{ number: number++, bytes: bytes(h) }] });
@@ -143,7 +147,7 @@ describe('never runs out of room', () => {
     h.check();
     h.checkBodies();
     expect(h.numbers()).toContain(1);
-    console.log(name, seen);
+    expect(seen.freeBlocksMin).toBeGreaterThanOrEqual(2 * SMALLEST.frameBlocksMax);
   });
 
   test('META alone, in frames as full as they get, never starves the message at the tail', () => {
@@ -158,7 +162,8 @@ describe('never runs out of room', () => {
     h.check();
     h.checkBodies();
     expect(h.ring.blocksWritten).toBeGreaterThan(10 * SMALLEST.blockCount);
-    console.log(seen);
+    expect(seen.kinds.copies).toBeGreaterThan(0);
+    expect(seen.freeBlocksMin).toBeGreaterThanOrEqual(2 * SMALLEST.frameBlocksMax);
   });
 });
 
@@ -177,12 +182,12 @@ describe('a node that never gets further than opening, with the reserve short', 
     ['loses power in the anchor', () => 2],
     ['loses power as soon as it serves', () => 3],
     ['loses power anywhere', (random) => random.int(4)],
-  ])('%s, 400 times in a row', (name, writesOf) => {
+  ])('%s, 200 times in a row', (name, writesOf) => {
     const random = stream(name, 'loop');
     const h = freshHarness({ geometry: SMALLEST, random: stream(name, 'disk'), completion: 'stepped' });
     h.settle();
     shortReserve(h);
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 200; i++) {
       h.powerCut(() => random.pick(['old', 'new', 'half', 'garbage']));
       h.beginReopen();
       h.play();
@@ -201,7 +206,7 @@ describe('a node that never gets further than opening, with the reserve short', 
     const h = freshHarness({ geometry: SMALLEST, random: stream('kills', 'disk'), completion: 'stepped' });
     h.settle();
     shortReserve(h);
-    for (let i = 0; i < 600; i++) {
+    for (let i = 0; i < 300; i++) {
       h.disk.kill();
       h.beginReopen();
       h.play();

@@ -173,8 +173,8 @@ function* frameStarts({ g, seal }: Log, range: { lsn: number; end: number }): Re
   const bytes = yield* readWhatThereIs(g, range.lsn, range.end - range.lsn);
   const starts: number[] = [];
   for (let lsn = range.lsn; lsn < range.end; lsn++) {
-    const block = bytes.subarray((lsn - range.lsn) * g.blockBytes);
-    if (claimedBlocks(block, lsn, seal) !== undefined) starts.push(lsn);
+    const at = (lsn - range.lsn) * g.blockBytes;
+    if (claimedBlocks(bytes.subarray(at, at + g.blockBytes), lsn, seal) !== undefined) starts.push(lsn);
   }
   return starts;
 }

@@ -6,7 +6,7 @@
 import { invariant } from '../assert.ts';
 
 export const NO_SLOT = -1;
-const SLOTS_MIN = 256;
+const SLOTS_MIN = 64;
 
 export class MessageIndex {
   /** Message id, ascending in order of arrival. 0 marks a free slot. */

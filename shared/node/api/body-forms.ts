@@ -73,7 +73,7 @@ function isTame(json: string): boolean {
       i += length - 1;
     } else if (char === '[' || char === '{') {
       depth += 1;
-      
+      if (depth > JSON_DEPTH_MAX) return false;
     } else if (char === ']' || char === '}') depth -= 1;
   }
   return true;
