@@ -6,7 +6,7 @@
  */
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { CallResult } from '../shared/core/calls.ts';
-import type { NodeConfig } from '../shared/core/node-core.ts';
+import type { NodeConfig } from '../shared/core/node-io.ts';
 import { identityText } from '../shared/message/identity.ts';
 import { type Prng, stream } from './random.ts';
 import { SimBroker } from './sim-broker.ts';

@@ -3,9 +3,10 @@
  * with what its platter kept.
  */
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
-import type { LinkRole } from '../shared/core/carriers.ts';
+import type { LinkRole } from '../shared/core/node-io.ts';
 import { Drive } from '../shared/core/drive.ts';
-import { type NodeConfig, NodeCore } from '../shared/core/node-core.ts';
+import { NodeCore } from '../shared/core/node-core.ts';
+import type { NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
 import type { Broker, Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';

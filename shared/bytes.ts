@@ -29,7 +29,7 @@ export function toUtf8(text: string): Uint8Array {
       continue;
     }
     const continuation = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    bytes[length++] = ((0xf00 >> continuation) & 0xff) | (code >> (6 * continuation));
+    bytes[length++] = ((0xff00 >> (continuation + 1)) & 0xff) | (code >> (6 * continuation));
     for (let shift = 6 * (continuation - 1); shift >= 0; shift -= 6) bytes[length++] = 0x80 | ((code >> shift) & 0x3f);
   }
   return bytes.slice(0, length);

@@ -6,10 +6,7 @@ import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayReceiver } from '../relay/relay-receiver.ts';
 import { RelaySender } from '../relay/relay-sender.ts';
-import type { NodeConfig, NodeInput, NodeOutput } from './node-core.ts';
-
-/** `dial`: we offer what we hold. `accept`: we answer offers. */
-export type LinkRole = 'dial' | 'accept';
+import type { NodeConfig, NodeInput, NodeOutput } from './node-io.ts';
 
 type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
 

@@ -5,7 +5,7 @@ import { SimNode } from '../../hardware-sim/sim-node.ts';
 import { World } from '../../hardware-sim/world.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
 import type { Call, CallResult, Received } from './calls.ts';
-import type { NodeConfig } from './node-core.ts';
+import type { NodeConfig } from './node-io.ts';
 
 const CONFIG: NodeConfig = {
   name: 'box-1',

@@ -6,7 +6,7 @@ import type { Ring } from '../ring/ring.ts';
 import type { Stats } from './calls.ts';
 import type { Carriers } from './carriers.ts';
 import type { HealthWatch } from './health.ts';
-import type { NodeConfig, NodePhase } from './node-core.ts';
+import type { NodeConfig, NodePhase } from './node-io.ts';
 
 interface Sources {
   readonly phase: NodePhase;

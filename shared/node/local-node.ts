@@ -1,5 +1,5 @@
 /** A node for the length of one command, when none runs: the command opens the ring itself, under the same lock. */
-import type { NodeConfig } from '../core/node-core.ts';
+import type { NodeConfig } from '../core/node-io.ts';
 import { Node } from './node.ts';
 import type { NodeCalls } from './node-calls.ts';
 

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NodeConfig } from '../core/node-core.ts';
+import type { NodeConfig } from '../core/node-io.ts';
 import { hasCode } from '../errors.ts';
 import { createRing } from './create-ring.ts';
 import { Node } from './node.ts';

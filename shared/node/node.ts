@@ -4,9 +4,10 @@
  */
 
 import type { Call, CallResult, Stats } from '../core/calls.ts';
-import type { LinkRole } from '../core/carriers.ts';
+import type { LinkRole } from '../core/node-io.ts';
 import { Drive } from '../core/drive.ts';
-import { type NodeConfig, NodeCore } from '../core/node-core.ts';
+import { NodeCore } from '../core/node-core.ts';
+import type { NodeConfig } from '../core/node-io.ts';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { Broker, Line } from '../ports.ts';

@@ -58,11 +58,14 @@ function play(seed: number, weather: Weather) {
     victim.kill();
     time.after(random.int(2000), () => victim.open());
   });
-  const consume = () => central.isServing && central.consume('bags', random.int(20));
+  let appetite = 20;
+  const consume = () => central.isServing && central.consume('bags', random.int(appetite));
   if (weather.central !== undefined) every(100, consume, QUIET_MS);
   time.run(STORM_MS + 5000);
   Object.assign(broker.faults, { forget: 0, duplicate: 0 });
   time.run(QUIET_MS, () => gateway.isServing && central.isServing && gateway.outgoingCount === 0);
+  appetite = 0;
+  time.run(1000); // what was acknowledged last is durable by then
   return { gateway, central, broker };
 }
 

@@ -6,7 +6,7 @@
  *             ▼                  └──────────┬───────────┘
  *       a syntax error            problems, told all at once
  */
-import type { NodeConfig } from '../../core/node-core.ts';
+import type { NodeConfig } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
 import { checkConfig } from './config-checks.ts';

@@ -1,0 +1,56 @@
+/** What goes into a node core, what comes out of it, and what it is told about itself. */
+import type { UnknownQueue } from '../custody/intake.ts';
+import type { Publish } from '../ports.ts';
+import type { RingInput, RingOutput } from '../ring/file-io.ts';
+import type { OpenReport } from '../ring/ring.ts';
+import type { Call, CallResult } from './calls.ts';
+
+/** `dial`: we offer what we hold. `accept`: we answer offers. */
+export type LinkRole = 'dial' | 'accept';
+
+/** What a node is, besides what its ring remembers. */
+export interface NodeConfig {
+  readonly name: string;
+  readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
+  readonly unknownQueue: UnknownQueue;
+  /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
+  readonly queueBytesLimit: number;
+  /** Where messages for other nodes go: the node at the other end of the link we dial, or the central over MQTT. */
+  readonly uplink: 'none' | 'link' | 'mqtt';
+  /** The logical central: the name in topics, and in addresses. */
+  readonly central: string;
+  /** This node is the central: it subscribes, stores and sends receipts. */
+  readonly isCentral: 'yes' | 'no';
+  readonly partitionCount: number;
+  readonly commitDelayMs: number;
+  /** What this machine and this file are; a change since the last opening means that the file is a copy. Undefined: not known. */
+  readonly home: string | undefined;
+}
+
+export type NodeInput =
+  | { readonly kind: 'ring'; readonly input: RingInput }
+  | { readonly kind: 'call'; readonly token: number; readonly call: Call }
+  | { readonly kind: 'cancel'; readonly token: number }
+  | { readonly kind: 'line-open'; readonly line: number; readonly role: LinkRole; readonly baud: number | undefined }
+  | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'line-unsent'; readonly line: number; readonly unsentBytes: number }
+  | { readonly kind: 'line-closed'; readonly line: number; readonly reason: string }
+  | { readonly kind: 'broker-up' }
+  | { readonly kind: 'broker-down'; readonly reason: string }
+  | { readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'tick' };
+
+export type NodeOutput =
+  | RingOutput
+  | { readonly kind: 'answer'; readonly token: number; readonly result: CallResult }
+  | { readonly kind: 'line-write'; readonly line: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'line-close'; readonly line: number; readonly reason: string }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string }
+  | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
+  | { readonly kind: 'publish'; readonly publish: Publish }
+  | { readonly kind: 'serving'; readonly report: OpenReport }
+  | { readonly kind: 'stopped'; readonly error: Error }
+  | { readonly kind: 'closed' };
+
+export type NodePhase = 'opening' | 'loading' | 'serving' | 'forking' | 'closed' | 'stopped';

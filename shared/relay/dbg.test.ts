@@ -1,0 +1,127 @@
+/**
+ * Goal: whatever broker, power and time do, everything accepted is at the centre once and in order. Method: two whole stores on
+ * simulated disks with a broker between them that forgets, repeats, reorders across connections and dies; power cuts on both
+ * sides at seeded moments; then quiet, and the two lists must agree.
+ */
+import { describe, expect, test } from 'vitest';
+import { stream } from '../../hardware-sim/random.ts';
+import { type BrokerFaults, SimBroker } from '../../hardware-sim/sim-broker.ts';
+import { identitiesOf, type StoredMessage, TestNode, type TestNodeOptions, TestTime } from '../../hardware-sim/test-node.ts';
+import { NO_BYTES, toHex } from '../bytes.ts';
+import { identityText, streamText } from '../message/identity.ts';
+
+interface Weather extends Partial<BrokerFaults> {
+  /** Chance per virtual second of each. */
+  readonly cuts?: number;
+  readonly restarts?: number;
+  readonly kills?: number;
+  /** What the central has less of than usual. */
+  readonly central?: Partial<TestNodeOptions>;
+  /** Longest body, in bytes. */
+  readonly bodyBytesMax?: number;
+}
+
+const STORM_MS = 10_000;
+/** The longest silence between two attempts is PROGRESS_MS_MAX. */
+const QUIET_MS = 1_200_000;
+
+function play(seed: number, weather: Weather) {
+  const time = new TestTime(stream(seed, 'time'));
+  const random = stream(seed, 'weather');
+  const { cuts = 0, restarts = 0, kills = 0, bodyBytesMax = 400 } = weather;
+  const broker = new SimBroker({ scheduler: time, random: stream(seed, 'broker'), faults: weather });
+  const common = { time, broker, central: 'central' };
+  const gateway = new TestNode({ ...common, name: 'gateway', random: stream(seed, 'gateway') });
+  const central = new TestNode({ ...common, name: 'central', random: stream(seed, 'central'), ...weather.central });
+  gateway.open();
+  central.open();
+  const every = (ms: number, act: () => void, untilMs = STORM_MS) => {
+    const again = () => {
+      if (time.nowMs >= untilMs) return;
+      act();
+      time.after(random.next() * 2 * ms, again);
+    };
+    time.after(random.next() * ms, again);
+  };
+  let sent = 0;
+  every(60, () => {
+    const body = Uint8Array.of(sent & 255, sent >> 8, ...random.bytes(random.int(bodyBytesMax)));
+    for (let burst = random.int(6); burst >= 0; burst--)
+      if (gateway.send('central/bags', body, random.pick([0, 3, 7]))) sent += 1;
+  });
+  every(1000, () => random.chance(cuts) && broker.cut(random.pick(['gateway', 'central'])));
+  every(1000, () => random.chance(restarts) && broker.restart(random.int(3000)));
+  every(1000, () => {
+    if (!random.chance(kills)) return;
+    const victim = random.pick([gateway, central]);
+    if (!victim.isServing) return;
+    victim.kill();
+    time.after(random.int(2000), () => victim.open());
+  });
+  let appetite = 20;
+  const consume = () => central.isServing && central.consume('bags', random.int(appetite));
+  if (weather.central !== undefined) every(100, consume, QUIET_MS);
+  time.run(STORM_MS + 5000);
+  Object.assign(broker.faults, { forget: 0, duplicate: 0 });
+  time.run(QUIET_MS, () => gateway.isServing && central.isServing && gateway.outgoingCount === 0);
+  appetite = 0;
+  time.run(1000); // what was acknowledged last is durable by then
+  return { gateway, central, broker };
+}
+
+function perStream(messages: readonly StoredMessage[]): Map<string, number[]> {
+  const numbers = new Map<string, number[]>();
+  for (const { identity } of messages) {
+    const key = streamText(identity);
+    numbers.set(key, [...(numbers.get(key) ?? []), identity.number]);
+  }
+  return numbers;
+}
+
+function expectKept({ gateway, central }: ReturnType<typeof play>): void {
+  const arrived = [...central.received, ...central.contents('bags')];
+  expect(gateway.outgoingCount).toBe(0);
+  expect(gateway.parts.sender.state).not.toBe('forked');
+  expect(gateway.parts.sender.rolledBackCount).toBe(0);
+  expect([...gateway.parts.store.accounts(), ...central.parts.store.accounts()]).toEqual([]);
+  const identities = identitiesOf(arrived);
+  expect(new Set(identities).size, 'nothing twice').toBe(identities.length);
+  const bodies = new Map(identities.map((text, at) => [text, toHex(arrived[at]?.body ?? NO_BYTES)]));
+  const lost = gateway.accepted.filter(({ identity, body }) => bodies.get(identityText(identity)) !== toHex(body));
+  expect(identitiesOf(lost), 'accepted, and not here as it was').toEqual([]);
+  for (const [key, numbers] of perStream(arrived)) {
+    expect(numbers, `${key} in order, without a hole`).toEqual(numbers.map((_, at) => at + 1));
+  }
+}
+
+const ALL: Weather = {
+  forget: 0.03,
+  duplicate: 0.05,
+  cuts: 0.2,
+  straggle: 0.5,
+  restarts: 0.1,
+  kills: 0.3,
+  delayMsMax: 50,
+};
+
+const SCARCE: Partial<TestNodeOptions> = {
+  queues: [{ name: 'bags', bytesLimit: 30_000 }],
+  pendingBytesMax: 8_000,
+  syncMsMax: 40,
+};
+
+describe.each<[string, Weather, number]>([
+  ['a quiet broker', {}, 2],
+  ['a broker that forgets what it acknowledged', { forget: 0.1 }, 5],
+  ['duplicates', { duplicate: 0.3 }, 5],
+  ['connections that break, with stragglers', { cuts: 0.5, straggle: 0.5 }, 5],
+  ['a broker that dies', { restarts: 0.3 }, 5],
+  ['power cuts on either side', { kills: 0.5 }, 10],
+  ['a slow disk and little room at the centre', { central: SCARCE, bodyBytesMax: 3000 }, 3],
+  ['little room, and everything at once', { ...ALL, central: SCARCE, bodyBytesMax: 1500 }, 6],
+  ['everything at once', ALL, 12],
+])('%s', (_name, weather, seeds) => {
+  test.each(Array.from({ length: 25 }, (_, seed) => seed))('seed %i: nothing lost, nothing twice, in order', (seed) => {
+    expectKept(play(seed, weather));
+  });
+});
