@@ -14,6 +14,7 @@ import { ledgerProblems } from '../hardware-sim/hall/hall-ledger.ts';
 import { serialLinesAvailable } from '../hardware-sim/hall/hall-lines.ts';
 import { ledgerText, nodesText } from '../hardware-sim/hall/hall-picture.ts';
 import type { PlantOptions } from '../hardware-sim/hall/hall-plant.ts';
+import { writeProblems } from '../hardware-sim/hall/hall-writes.ts';
 import { volatileFileSystem } from '../shared/node/volatile.ts';
 import { defineCommand } from './args.ts';
 import { DEMO_OPTIONS, type DemoPlan, planOf } from './demo-plan.ts';
@@ -113,20 +114,13 @@ async function runHall(hall: Hall, plan: DemoPlan, stage: Stage): Promise<number
     ...(isDrained ? [] : ['not drained in time']),
     ...ledgerProblems(ledger),
     ...hall.troubles,
-    ...(plan.shape === 'compact' ? storedProblems(nodes, ledger.accepted) : []),
+    ...(plan.shape === 'compact' ? writeProblems(nodes, ledger) : []),
   ];
   const print = (text: string): Promise<boolean> => (plan.output === 'json' ? world.stderr(text) : world.stdout(text));
   await print(`\n${[...ledgerText(ledger), '', ...nodesText(nodes)].join('\n')}\n`);
   for (const problem of problems) await print(`PROBLEM: ${problem}\n`);
   if (plan.output === 'json') await world.stdout(`${JSON.stringify(ledger)}\n`);
   return problems.length === 0 ? EXIT.ok : EXIT_NOT_CLEAN;
-}
-
-/** A box with belts and an uplink writes each message once. */
-function storedProblems(nodes: ReturnType<Hall['view']>['nodes'], accepted: number): string[] {
-  return nodes.flatMap(({ role, name, stored }) =>
-    role === 'node' && stored !== accepted ? [`${name} stored ${stored} messages for ${accepted} acknowledged telegrams`] : [],
-  );
 }
 
 /** What this machine has, and what is done without what it has not. */

@@ -71,6 +71,12 @@ export function presetCommand(preset: Exclude<Preset, 'dev'>, summary: string): 
         line: { type: 'string', value: 'line', help: 'device: the line to the gateway' },
         broker: { type: 'string', value: 'url', help: 'the MQTT broker' },
         central: { type: 'string', value: 'name', help: 'name of the logical central' },
+        belt: {
+          type: 'string',
+          multiple: true,
+          value: 'name=line',
+          help: 'device: a belt controller, such as belt-1=serial:/dev/ttyUSB0?baud=9600; may be repeated',
+        },
         listen: { type: 'string', multiple: true, value: 'line', help: 'gateway: where devices reach it; may be repeated' },
         queue: { type: 'string', multiple: true, value: 'name', help: 'a queue of this node; may be repeated' },
         'print-config': { type: 'boolean', help: 'print the configuration this stands for, and start nothing' },
@@ -80,7 +86,8 @@ export function presetCommand(preset: Exclude<Preset, 'dev'>, summary: string): 
     },
     async ({ values }, world) => {
       const { name, folder, line, broker, central, listen, queue } = values;
-      const given = { name, folder, line, broker, central, listen, queues: queue, ringSize: values['ring-size'] };
+      const belts = values.belt?.map(beltOf);
+      const given = { name, folder, line, broker, central, belts, listen, queues: queue, ringSize: values['ring-size'] };
       const text = presetText(
         preset,
         Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as PresetOptions,
@@ -93,6 +100,14 @@ export function presetCommand(preset: Exclude<Preset, 'dev'>, summary: string): 
       return runNode(config, volatileOf(config, values['allow-volatile']), world);
     },
   );
+}
+
+/** The name is up to the first `=`: a line may have others. @throws USAGE_INVALID */
+function beltOf(text: string): { name: string; port: string } {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1)
+    throw usage(`--belt ${text}: not <name>=<line>, such as belt-1=serial:/dev/ttyUSB0?baud=9600`);
+  return { name: text.slice(0, at), port: text.slice(at + 1) };
 }
 
 interface Source {
@@ -122,11 +137,49 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
       void world.stderr(`${config.name} ${level}: ${text}\n`);
   };
   const stop = new AbortController();
-  const broker = config.broker === undefined ? undefined : await startBroker(config.broker);
-  if (broker !== undefined) log('info', `broker on ${config.broker?.host}:${broker.port}`);
+  const roles: Promise<void>[] = [];
+  const closers: Closer[] = [];
+  try {
+    if (config.broker !== undefined) {
+      const broker = await startBroker(config.broker);
+      closers.push(() => broker.close());
+      log('info', `broker on ${config.broker.host}:${broker.port}`);
+    }
+    const node = await openRing(config, options, log);
+    closers.push(() => Promise.allSettled(roles)); // their lines end with the node
+    closers.push(() => node.close());
+    mkdirSync(dirname(config.api.socket), { recursive: true });
+    const api = await serveApi(node, { socketPath: config.api.socket, mode: config.api.mode });
+    closers.push(() => api.close());
+    roles.push(...startRoles(node, config, { log, signal: stop.signal }));
+    await announce(node, config, world);
+    const failure = await Promise.race([node.ended, whenAborted(world.signal)]);
+    if (failure === undefined) return EXIT.ok;
+    throw failure;
+  } finally {
+    stop.abort();
+    await closeAll(closers);
+  }
+}
+
+type Closer = () => Promise<unknown>;
+
+/** The newest first, and the others also when one fails. */
+async function closeAll(closers: Closer[]): Promise<void> {
+  const close = closers.pop();
+  if (close === undefined) return;
+  try {
+    await close();
+  } finally {
+    await closeAll(closers);
+  }
+}
+
+/** The node over its ring, which is created if it is not there. */
+async function openRing(config: NodeFileConfig, options: { volatile: 'allow' | 'refuse' }, log: Log): Promise<Node> {
   await makeRing(config, options, log);
   const access = config.central ?? (config.uplink.kind === 'mqtt' ? config.uplink : undefined);
-  const node = await Node.open({
+  return Node.open({
     config: toCoreConfig(config, homeOf(config.ring.path)),
     ringPath: config.ring.path,
     volatile: options.volatile,
@@ -134,18 +187,6 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
     log,
     ...(access && { connectBroker: () => connectBroker({ node: config.name, access, log }) }),
   });
-  mkdirSync(dirname(config.api.socket), { recursive: true });
-  const api = await serveApi(node, { socketPath: config.api.socket, mode: config.api.mode });
-  const roles = startRoles(node, config, { log, signal: stop.signal });
-  await announce(node, config, world);
-  const failure = await Promise.race([node.ended, whenAborted(world.signal)]);
-  stop.abort();
-  await api.close();
-  await node.close();
-  await Promise.allSettled(roles);
-  await broker?.close();
-  if (failure === undefined) return EXIT.ok;
-  throw failure;
 }
 
 /** A ring that is not there is created, and said so: its neighbours will see a new incarnation, never an old one that forgot. */
@@ -164,7 +205,8 @@ function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signa
   if (config.uplink.kind === 'link') roles.push(runUplink(node, { line: config.uplink.line, log }, signal));
   for (const adapter of config.adapters) {
     const { name, destination, port } = adapter;
-    roles.push(runBelt(node, { name, node: config.name, destination, open: () => openLine(port), log }, signal));
+    const counters = node.adapterCounters;
+    roles.push(runBelt(node, { name, node: config.name, destination, open: () => openLine(port), log, counters }, signal));
   }
   for (const role of roles) role.catch((error: unknown) => log('warn', String(error)));
   return roles;

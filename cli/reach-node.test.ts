@@ -7,6 +7,9 @@ import { lockFile } from '../shared/node/lock.ts';
 import { CliFixture } from './cli-fixture.ts';
 import { placeOf, RING_DEFAULT, SOCKET_DEFAULT, withNode } from './reach-node.ts';
 
+/** These folders may lie in memory. */
+const ALLOWED = ['--allow-volatile'];
+
 let cli: CliFixture;
 const handles: FileHandle[] = [];
 beforeEach(() => {
@@ -58,25 +61,25 @@ describe('which node is meant', () => {
     ],
   ])('%s', (_name, values, env, { socketPath, ringPath }) => {
     const whole = (path: string | undefined) => (path === undefined ? undefined : at(path));
-    expect(place(values, env)).toEqual({ socketPath: whole(socketPath), ringPath: whole(ringPath) });
+    expect(place(values, env)).toEqual({ socketPath: whole(socketPath), ringPath: whole(ringPath), volatile: 'refuse' });
   });
 });
 
 describe('when no node runs', () => {
   test('the ring is opened, and what is sent is there for the next command', async () => {
     await makeRing();
-    expect(await cli.run(['send', 'bags', '{"tag":"0117814872"}'])).toMatchObject({ code: 0, err: '' });
-    expect(await cli.run(['stats', '--json'])).toMatchObject({ code: 0 });
-    expect(await cli.run(['receive', 'bags', '--no-ack'])).toMatchObject({ code: 0, out: '{"tag":"0117814872"}\n' });
-    expect(await cli.run(['receive', 'bags'])).toMatchObject({ code: 0, out: '{"tag":"0117814872"}\n' });
-    expect(await cli.run(['receive', 'bags'])).toMatchObject({ code: 1, out: '' });
+    expect(await cli.run(['send', 'bags', '{"tag":"0117814872"}', ...ALLOWED])).toMatchObject({ code: 0, err: '' });
+    expect(await cli.run(['stats', '--json', ...ALLOWED])).toMatchObject({ code: 0 });
+    expect(await cli.run(['receive', 'bags', '--no-ack', ...ALLOWED])).toMatchObject({ code: 0, out: '{"tag":"0117814872"}\n' });
+    expect(await cli.run(['receive', 'bags', ...ALLOWED])).toMatchObject({ code: 0, out: '{"tag":"0117814872"}\n' });
+    expect(await cli.run(['receive', 'bags', ...ALLOWED])).toMatchObject({ code: 1, out: '' });
   });
 
   test('nothing is waited for, because nobody can send meanwhile', async () => {
     await makeRing();
-    await cli.run(['send', 'bags', 'x']);
+    await cli.run(['send', 'bags', 'x', ...ALLOWED]);
     const before = performance.now();
-    expect(await cli.run(['receive', 'bags', '-n', '2', '--wait', '1h'])).toMatchObject({ code: 0, out: 'x\n' });
+    expect(await cli.run(['receive', 'bags', '-n', '2', '--wait', '1h', ...ALLOWED])).toMatchObject({ code: 0, out: 'x\n' });
     expect(performance.now() - before).toBeLessThan(60_000);
   });
 
@@ -100,7 +103,7 @@ describe('when no node runs', () => {
   test('a ring that is named is opened, whatever node runs elsewhere', async () => {
     await cli.serve();
     await makeRing('other.ring');
-    expect(await cli.run(['send', 'bags', 'x', '--ring', 'other.ring'])).toMatchObject({ code: 0 });
+    expect(await cli.run(['send', 'bags', 'x', '--ring', 'other.ring', ...ALLOWED])).toMatchObject({ code: 0 });
     expect(cli.node.calls).toEqual([]);
   });
 });
@@ -115,7 +118,7 @@ describe('when a node runs', () => {
 
   test('but does not listen yet, the command waits for it and sends once', async () => {
     await lock(await makeRing());
-    const running = cli.run(['send', 'bags', 'x']);
+    const running = cli.run(['send', 'bags', 'x', ...ALLOWED]);
     await cli.serve();
     expect(await running).toMatchObject({ code: 0 });
     expect(cli.node.calls.filter(({ verb }) => verb === 'send')).toHaveLength(1);
@@ -128,7 +131,9 @@ describe('when a node runs', () => {
       begun += 1;
       throw new RingmailError('RING_LOCKED', { path: ringPath, owner: 'somebody' });
     };
-    await expect(withNode({ socketPath: cli.socketPath, ringPath }, cli.newWorld(), use)).rejects.toMatchObject({
+    await expect(
+      withNode({ socketPath: cli.socketPath, ringPath, volatile: 'allow' }, cli.newWorld(), use),
+    ).rejects.toMatchObject({
       code: 'RING_LOCKED',
     });
     expect(begun).toBe(1);
@@ -137,7 +142,7 @@ describe('when a node runs', () => {
   test('and only its ring is named, the command says who has it', async () => {
     const path = await makeRing();
     await lock(path);
-    const { code, err } = await cli.run(['send', 'bags', 'x', '--ring', RING_DEFAULT]);
+    const { code, err } = await cli.run(['send', 'bags', 'x', '--ring', RING_DEFAULT, ...ALLOWED]);
     expect([code, err.split('\n')[0]]).toEqual([5, 'ringmail: RING_LOCKED']);
   });
 });

@@ -12,6 +12,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RingmailError } from '../shared/errors.ts';
 import { ApiClient } from '../shared/node/api/client.ts';
+import type { LocalNodeOptions } from '../shared/node/local-node.ts';
 import type { NodeCalls } from '../shared/node/node-calls.ts';
 import type { OptionSpecs } from './args.ts';
 import type { World } from './world.ts';
@@ -27,6 +28,7 @@ const START_RETRY_MS = 100;
 export const REACH_OPTIONS = {
   socket: { type: 'string', value: 'path', help: `socket of the node's local API; or RINGMAIL_SOCKET; else ./${SOCKET_DEFAULT}` },
   ring: { type: 'string', value: 'path', help: `ring file to open when no node runs; or RINGMAIL_RING; else ./${RING_DEFAULT}` },
+  'allow-volatile': { type: 'boolean', help: 'open the ring file even where a power cut empties it (tmpfs, a RAM disk)' },
 } as const satisfies OptionSpecs;
 
 export interface Place {
@@ -34,15 +36,27 @@ export interface Place {
   readonly socketPath: string | undefined;
   /** Undefined: no ring is opened. */
   readonly ringPath: string | undefined;
+  /** Whether a ring in memory may be opened. */
+  readonly volatile: 'refuse' | 'allow';
+}
+
+interface Given {
+  readonly socket?: string;
+  readonly ring?: string;
+  readonly 'allow-volatile'?: boolean;
 }
 
 /** Which of the two a command line means. */
-export function placeOf(values: { readonly socket?: string; readonly ring?: string }, world: World): Place {
+export function placeOf(values: Given, world: World): Place {
   const socket = values.socket ?? (values.ring === undefined ? world.env.RINGMAIL_SOCKET : undefined);
   const ring = values.ring ?? (values.socket === undefined ? world.env.RINGMAIL_RING : undefined);
   const neither = socket === undefined && ring === undefined;
   const whole = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(world.cwd, path));
-  return { socketPath: whole(neither ? SOCKET_DEFAULT : socket), ringPath: whole(neither ? RING_DEFAULT : ring) };
+  return {
+    socketPath: whole(neither ? SOCKET_DEFAULT : socket),
+    ringPath: whole(neither ? RING_DEFAULT : ring),
+    volatile: values['allow-volatile'] === true ? 'allow' : 'refuse',
+  };
 }
 
 /** `opened`: by this command, so nobody else can send or receive meanwhile. */
@@ -69,7 +83,7 @@ export async function withNode<T>(place: Place, world: World, use: Use<T>): Prom
 /** A ring that was locked before `use` could begin: trying again does nothing twice. */
 class NotYet extends Error {}
 
-async function withNodeNow<T>({ socketPath, ringPath }: Place, use: Use<T>): Promise<T> {
+async function withNodeNow<T>({ socketPath, ringPath, volatile }: Place, use: Use<T>): Promise<T> {
   const client = socketPath === undefined ? undefined : await connectTo(socketPath);
   if (client instanceof ApiClient) {
     try {
@@ -78,7 +92,7 @@ async function withNodeNow<T>({ socketPath, ringPath }: Place, use: Use<T>): Pro
       client.close();
     }
   }
-  if (ringPath !== undefined && existsSync(ringPath)) return openRing(ringPath, use);
+  if (ringPath !== undefined && existsSync(ringPath)) return openRing({ ringPath, volatile }, use);
   throw client ?? new RingmailError('RING_NOT_FOUND', { path: ringPath ?? '' });
 }
 
@@ -95,7 +109,7 @@ async function connectTo(socketPath: string): Promise<ApiClient | RingmailError<
   }
 }
 
-async function openRing<T>(ringPath: string, use: Use<T>): Promise<T> {
+async function openRing<T>(ring: LocalNodeOptions, use: Use<T>): Promise<T> {
   const { withLocalNode } = await import('../shared/node/local-node.ts');
   let hasBegun = false;
   const begin = (node: NodeCalls): Promise<T> => {
@@ -103,7 +117,7 @@ async function openRing<T>(ringPath: string, use: Use<T>): Promise<T> {
     return use(node, 'opened');
   };
   try {
-    return await withLocalNode({ ringPath }, begin);
+    return await withLocalNode(ring, begin);
   } catch (error) {
     if (!hasBegun && hasCode(error, 'RING_LOCKED')) throw new NotYet('another process has the ring', { cause: error });
     throw error;

@@ -23,6 +23,11 @@ test('prints the identity of the stored message', async () => {
   );
 });
 
+test('says durable: false when the ring lies in memory', async () => {
+  cli.node.durability = 'volatile';
+  expect(JSON.parse((await cli.run(['send', 'bags', 'hello', '--json'])).out)).toEqual({ identity: IDENTITY, durable: false });
+});
+
 test('takes every property', async () => {
   const argv =
     'send central/bags x -p 7 --label L --correlation-id c --response-queue belt1/replies --app-specific 9 -H a=b=c -H d= ' +

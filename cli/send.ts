@@ -29,8 +29,8 @@ const OPTIONS = {
     value: 'name=value',
     help: 'a header of the application; may be repeated',
   },
-  'time-to-reach-queue': { type: 'string', value: 'time', help: 'given up if not at its destination within this time' },
-  'time-to-be-received': { type: 'string', value: 'time', help: 'given up if not received within this time' },
+  'time-to-reach-queue': { type: 'string', value: 'time', help: 'carried with the message; not enforced yet' },
+  'time-to-be-received': { type: 'string', value: 'time', help: 'carried with the message; not enforced yet' },
   ...REACH_OPTIONS,
   json: { type: 'boolean', help: 'print {"identity", "durable"} and not just the identity' },
 } as const satisfies OptionSpecs;
@@ -57,8 +57,9 @@ export const send = defineCommand(
     const properties = { ...given, contentType: values['content-type'] ?? guessContentType(body) };
     const call = { verb: 'send', destination: address, body, properties } as const;
     const result = await withNode(placeOf(values, world), world, (node) => node.call(call));
-    const identity = result.kind === 'sent' ? result.identity : '';
-    await world.stdout(values.json ? `${JSON.stringify({ identity, durable: true })}\n` : `${identity}\n`);
+    if (result.kind !== 'sent') throw new TypeError(`a send was answered with ${result.kind}`);
+    const { identity, durability } = result;
+    await world.stdout(values.json ? `${JSON.stringify({ identity, durable: durability === 'sync' })}\n` : `${identity}\n`);
     return EXIT.ok;
   },
 );

@@ -20,6 +20,7 @@ test('shows a node to people', async () => {
       'node     belt1, incarnation 00c0ffee00c0ffee, epoch 1',
       'health   green',
       'ring     4 KiB of 8 MiB (0 %), 2000 blocks free, 3 frames written',
+      'disk     sync, inline',
       'uplink   none',
       '',
       'queue               ready  leased    size  limit',
@@ -41,6 +42,19 @@ test('shows why a node is red', async () => {
   const { code, out } = await cli.run(['stats']);
   expect(code).toBe(0);
   expect(out).toContain('health   red\n         RING_FULL: 96 of 100 bytes\n');
+});
+
+test('shows what each adapter has counted', async () => {
+  cli.node.adapters = { 'belt-1': { telegrams: 12, discardedChecksum: 1 }, 'belt-2': { telegrams: 0 } };
+  const { out } = await cli.run(['stats']);
+  expect(out).toContain('\nadapter belt-1     value\ntelegrams             12\ndiscardedChecksum      1\n');
+  expect(out).toContain('\nadapter belt-2  value\ntelegrams           0\n');
+});
+
+test('says it when a power cut would empty the ring', async () => {
+  cli.node.durability = 'volatile';
+  expect((await cli.run(['stats'])).out).toContain('\ndisk     volatile, inline: a power cut empties the ring\n');
+  expect(JSON.parse((await cli.run(['stats', '--json'])).out).ring).toMatchObject({ durability: 'volatile', ioMode: 'inline' });
 });
 
 test('--json is all of it on one line', async () => {

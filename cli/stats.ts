@@ -23,7 +23,7 @@ export const stats = defineCommand(
 
 /** For people. Sections without anything in them are left out. */
 export function statsText(stats: Stats): string {
-  const { health, ring, queues, outgoing, links, accounts, counters } = stats;
+  const { health, ring, queues, outgoing, links, accounts, counters, adapters } = stats;
   const share = ring.bytesMax === 0 ? 0 : Math.round((100 * ring.bytesUsed) / ring.bytesMax);
   const lines = [
     `node     ${stats.node}, incarnation ${stats.incarnation}, epoch ${stats.epoch}`,
@@ -31,6 +31,7 @@ export function statsText(stats: Stats): string {
     ...health.causes.map(({ code, detail }) => `         ${code}: ${detail}`),
     `ring     ${sizeText(ring.bytesUsed)} of ${sizeText(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
     ...(ring.gaps > 0 || ring.corrupt > 0 ? [`         ${ring.gaps} damaged places, ${ring.corrupt} corrupt bodies`] : []),
+    `disk     ${diskText(ring)}`,
     `uplink   ${stats.uplink}`,
     ...links.map((link) => `link     ${link}`),
     ...section(
@@ -49,8 +50,19 @@ export function statsText(stats: Stats): string {
       ['counter', 'value'],
       Object.entries(counters).map(([name, value]) => [name, String(value)]),
     ),
+    ...Object.entries(adapters).flatMap(([adapter, counts]) =>
+      section(
+        [`adapter ${adapter}`, 'value'],
+        Object.entries(counts).map(([name, value]) => [name, String(value)]),
+      ),
+    ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function diskText({ durability, ioMode }: Stats['ring']): string {
+  const warning = durability === 'volatile' ? ': a power cut empties the ring' : '';
+  return `${ioMode === '' ? durability : `${durability}, ${ioMode}`}${warning}`;
 }
 
 /** A table: the first column to the left, numbers to the right. */

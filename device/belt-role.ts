@@ -4,6 +4,7 @@
  */
 import { crc32 } from '../shared/crc32.ts';
 import { RingmailError } from '../shared/errors.ts';
+import type { AdapterCounters, Counts } from '../shared/node/adapter-counters.ts';
 import { keepLine } from '../shared/node/keep-line.ts';
 import type { NodeCalls } from '../shared/node/node-calls.ts';
 import type { Line } from '../shared/ports.ts';
@@ -17,28 +18,25 @@ export interface BeltRole {
   /** Address that telegrams are sent to. */
   readonly destination: string;
   readonly open: () => Promise<Line>;
+  /** Where it counts, over all its lines, under its name. */
+  readonly counters: AdapterCounters;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
-/** Serves the belt until `signal` aborts. `onCounters` sees the counters of each line that ended. */
-export function runBelt(
-  node: NodeCalls,
-  role: BeltRole,
-  signal: AbortSignal,
-  onCounters?: (counters: BeltCounters) => void,
-): Promise<void> {
+/** Serves the belt until `signal` aborts. */
+export function runBelt(node: NodeCalls, role: BeltRole, signal: AbortSignal): Promise<void> {
   let adapter: BeltAdapter | undefined;
   // The position first: once the line is open, its bytes do not wait for us.
   const open = async (): Promise<Line> => {
-    adapter = await adapterFor(node, role);
+    const next = await adapterFor(node, role);
+    adapter = next;
+    role.counters.watch(role.name, () => countsOf(next.counters));
     return role.open();
   };
   const use = async (line: Line): Promise<string> => {
     const serving = adapter;
     if (serving === undefined) return 'not open';
-    const reason = await new Promise<string>((resolve) => serve({ node, role, adapter: serving, line, resolve }));
-    onCounters?.(serving.counters);
-    return reason;
+    return new Promise<string>((resolve) => serve({ node, role, adapter: serving, line, resolve }));
   };
   return keepLine({ name: role.name, open, use, log: role.log }, signal);
 }
@@ -47,6 +45,17 @@ async function adapterFor(node: NodeCalls, role: BeltRole): Promise<BeltAdapter>
   const result = await node.call({ verb: 'position', name: role.name });
   const position = result.kind === 'position' ? result.value : undefined;
   return new BeltAdapter({ crc32: (bytes) => crc32(bytes, 0), position });
+}
+
+/** Every number by one name. */
+function countsOf({ discarded, ...counters }: BeltCounters): Counts {
+  return {
+    ...counters,
+    discardedChecksum: discarded.checksum,
+    discardedFraming: discarded.framing,
+    discardedTooLong: discarded['too-long'],
+    discardedSequence: discarded.sequence,
+  };
 }
 
 interface Serving {

@@ -2,6 +2,7 @@ import { connect as dial } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, expect, test } from 'vitest';
+import { PUBLISH_BYTES_MAX } from '../shared/limits.ts';
 import { type RunningBroker, startBroker } from './embedded-broker.ts';
 
 let broker: RunningBroker | undefined;
@@ -55,6 +56,25 @@ test('keeps no backlog for who is away, whatever session it asks for', async () 
   await other.publishAsync('u', 'awake', { qos: 1 });
   while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(heard).toEqual(['awake']);
+});
+
+test('who publishes more than a node takes is cut off, and nobody hears of it, now or later', async () => {
+  broker = await startBroker({ port: 0 });
+  const listening = await client('listening', true);
+  const heard: string[] = [];
+  listening.on('message', (topic, payload) => heard.push(`${topic} ${payload.length}`));
+  await listening.subscribeAsync('#', { qos: 1 });
+  const other = await client('other', true);
+  await other.publishAsync('fits', Buffer.alloc(PUBLISH_BYTES_MAX), { qos: 1, retain: true });
+  const ended = new Promise((resolve) => other.once('close', () => resolve('ended')));
+  other.on('error', () => {});
+  other.publish('large', Buffer.alloc(PUBLISH_BYTES_MAX + 1), { qos: 1, retain: true });
+  expect(await ended).toBe('ended');
+  const later = await client('later', true);
+  later.on('message', (topic, payload) => heard.push(`${topic} ${payload.length}`));
+  await later.subscribeAsync('#', { qos: 1 });
+  while (heard.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(heard).toEqual([`fits ${PUBLISH_BYTES_MAX}`, `fits ${PUBLISH_BYTES_MAX}`]);
 });
 
 test('closing ends every connection', async () => {

@@ -1,6 +1,7 @@
 /** An MQTT 3.1.1 broker in this process, and the only place that knows aedes. It is a pipe: it keeps nothing that anybody relies on. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
+import { PUBLISH_BYTES_MAX } from '../shared/limits.ts';
 
 export interface RunningBroker {
   readonly port: number;
@@ -22,6 +23,11 @@ export async function startBroker(listen: { readonly host?: string; readonly por
       // Every session is clean: a backlog for who is away would grow without bound here, and come stale. The rings are the memory.
       (packet as { clean: boolean }).clean = true;
       done(null, true);
+    },
+    authorizePublish: (_client, { topic, payload }, done) => {
+      // Larger ones are nobody's here: nodes would hang up on them, and on a retained one again and again.
+      const isRefused = payload.length > PUBLISH_BYTES_MAX || topic.startsWith('$SYS/');
+      done(isRefused ? new Error('refused: reserved, or too large') : null);
     },
   });
   // What a client does wrong ends its connection there; it is the client's trouble, not ours.

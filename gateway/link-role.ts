@@ -11,19 +11,27 @@ export interface LinkRole {
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
-/** Accepts neighbours on one address until `signal` aborts. One that misbehaves ends its own line and no other. */
-export async function runLink(node: Node, role: LinkRole, signal: AbortSignal): Promise<void> {
+/**
+ * Accepts neighbours on one address until `signal` aborts. One that misbehaves ends its own line and no other. An address that is
+ * taken, or not there yet, is tried again until it is free.
+ */
+export function runLink(node: Node, role: LinkRole, signal: AbortSignal): Promise<void> {
   const { listen, log } = role;
   const name = formatLineAddress(listen);
   const link = { role: 'accept' as const, baud: baudOf(listen) };
   if (listen.kind === 'serial') {
     return keepLine({ name, open: () => openLine(listen), use: (line) => node.attach(line, link), log }, signal);
   }
-  const listener = await listenLines(listen, (line) => void node.attach(line, link));
-  log('info', `listening on ${name}`);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+  const use = (): Promise<string> => {
+    log('info', `listening on ${name}`);
+    return whenAborted(signal);
+  };
+  return keepLine({ name, open: () => listenLines(listen, (line) => void node.attach(line, link)), use, log }, signal);
+}
+
+function whenAborted(signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve('closed');
+    else signal.addEventListener('abort', () => resolve('closed'), { once: true });
   });
-  await listener.close();
 }

@@ -130,7 +130,7 @@ class Path {
     const next = (result?: CallResult): void => {
       if (settled) return;
       settled = true;
-      if (result?.kind === 'sent') this.#accepted.push({ key, lane: `${device.name}/${priority}` });
+      if (result?.kind === 'sent') this.#accepted.push({ key, orderedWith: `${device.name}/${priority}` });
       if (result?.kind === 'error' && result.error.code === 'QUEUE_FULL') {
         this.#world.after(500, () => this.#produce(device, number));
         return;
@@ -161,7 +161,7 @@ class Path {
         else {
           this.#seen.add(identity);
           this.#seen.add(key);
-          this.#arrived.push({ key, lane: `${message.label ?? ''}/${message.priority}`, ending: undefined });
+          this.#arrived.push({ key, orderedWith: `${message.label ?? ''}/${message.priority}`, ending: undefined });
         }
         if (this.#phase === 'safety' && this.#chance.chance(0.02)) {
           this.#count('application');

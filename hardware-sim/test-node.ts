@@ -40,6 +40,9 @@ export interface TestNodeOptions {
   readonly partitionCount?: number;
 }
 
+/** A node that wants more than this without time passing goes round in circles. */
+const INSTANT_EVENTS_MAX = 100_000;
+
 type Cancel = () => void;
 
 /** Virtual time without promises: what is due runs, one after the other. Events of one instant are shuffled by the seed. */
@@ -78,8 +81,11 @@ export class TestTime implements Scheduler {
   /** Runs what is due within `ms`, or until `done` says so. */
   run(ms: number, done: () => boolean = () => false): void {
     const untilMs = this.nowMs + ms;
+    let ofInstant = 0;
     for (let next = this.#events.at(-1); next !== undefined && next.atMs <= untilMs; next = this.#events.at(-1)) {
       this.#events.pop();
+      ofInstant = next.atMs === this.nowMs ? ofInstant + 1 : 0;
+      invariant(ofInstant < INSTANT_EVENTS_MAX, 'time goes on');
       this.nowMs = next.atMs;
       next.run();
       if (done()) return;
@@ -113,8 +119,13 @@ export class TestNode {
   disk: SimDisk;
   /** What a `send` was told is durable here, in that order. */
   readonly accepted: StoredMessage[] = [];
-  /** What the application here acknowledged, durably, in that order. */
+  /** What the application here took in, in that order. It remembers on a disk of its own, so a redelivery is none of these. */
   readonly received: StoredMessage[] = [];
+  /** Came again although its acknowledgement was durable: the one thing that must not happen. */
+  readonly duplicates: StoredMessage[] = [];
+  /** Taken in and not durably acknowledged: may come again after a power cut. */
+  readonly #unsettled = new Set<string>();
+  readonly #receivedTexts = new Set<string>();
   readonly #options: TestNodeOptions;
   #opening: Opening | undefined;
 
@@ -198,20 +209,29 @@ export class TestNode {
     return taken;
   }
 
-  /** Receives and acknowledges up to `count` messages, as an application would. What is durably so is in `received`. */
+  /** Receives and acknowledges up to `count` messages, as an application would. */
   consume(queueName: string, count: number): void {
     this.step(({ store }) => {
       const queue = store.queues.get(queueName);
       for (let i = 0; i < count; i++) {
         const slot = store.queues.take(queue);
         if (slot === NO_SLOT) return;
-        const message = this.#messageAt(store, slot);
+        const text = this.#takeIn(this.#messageAt(store, slot));
         store.commit({ acks: [{ id: store.ring.index.id[slot] ?? 0, reason: 'acknowledged' }] }, (outcome) => {
-          if (outcome === 'durable') this.received.push(message);
+          if (outcome === 'durable') this.#unsettled.delete(text);
         });
         store.queues.finish(slot);
       }
     });
+  }
+
+  #takeIn(message: StoredMessage): string {
+    const text = identityText(message.identity);
+    if (!this.#receivedTexts.has(text)) this.received.push(message);
+    else if (!this.#unsettled.has(text)) this.duplicates.push(message);
+    this.#receivedTexts.add(text);
+    this.#unsettled.add(text);
+    return text;
   }
 
   /** What lies in a queue, in the order in which it came. */

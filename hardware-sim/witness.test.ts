@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Arrived, drawLedger, type Sent } from './witness.ts';
 
-const sent = (...keys: string[]): Sent[] => keys.map((key) => ({ key, lane: 'belt-1/3' }));
-const got = (...keys: string[]): Arrived[] => keys.map((key) => ({ key, lane: 'belt-1/3', ending: undefined }));
+const sent = (...keys: string[]): Sent[] => keys.map((key) => ({ key, orderedWith: 'belt-1/3' }));
+const got = (...keys: string[]): Arrived[] => keys.map((key) => ({ key, orderedWith: 'belt-1/3', ending: undefined }));
 
 test('a clean run', () => {
   const ledger = drawLedger(sent('a', 'b'), got('a', 'b'));
@@ -22,14 +22,14 @@ test('the later one first is out of order', () => {
   expect(drawLedger(sent('a', 'b', 'c'), got('b', 'a', 'c')).outOfOrder).toBe(1);
 });
 
-test('lanes have no order among each other', () => {
-  const accepted = [...sent('a'), { key: 'x', lane: 'belt-2/3' }];
-  const arrived: Arrived[] = [{ key: 'x', lane: 'belt-2/3', ending: undefined }, ...got('a')];
+test('different belts or priorities have no order among each other', () => {
+  const accepted = [...sent('a'), { key: 'x', orderedWith: 'belt-2/3' }];
+  const arrived: Arrived[] = [{ key: 'x', orderedWith: 'belt-2/3', ending: undefined }, ...got('a')];
   expect(drawLedger(accepted, arrived).outOfOrder).toBe(0);
 });
 
 test('dead letters are accounted for, and neither lost nor received', () => {
-  const ledger = drawLedger(sent('a'), [{ key: 'a', lane: '', ending: 'BAD_TELEGRAM' }]);
+  const ledger = drawLedger(sent('a'), [{ key: 'a', orderedWith: '', ending: 'BAD_TELEGRAM' }]);
   expect(ledger).toMatchObject({ received: 0, deadLettered: 1, lost: 0 });
 });
 

@@ -7,12 +7,12 @@
 export interface Sent {
   readonly key: string;
   /** What must stay in order among itself: a belt and a priority. */
-  readonly lane: string;
+  readonly orderedWith: string;
 }
 
 export interface Arrived {
   readonly key: string;
-  readonly lane: string;
+  readonly orderedWith: string;
   /** Undefined: received. Otherwise the class it ended with. */
   readonly ending: string | undefined;
 }
@@ -52,7 +52,7 @@ export function drawLedger(accepted: readonly Sent[], arrived: readonly Arrived[
   return { accepted: acceptedKeys, received, deadLettered, expired, lost, duplicates, outOfOrder };
 }
 
-/** Arrivals that come before one that was accepted earlier in the same lane. Unacknowledged arrivals have no place and are skipped. */
+/** Arrivals that come before one that was accepted earlier among those it is ordered with. Unacknowledged arrivals have no place and are skipped. */
 function countOutOfOrder(accepted: readonly Sent[], arrived: readonly Arrived[]): number {
   const place = new Map<string, number>();
   accepted.forEach(({ key }, i) => {
@@ -61,12 +61,12 @@ function countOutOfOrder(accepted: readonly Sent[], arrived: readonly Arrived[])
   const newest = new Map<string, number>();
   const seen = new Set<string>();
   let count = 0;
-  for (const { key, lane, ending } of arrived) {
+  for (const { key, orderedWith, ending } of arrived) {
     const at = place.get(key);
     if (at === undefined || ending !== undefined || seen.has(key)) continue;
     seen.add(key);
-    if (at < (newest.get(lane) ?? -1)) count += 1;
-    newest.set(lane, Math.max(at, newest.get(lane) ?? -1));
+    if (at < (newest.get(orderedWith) ?? -1)) count += 1;
+    newest.set(orderedWith, Math.max(at, newest.get(orderedWith) ?? -1));
   }
   return count;
 }

@@ -57,7 +57,11 @@ test('UTF-8 is read as strictly as the host does', () => {
 });
 
 test('hex there and back, and nothing that is not hex', () => {
-  fc.assert(fc.property(fc.uint8Array(), (bytes) => expect(fromHex(toHex(bytes))).toEqual(bytes)));
+  fc.assert(
+    fc.property(fc.uint8Array(), (bytes) => {
+      expect(fromHex(toHex(bytes))).toEqual(bytes);
+    }),
+  );
   for (const text of ['0', 'xy', '0x00', '00 ', '-1']) expect(fromHex(text)).toBeUndefined();
   expect(fromHex('aAfF')).toEqual(new Uint8Array([0xaa, 0xff]));
 });

@@ -25,7 +25,7 @@ export interface ErrorDetails {
   ENVELOPE_INVALID: { reason: string };
   /** The lease is unknown: it ended, was acknowledged already, or never was. The message may be delivered again. */
   LEASE_UNKNOWN: { lease: string };
-  /** The durable write failed: the message may or may not survive. Ask `outcome(identity)` after the node is back. */
+  /** The durable write failed: the message may or may not be there when the node is back. Sending it again may store it twice. */
   IN_DOUBT: { identity: string; reason: string };
   /** The node is stopping or its store has stopped. Nothing was written. */
   NODE_STOPPED: { reason: string };

@@ -4,9 +4,9 @@
 export const CBOR_DEPTH_MAX = 16;
 /** Items in one CBOR value. Bounds time and memory of a decode, whatever its bytes claim. */
 export const CBOR_ITEMS_MAX = 65_536;
-/** Streams one node keeps state for (CUSTODY §2). At the limit new streams get credit 0 and health is red. */
+/** Streams one node keeps state for (docs/custody.md, section 2). At the limit new streams get credit 0. */
 export const STREAM_COUNT_MAX = 65_536;
-/** Loss classes by node and stream that are kept apart before ranges merge. */
+/** Headers of one message. Bounds what every decoder and every page has to hold. */
 export const HEADER_COUNT_MAX = 64;
 
 /** Bytes of a publish that carries custody, unless one message needs more. Keeps a broker's queues fair and a resend cheap. */
@@ -15,7 +15,7 @@ export const BATCH_BYTES_MAX = 64 * 1024;
 export const BATCH_ITEM_COUNT_MAX = 1024;
 /** Bytes of a publish taken in. Above the largest message of a large ring (192 KiB of body); what is larger is not ours. */
 export const PUBLISH_BYTES_MAX = 512 * 1024;
-/** Publishes beyond the last receipt (CUSTODY §6): what a broker may have to hold for one sender. */
+/** Publishes beyond the last receipt (docs/mqtt.md): what a broker may have to hold for one sender. */
 export const WINDOW_PUBLISH_COUNT_MAX = 256;
 /** Bytes of those publishes. */
 export const WINDOW_BYTES_MAX = 1024 * 1024;

@@ -3,11 +3,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { linePair } from '../hardware-sim/line-pair.ts';
 import { ptysAvailable } from '../hardware-sim/pty.ts';
 import { PtyPort } from '../hardware-sim/pty-cable.ts';
 import { stream } from '../hardware-sim/random.ts';
 import { simLines } from '../hardware-sim/sim-line.ts';
-import { linePair } from '../hardware-sim/line-pair.ts';
 import { openSerialLine } from '../shared/node/serial-line.ts';
 import { CLOSE_MS_MAX, connectLine, listenLines, type SocketTarget } from '../shared/node/socket-line.ts';
 import type { Line } from '../shared/ports.ts';
@@ -98,7 +98,9 @@ describe('socket lines', () => {
   test('a port that is taken: says so with a code', async () => {
     const first = await listenLines({ kind: 'tcp', host: '127.0.0.1', port: 0 }, () => {});
     const { port = 0 } = first;
-    await expect(listenLines({ kind: 'tcp', host: '127.0.0.1', port }, () => {})).rejects.toMatchObject({ code: 'LINE_UNAVAILABLE' });
+    await expect(listenLines({ kind: 'tcp', host: '127.0.0.1', port }, () => {})).rejects.toMatchObject({
+      code: 'LINE_UNAVAILABLE',
+    });
     await first.close();
   });
 

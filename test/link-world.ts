@@ -2,6 +2,12 @@
  * Two nodes cut down to custody and one link, in virtual time, and somebody who listens in on the line. For tests of the link alone;
  * `hardware-sim/sim-node.ts` is the whole product.
  */
+
+import { type Prng, stream } from '../hardware-sim/random.ts';
+import { formattedDisk, openRing, type RingDriver } from '../hardware-sim/ring-driver.ts';
+import type { Scheduler } from '../hardware-sim/sim-broker.ts';
+import type { SimDisk } from '../hardware-sim/sim-disk.ts';
+import { type SimLineFaults, type SimLinePair, simLines } from '../hardware-sim/sim-line.ts';
 import { invariant } from '../shared/assert.ts';
 import { Intake } from '../shared/custody/intake.ts';
 import { NodeStore } from '../shared/custody/node-store.ts';
@@ -16,11 +22,6 @@ import { type Identity, identityText, streamText } from '../shared/message/ident
 import type { Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
-import { type Prng, stream } from '../hardware-sim/random.ts';
-import { formattedDisk, openRing, type RingDriver } from '../hardware-sim/ring-driver.ts';
-import type { SimDisk } from '../hardware-sim/sim-disk.ts';
-import { type SimLineFaults, type SimLinePair, simLines } from '../hardware-sim/sim-line.ts';
-import type { Scheduler } from '../hardware-sim/sim-broker.ts';
 
 /** Virtual time without promises: nothing here waits for one. Few events are pending at any time, so a list will do. */
 export class Clock implements Scheduler {
@@ -361,6 +362,7 @@ export interface LinkWorldOptions {
   readonly faults?: { readonly aToB?: Partial<SimLineFaults>; readonly bToA?: Partial<SimLineFaults> };
   readonly queues?: readonly { readonly name: string; readonly bytesLimit: number }[];
   readonly ringBytes?: number;
+  readonly gatewayRingBytes?: number;
   readonly cacheBytesMax?: number;
 }
 
@@ -383,7 +385,9 @@ export class LinkWorld {
     this.tap = new Wiretap(this.world);
     const shared = { world: this.world, ...(ringBytes && { ringBytes }), ...(cacheBytesMax !== undefined && { cacheBytesMax }) };
     this.device = new LinkNode({ ...shared, name: 'device', uplink: 'link', random: stream(seed, 'device') });
-    this.gateway = new LinkNode({ ...shared, name: 'gateway', uplink: 'none', random: stream(seed, 'gateway'), queues });
+    const { gatewayRingBytes = ringBytes } = options;
+    const ring = gatewayRingBytes === undefined ? {} : { ringBytes: gatewayRingBytes };
+    this.gateway = new LinkNode({ ...shared, ...ring, name: 'gateway', uplink: 'none', random: stream(seed, 'gateway'), queues });
   }
 
   /** Both nodes serve and are joined. */
@@ -416,7 +420,10 @@ export class LinkWorld {
     const startMs = this.world.nowMs;
     if (isTrue()) return 0;
     this.world.run(startMs + msMax, isTrue);
-    invariant(isTrue(), `not true within ${msMax} ms: ${this.device.links.map((l) => l.describe()).join()} | ${this.gateway.links.map((l) => l.describe()).join()}`);
+    invariant(
+      isTrue(),
+      `not true within ${msMax} ms: ${this.device.links.map((l) => l.describe()).join()} | ${this.gateway.links.map((l) => l.describe()).join()}`,
+    );
     return this.world.nowMs - startMs;
   }
 
@@ -429,7 +436,10 @@ export class LinkWorld {
     const strange = got.filter((text) => !tried.has(text));
     const twice = got.filter((text, i) => got.indexOf(text) !== i);
     const wrong = { missing, strange, twice };
-    invariant(missing.length + strange.length + twice.length === 0, `${accepted.length} accepted, ${got.length} there: ${JSON.stringify(wrong)}`);
+    invariant(
+      missing.length + strange.length + twice.length === 0,
+      `${accepted.length} accepted, ${got.length} there: ${JSON.stringify(wrong)}`,
+    );
     const last = new Map<string, number>();
     for (const { identity } of this.gateway.contents(queue)) {
       const key = streamText(identity);

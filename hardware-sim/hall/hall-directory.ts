@@ -29,8 +29,7 @@ export async function makeHallDirectory(parent: string): Promise<HallDirectory> 
   await mkdir(place, { recursive: true });
   const remove = async (): Promise<void> => {
     await rm(place, { recursive: true, force: true });
-    // Others may have something there: then it stays.
-    await rmdir(parent).catch(() => undefined);
+    await rmdir(parent).catch(() => undefined); // not empty: others have something there, and it stays
   };
   if (Buffer.byteLength(place) + 1 + SOCKET_NAME_BYTES_MAX <= SOCKET_PATH_BYTES_MAX) {
     return { path: place, place, remove, keep: async () => {} };

@@ -36,12 +36,12 @@ export function settle(account: HallAccount): HallLedger {
   const { belts, records, keyOf, outages, seconds } = account;
   const told = new ToldTelegrams();
   const sent = belts.flatMap(({ label, accepted }) =>
-    accepted.map((one): Sent => ({ key: told.add(label, one), lane: laneOf(label, one) })),
+    accepted.map((one): Sent => ({ key: told.add(label, one), orderedWith: orderOf(label, one) })),
   );
   const effects = records.flatMap((record) => (record.kind === 'effect' ? [record.arrival] : []));
   const keys = new ArrivedKeys(told, keyOf);
   const arrived = effects.map((arrival): Arrived => {
-    return { key: keys.of(arrival), lane: `${arrival.label}/${arrival.priority}`, ending: arrival.ending };
+    return { key: keys.of(arrival), orderedWith: `${arrival.label}/${arrival.priority}`, ending: arrival.ending };
   });
   const ledger = drawLedger(sent, arrived);
   const { accepted, received, deadLettered, expired, lost, outOfOrder } = ledger;
@@ -141,7 +141,7 @@ function nameOf(label: string, telegram: Uint8Array): string {
   return `${label} ${Buffer.from(telegram).toString('latin1')}`;
 }
 
-function laneOf(label: string, { telegram }: Accepted): string {
+function orderOf(label: string, { telegram }: Accepted): string {
   const reading = readRp1745(telegram);
   return `${label}/${reading.ok ? priorityOf(reading) : 'invalid'}`;
 }

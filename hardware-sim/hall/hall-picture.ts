@@ -70,7 +70,7 @@ export function nodesText(nodes: readonly NodeView[]): string[] {
     const { name, stored, framesWritten, openings, forNextNode, forApplication } = node;
     return [name, stored, framesWritten, openings, forNextNode, forApplication, healthOf(node)];
   });
-  return ['The nodes, in their own words (writes of the last opening):', '', ...table(head, body)];
+  return ['The nodes, in their own words (writes of all openings, as last seen):', '', ...table(head, body)];
 }
 
 function stateOf(node: NodeView): string {

@@ -1,7 +1,7 @@
 /** The state of a hall as people see it: what is queued where, what has arrived, what is out. From the nodes' own words, for display. */
 
-import type { Stats } from '../../shared/core/calls.ts';
 import type { HallNode } from './hall-nodes.ts';
+import type { Watched } from './hall-watch.ts';
 
 export interface HallView {
   readonly seconds: number;
@@ -36,7 +36,7 @@ export interface NodeView {
   readonly forApplication: number;
   /** Messages stored in this ring since it was made. */
   readonly stored: number;
-  /** Durable writes of this opening. */
+  /** Durable writes of all openings that were seen, each as it was seen last. */
   readonly framesWritten: number;
   /** Openings of the ring since it was made. */
   readonly openings: number;
@@ -46,7 +46,7 @@ export interface NodeView {
   readonly health: string;
 }
 
-export function nodeView(node: Pick<NodeView, 'role' | 'name' | 'state'>, stats: Stats | undefined): NodeView {
+export function nodeView(node: Pick<NodeView, 'role' | 'name' | 'state'>, { stats, framesSeen }: Watched): NodeView {
   const sum = (counts: readonly number[] = []): number => counts.reduce((total, count) => total + count, 0);
   const causes = stats?.health.causes.map(({ code }) => code).join(', ') ?? '';
   return {
@@ -54,7 +54,7 @@ export function nodeView(node: Pick<NodeView, 'role' | 'name' | 'state'>, stats:
     forNextNode: sum(stats?.outgoing.map(({ held }) => held)),
     forApplication: sum(stats?.queues.map(({ ready, leased }) => ready + leased)),
     stored: stats?.ring.messagesStored ?? 0,
-    framesWritten: stats?.ring.framesWritten ?? 0,
+    framesWritten: framesSeen,
     openings: stats?.epoch ?? 0,
     ringShare: stats === undefined || stats.ring.bytesMax === 0 ? 0 : stats.ring.bytesUsed / stats.ring.bytesMax,
     health: stats === undefined ? '' : stats.health.status === 'green' ? 'green' : `red: ${causes}`,

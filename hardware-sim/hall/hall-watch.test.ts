@@ -2,6 +2,9 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FakeNode } from '../../shared/node/api/fake-node.ts';
+import { serveApi } from '../../shared/node/api/server.ts';
+import type { NodeCalls } from '../../shared/node/node-calls.ts';
 import { formatRecord } from './hall-arrivals.ts';
 import { ArrivalTail, NodeWatch } from './hall-watch.ts';
 
@@ -42,4 +45,33 @@ test('a node that is not there is silent, and asking it again is no error', asyn
   await watch.ask();
   expect([watch.state, watch.stats]).toEqual(['silent', undefined]);
   watch.close();
+});
+
+test('frames are those of every opening, each as it was seen last', async () => {
+  const socketPath = join(folder, 'node.sock');
+  let seen = { epoch: 1, framesWritten: 5 };
+  const fake = new FakeNode();
+  const node: NodeCalls = {
+    call: async (call) => {
+      const result = await fake.call(call);
+      if (result.kind !== 'stats') return result;
+      const { stats } = result;
+      return { kind: 'stats', stats: { ...stats, epoch: seen.epoch, ring: { ...stats.ring, ...seen } } };
+    },
+  };
+  const api = await serveApi(node, { socketPath });
+  const watch = new NodeWatch(socketPath);
+  expect(watch.framesSeen).toBe(0);
+  for (const [next, total] of [
+    [{ epoch: 1, framesWritten: 5 }, 5],
+    [{ epoch: 1, framesWritten: 40 }, 40],
+    [{ epoch: 2, framesWritten: 3 }, 43],
+    [{ epoch: 4, framesWritten: 1 }, 44],
+  ] as const) {
+    seen = next;
+    await watch.ask();
+    expect(watch.framesSeen).toBe(total);
+  }
+  watch.close();
+  await api.close();
 });

@@ -13,12 +13,24 @@ const ANSWER_MS_MAX = 2_000;
 /** Bytes of one read. */
 const CHUNK_BYTES = 65_536;
 
+export interface Watched {
+  /** Of its last answer, however long ago. */
+  readonly stats: Stats | undefined;
+  /**
+   * Frames its ring was seen to write, over all openings. A node counts those of the present one; what it wrote between the last
+   * answer and a kill is not among them.
+   */
+  readonly framesSeen: number;
+}
+
 /** Asks a node again and again. */
-export class NodeWatch {
+export class NodeWatch implements Watched {
   /** Of its last answer, however long ago. */
   stats: Stats | undefined;
   state: 'silent' | 'answering' = 'silent';
   readonly #client: ApiClient;
+  /** Of each opening, as last seen. */
+  readonly #framesByEpoch = new Map<number, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
@@ -27,10 +39,17 @@ export class NodeWatch {
     void this.#askOn();
   }
 
+  get framesSeen(): number {
+    return [...this.#framesByEpoch.values()].reduce((sum, frames) => sum + frames, 0);
+  }
+
   /** Asks now. Never rejects: a node that does not answer is silent. */
   async ask(): Promise<void> {
     try {
-      this.stats = await this.#client.stats();
+      const stats = await this.#client.stats();
+      this.stats = stats;
+      const { epoch, ring } = stats;
+      this.#framesByEpoch.set(epoch, Math.max(ring.framesWritten, this.#framesByEpoch.get(epoch) ?? 0));
       this.state = 'answering';
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;

@@ -164,7 +164,7 @@ export class Hall {
     const nodes = this.#plant.nodes.map(({ role, name }): NodeView => {
       const watch = this.#watches.get(name);
       const state = !this.#plant.isUp(name) ? 'down' : watch?.state === 'answering' ? 'up' : 'silent';
-      return nodeView({ role, name, state }, watch?.stats);
+      return nodeView({ role, name, state }, watch ?? { stats: undefined, framesSeen: 0 });
     });
     return {
       seconds: this.#startedMs === undefined ? 0 : (performance.now() - this.#startedMs) / 1000,

@@ -29,6 +29,12 @@ export type Call =
   | { readonly verb: 'position'; readonly name: string }
   | { readonly verb: 'stats' };
 
+/**
+ * What an answered write survives. `sync`: a power cut, as far as the system can know. `volatile`: nothing, the ring lies in memory.
+ * `unknown`: nobody said.
+ */
+export type Durability = 'sync' | 'volatile' | 'unknown';
+
 export interface Received {
   readonly lease: string;
   readonly leaseMs: number;
@@ -82,17 +88,23 @@ export interface Stats {
     readonly blocksWritten: number;
     readonly gaps: number;
     readonly corrupt: number;
+    readonly durability: Durability;
+    /** How the next write is done, in the words of the port; '' when it has none. */
+    readonly ioMode: string;
   };
   readonly queues: readonly QueueStats[];
   readonly outgoing: readonly StreamStats[];
   readonly uplink: string;
   readonly links: readonly string[];
   readonly accounts: readonly Account[];
+  /** Since this opening of the store, lines that ended included. */
   readonly counters: Readonly<Record<string, number>>;
+  /** By the adapter's name: since the process began. The core knows of none; the shell that runs them adds them. */
+  readonly adapters: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 export type CallResult =
-  | { readonly kind: 'sent'; readonly identity: string }
+  | { readonly kind: 'sent'; readonly identity: string; readonly durability: Durability }
   | { readonly kind: 'received'; readonly received: Received }
   | { readonly kind: 'empty' }
   | { readonly kind: 'done' }

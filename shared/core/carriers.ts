@@ -6,12 +6,14 @@ import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayReceiver } from '../relay/relay-receiver.ts';
 import { RelaySender } from '../relay/relay-sender.ts';
-import type { NodeConfig, NodeInput, NodeOutput } from './node-io.ts';
+import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
 
 type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
 
 interface Parts {
   readonly config: NodeConfig;
+  /** What messages for other nodes wait for; who has it as `kept` carries none of them. */
+  readonly uplink: UplinkKind;
   readonly store: NodeStore;
   readonly sender: CustodySender;
   readonly receiver: CustodyReceiver;
@@ -22,6 +24,8 @@ interface Parts {
 export class Carriers {
   readonly #parts: Parts;
   readonly #links = new Map<number, LinkSession>();
+  /** What the links counted whose lines are no more. */
+  readonly #ended: Record<string, number> = {};
   readonly #relaySender: RelaySender | undefined;
   readonly #relayReceiver: RelayReceiver | undefined;
 
@@ -54,9 +58,7 @@ export class Carriers {
       case 'line-unsent':
         return this.#links.get(input.line)?.unsent(input.unsentBytes, nowMs);
       case 'line-closed':
-        this.#links.get(input.line)?.closed(nowMs);
-        this.#links.delete(input.line);
-        return;
+        return this.#closed(input.line, nowMs);
       case 'broker-up':
         this.#relaySender?.up(nowMs);
         this.#relayReceiver?.up(nowMs);
@@ -78,6 +80,14 @@ export class Carriers {
     const session = new LinkSession({ role, store, receiver, random, baud, sender: role === 'dial' ? sender : undefined });
     this.#links.set(input.line, session);
     session.opened(nowMs);
+  }
+
+  #closed(line: number, nowMs: number): void {
+    const link = this.#links.get(line);
+    if (link === undefined) return;
+    link.closed(nowMs);
+    addCounts(this.#ended, link.counters());
+    this.#links.delete(line);
   }
 
   /** Lets each carry on as far as it can. Called after every step. */
@@ -121,8 +131,8 @@ export class Carriers {
   }
 
   describeUplink(): string {
-    if (this.#parts.config.uplink === 'none') return 'none';
-    return `${this.#parts.config.uplink} ${this.sender.state} ${this.sender.receiver}`.trimEnd();
+    const { uplink } = this.#parts;
+    return uplink === 'none' ? 'none' : `${uplink} ${this.sender.state} ${this.sender.receiver}`.trimEnd();
   }
 
   counters(): Record<string, number> {
@@ -135,11 +145,13 @@ export class Carriers {
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };
-    for (const link of this.#links.values()) {
-      for (const [name, count] of Object.entries(link.counters() as Record<string, number>))
-        counters[name] = (counters[name] ?? 0) + count;
-    }
+    addCounts(counters, this.#ended);
+    for (const link of this.#links.values()) addCounts(counters, link.counters());
     for (const relay of [this.#relaySender, this.#relayReceiver]) Object.assign(counters, relay?.counters());
     return counters;
   }
+}
+
+function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
 }

@@ -13,13 +13,19 @@ import { checkProperties } from '../message/message.ts';
 import { type Lease, Leases } from '../queue/leases.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Outcome } from '../ring/ring.ts';
-import type { Call, CallResult, Stats } from './calls.ts';
+import type { Call, CallResult, Durability, Stats } from './calls.ts';
 
 /** Longest wait of a receive, and longest lease: a day. What needs more asks again. */
 export const WAIT_MS_MAX = 86_400_000;
 /** Receives waiting at once, over all queues. Bounds memory, not use: each client needs one. */
 export const WAITING_COUNT_MAX = 10_000;
 
+/** What the desk needs of the node around it. */
+interface Shell {
+  readonly answer: Answer;
+  readonly stats: () => Stats;
+  readonly durability: () => Durability;
+}
 type Answer = (token: number, result: CallResult) => void;
 
 interface Waiting {
@@ -39,7 +45,7 @@ export class Desk {
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #answer: Answer;
-  readonly #stats: () => Stats;
+  readonly #shell: Shell;
   readonly #leases: Leases;
   readonly #bodies: Bodies;
   readonly #resting: { slot: number; messageId: number; atMs: number }[] = [];
@@ -51,12 +57,12 @@ export class Desk {
   readonly #returned: Waiting[] = [];
   #loading: Loading[] = [];
 
-  constructor(store: NodeStore, intake: Intake, shell: { answer: Answer; stats: () => Stats }) {
+  constructor(store: NodeStore, intake: Intake, shell: Shell) {
     this.#store = store;
     this.#bodies = new Bodies(store.ring);
     this.#intake = intake;
     this.#answer = shell.answer;
-    this.#stats = shell.stats;
+    this.#shell = shell;
     this.#leases = new Leases(`${store.ring.epoch.counter}.${store.ring.epoch.random.toString(36)}`);
   }
 
@@ -118,7 +124,7 @@ export class Desk {
         return this.#answer(token, { kind: 'position', value: value instanceof Uint8Array ? value : undefined });
       }
       case 'stats':
-        return this.#answer(token, { kind: 'stats', stats: this.#stats() });
+        return this.#answer(token, { kind: 'stats', stats: this.#shell.stats() });
     }
   }
 
@@ -130,7 +136,8 @@ export class Desk {
     const position = call.position === undefined ? [] : [this.#intake.position(call.position)];
     const identity = identityText(planned.identity);
     const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position] };
-    this.#store.commit(batch, (outcome) => this.#settled(token, outcome, { kind: 'sent', identity }));
+    const durability = this.#shell.durability();
+    this.#store.commit(batch, (outcome) => this.#settled(token, outcome, { kind: 'sent', identity, durability }));
     planned.settle();
   }
 

@@ -12,9 +12,8 @@ import type { Broker, Line, RingFile, Timers } from '../ports.ts';
 import type { RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
-import type { LinkRole } from './node-io.ts';
 import type { NodeCore } from './node-core.ts';
-import type { NodeInput, NodeOutput } from './node-io.ts';
+import type { LinkRole, NodeInput, NodeOutput } from './node-io.ts';
 
 export interface DriveListener {
   onServing(report: OpenReport): void;

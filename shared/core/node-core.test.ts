@@ -4,6 +4,7 @@ import { stream } from '../../hardware-sim/random.ts';
 import { SimNode } from '../../hardware-sim/sim-node.ts';
 import { World } from '../../hardware-sim/world.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
+import type { Broker } from '../ports.ts';
 import type { Call, CallResult, Received } from './calls.ts';
 import type { NodeConfig } from './node-io.ts';
 
@@ -222,4 +223,65 @@ describe('a write that fails', () => {
     await world.run(world.nowMs + 10);
     expect(codes).toEqual(['IN_DOUBT', 'NODE_STOPPED']);
   });
+});
+
+describe('a ring that is opened as it is kept', () => {
+  const KEPT: NodeConfig = { ...CONFIG, name: '', queues: [], unknownQueue: 'kept', queueBytesLimit: 'kept', uplink: 'kept' };
+
+  /** The same disk under a node of another configuration. */
+  async function reopen(config: NodeConfig, connectBroker?: () => Broker): Promise<void> {
+    const { disk } = node;
+    node.powerCut();
+    const random = stream('node-core', 'reopened');
+    node = new SimNode({ world, config, random, syncMsMax: 5, ...(connectBroker && { connectBroker }) });
+    node.disk = disk;
+    node.start();
+    await world.run(world.nowMs + 200);
+    expect(node.isServing).toBe(true);
+  }
+
+  const sendTo = (destination: string) => ask({ verb: 'send', destination, body: toUtf8('a'), properties: {} });
+
+  test.each<[NodeConfig['uplink'], NodeConfig['unknownQueue'], string, string]>([
+    ['none', 'refuse', 'ROUTE_NOT_FOUND', 'QUEUE_NOT_FOUND'],
+    ['none', 'create', 'ROUTE_NOT_FOUND', 'sent'],
+    ['link', 'refuse', 'sent', 'QUEUE_NOT_FOUND'],
+    ['mqtt', 'create', 'sent', 'sent'],
+  ])('is the node with uplink %s that would %s unknown queues', async (uplink, unknownQueue, elsewhere, unknown) => {
+    await reopen({ ...CONFIG, uplink, unknownQueue });
+    for (let opening = 0; opening < 2; opening++) {
+      await reopen(KEPT);
+      expect([codeOf(await sendTo('central/bags')), codeOf(await sendTo(`new${opening}`))]).toEqual([elsewhere, unknown]);
+    }
+    expect(node.stats()).toMatchObject({ node: 'box-1', uplink: uplink === 'none' ? 'none' : `${uplink} idle` });
+  });
+
+  test('keeps the limits of its queues', async () => {
+    const before = node.stats()?.queues;
+    await reopen(KEPT);
+    expect(node.stats()?.queues).toEqual(before);
+  });
+
+  test('transmits nothing over a broker, where the node itself does', async () => {
+    const heard: string[] = [];
+    const connectBroker = (): Broker => ({
+      listen: (listener) => listener.onUp(),
+      subscribe: () => void heard.push('subscribe'),
+      publish: () => void heard.push('publish'),
+      close: () => {},
+    });
+    await reopen({ ...CONFIG, uplink: 'mqtt' });
+    await reopen(KEPT, connectBroker);
+    await sendTo('central/bags');
+    await world.run(world.nowMs + 1_000);
+    expect(heard).toEqual([]);
+    await reopen({ ...CONFIG, uplink: 'mqtt' }, connectBroker);
+    await world.run(world.nowMs + 1_000);
+    expect(heard).toContain('publish');
+  });
+});
+
+test('a file that nobody describes is of unknown durability', async () => {
+  expect(await send('a')).toMatchObject({ kind: 'sent', durability: 'unknown' });
+  expect(node.stats()?.ring).toMatchObject({ durability: 'unknown', ioMode: '' });
 });

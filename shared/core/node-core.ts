@@ -20,13 +20,16 @@ import type { Stats } from './calls.ts';
 import { Carriers } from './carriers.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
-import type { NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import { rememberConfig, resolveConfig } from './kept-config.ts';
+import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { statsOf } from './stats.ts';
 
 export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
   readonly checksum: Checksum;
   readonly random: Random;
+  /** For stats and answers. A file that nobody describes is of unknown durability. */
+  readonly describeFile?: () => FileDescription;
 }
 
 /** Bodies kept in memory, in bytes. */
@@ -38,6 +41,7 @@ export class NodeCore {
   phase: NodePhase = 'opening';
   readonly config: NodeConfig;
   readonly #random: Random;
+  readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #serving: { store: NodeStore; desk: Desk; carriers: Carriers; watch: HealthWatch } | undefined;
@@ -47,6 +51,7 @@ export class NodeCore {
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
     this.#random = deps.random;
+    this.#describeFile = deps.describeFile ?? (() => ({ durability: 'unknown', ioMode: '' }));
     const epochRandom = new DataView(deps.random.bytes(4).slice().buffer).getUint32(0, true);
     this.#ring = new Ring({
       ...deps.file,
@@ -79,7 +84,8 @@ export class NodeCore {
 
   stats(nowMs: number): Stats {
     const { store, carriers, watch } = this.#serving ?? {};
-    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, store, carriers, watch, nowMs });
+    const file = this.#describeFile();
+    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, file, store, carriers, watch, nowMs });
   }
 
   #take(input: NodeInput, nowMs: number): void {
@@ -127,8 +133,8 @@ export class NodeCore {
     const store = new NodeStore(this.#ring);
     store.nowMs = nowMs;
     const { config } = this;
-    const canReach = () => config.uplink !== 'none';
-    const intake = new Intake(store, { unknownQueue: config.unknownQueue, queueBytesLimit: config.queueBytesLimit, canReach });
+    const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach: () => uplink !== 'none' });
     const receiver = new CustodyReceiver(store, intake);
     const sender = new CustodySender(store, 'up', this.#random);
     try {
@@ -139,12 +145,14 @@ export class NodeCore {
     }
     receiver.load();
     sender.load();
-    intake.define('$dead', Math.min(config.queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
+    intake.define('$dead', Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
     for (const queue of config.queues) intake.define(queue.name, queue.bytesLimit);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;
-    if (config.home !== undefined && home !== config.home) store.commit({ metas: [metaChange('home', config.home)] }, () => {});
+    const isAtNewHome = config.home !== undefined && home !== config.home;
+    const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
+    if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
     this.#rehoming = new Rehoming({
       store,
@@ -153,11 +161,12 @@ export class NodeCore {
       reason: isCopy || isForked ? 'new-incarnation' : 'none',
     });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
-    const carriers = new Carriers({ config, store, sender, receiver, random: this.#random, emit });
+    const carriers = new Carriers({ config, uplink, store, sender, receiver, random: this.#random, emit });
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
       answer: (token, result) => emit({ kind: 'answer', token, result }),
       stats: () => this.stats(store.nowMs),
+      durability: () => this.#describeFile().durability,
     });
     this.#serving = { store, desk, carriers, watch };
     this.phase = 'loading';

@@ -3,20 +3,26 @@ import type { UnknownQueue } from '../custody/intake.ts';
 import type { Publish } from '../ports.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
-import type { Call, CallResult } from './calls.ts';
+import type { Call, CallResult, Durability } from './calls.ts';
 
 /** `dial`: we offer what we hold. `accept`: we answer offers. */
 export type LinkRole = 'dial' | 'accept';
 
-/** What a node is, besides what its ring remembers. */
+/** Where messages for other nodes go: the node at the other end of the link we dial, or the central over MQTT. */
+export type UplinkKind = 'none' | 'link' | 'mqtt';
+
+/**
+ * What a node is, besides what its ring remembers. `kept`: as the ring remembers from its last opening without `kept`. A node whose
+ * uplink is kept takes messages for other nodes when the remembered one would, and transmits none: they wait in the ring.
+ */
 export interface NodeConfig {
+  /** '': the name that the ring remembers. */
   readonly name: string;
   readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
-  readonly unknownQueue: UnknownQueue;
+  readonly unknownQueue: UnknownQueue | 'kept';
   /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
-  readonly queueBytesLimit: number;
-  /** Where messages for other nodes go: the node at the other end of the link we dial, or the central over MQTT. */
-  readonly uplink: 'none' | 'link' | 'mqtt';
+  readonly queueBytesLimit: number | 'kept';
+  readonly uplink: UplinkKind | 'kept';
   /** The logical central: the name in topics, and in addresses. */
   readonly central: string;
   /** This node is the central: it subscribes, stores and sends receipts. */
@@ -25,6 +31,12 @@ export interface NodeConfig {
   readonly commitDelayMs: number;
   /** What this machine and this file are; a change since the last opening means that the file is a copy. Undefined: not known. */
   readonly home: string | undefined;
+}
+
+/** The ring file as its port sees it, now. */
+export interface FileDescription {
+  readonly durability: Durability;
+  readonly ioMode: string;
 }
 
 export type NodeInput =

@@ -6,12 +6,13 @@ import type { Ring } from '../ring/ring.ts';
 import type { Stats } from './calls.ts';
 import type { Carriers } from './carriers.ts';
 import type { HealthWatch } from './health.ts';
-import type { NodeConfig, NodePhase } from './node-io.ts';
+import type { FileDescription, NodeConfig, NodePhase } from './node-io.ts';
 
 interface Sources {
   readonly phase: NodePhase;
   readonly config: NodeConfig;
   readonly ring: Ring;
+  readonly file: FileDescription;
   readonly store: NodeStore | undefined;
   readonly carriers: Carriers | undefined;
   readonly watch: HealthWatch | undefined;
@@ -19,15 +20,16 @@ interface Sources {
 }
 
 export function statsOf(sources: Sources): Stats {
-  const { phase, config, ring, store, carriers, watch, nowMs } = sources;
+  const { phase, config, ring, file, store, carriers, watch, nowMs } = sources;
   const notServing = { code: 'NOT_SERVING' as const, detail: phase };
-  const health = watch?.health(nowMs) ?? { status: 'red' as const, causes: [notServing] };
+  const causes = watch?.health(nowMs).causes ?? [];
+  const allCauses = phase === 'serving' ? causes : [notServing, ...causes];
   const isOpen = ring.state === 'serving' || ring.state === 'closing';
   return {
     node: store?.self.name ?? config.name,
     incarnation: store?.self.incarnation ?? '',
     epoch: ring.epoch.counter,
-    health: phase === 'serving' ? health : { status: 'red', causes: [notServing, ...health.causes] },
+    health: { status: allCauses.length === 0 ? 'green' : 'red', causes: allCauses },
     ring: {
       bytesUsed: isOpen ? ring.bytesUsed : 0,
       bytesMax: isOpen ? ring.bytesMax : 0,
@@ -37,6 +39,8 @@ export function statsOf(sources: Sources): Stats {
       blocksWritten: ring.blocksWritten,
       gaps: ring.report.gaps.length,
       corrupt: ring.corruptCount,
+      durability: file.durability,
+      ioMode: file.ioMode,
     },
     queues: [...(store?.queues ?? [])].map((queue) => ({
       name: queue.name,
@@ -55,5 +59,6 @@ export function statsOf(sources: Sources): Stats {
     links: carriers?.describeLinks() ?? [],
     accounts: store?.accounts() ?? [],
     counters: carriers?.counters() ?? {},
+    adapters: {},
   };
 }

@@ -3,12 +3,13 @@
  *
  *   node             [name, incarnation bstr 8, secret bstr 16]
  *   home             text: machine id and inode of the file; a change means a copy
+ *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
  *   d/<handle>       next                                             a stream that ends here
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
- *   b/<hop>/<handle> base                                             CUSTODY §3, `sent` at an opening
+ *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account

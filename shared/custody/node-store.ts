@@ -29,6 +29,9 @@ export interface Account {
   readonly count: number;
 }
 
+/** Name of a ring that was opened by commands only. */
+const UNCLAIMED_NAME = 'local';
+
 export class NodeStore {
   readonly ring: Ring;
   readonly streams = new StreamTable();
@@ -54,16 +57,18 @@ export class NodeStore {
 
   /**
    * Reads what META and the index say. A ring that never served gets its identity, durable before anything else is. With '' as
-   * its name the node is whatever its ring says.
+   * its name the node is whatever its ring says, and `local` when that says nothing: a name that gives way to a node's, as long as
+   * no stream has it.
    * @throws RING_OTHER_NODE when the ring is another node's
    */
   load(name: string, random: Random): void {
     const { metas, index } = this.ring;
     const fields = new MetaFields(metaValue(metas, 'node'));
     const known = fields.text(0);
-    if (known !== '' && name !== '' && known !== name)
-      throw new RingmailError('RING_OTHER_NODE', { path: '', node: known, expected: name });
-    if (known === '') this.#becomes(name, { incarnation: random.bytes(8), secret: random.bytes(16) });
+    const isOther = name !== '' && known !== name;
+    const isNew = known === '' || (isOther && this.#isUnclaimed(known));
+    if (isOther && !isNew) throw new RingmailError('RING_OTHER_NODE', { path: '', node: known, expected: name });
+    if (isNew) this.#becomes(name === '' ? UNCLAIMED_NAME : name, { incarnation: random.bytes(8), secret: random.bytes(16) });
     else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
     this.streams.load(metas);
     for (const [id, value] of metaValues(metas, 'q/')) {
@@ -78,6 +83,12 @@ export class NodeStore {
     if (this.ring.report.gaps.length > 0) this.#accountForDamage();
   }
 
+  /** No node ever served this ring, and no message ever was in it. */
+  #isUnclaimed(name: string): boolean {
+    const { metas } = this.ring;
+    return name === UNCLAIMED_NAME && metas.get('config') === undefined && metas.withPrefix('s/').next().done === true;
+  }
+
   /** What the ring lost of outgoing streams becomes gaps of them, so that the destination learns what is missing and why. */
   #accountForDamage(): void {
     for (const stream of this.outgoing) {
@@ -88,7 +99,7 @@ export class NodeStore {
     }
   }
 
-  /** A new life of the same store: what it sends from now on belongs to other streams (CUSTODY §3). Durable with `done`. */
+  /** A new life of the same store: what it sends from now on belongs to other streams (docs/custody.md, section 4). Durable with `done`. */
   newIncarnation(random: Random, done: WhenDurable): void {
     this.#becomes(this.self.name, { incarnation: random.bytes(8), secret: this.self.secret }, done);
   }

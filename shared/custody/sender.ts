@@ -8,7 +8,7 @@
  *
  * Nothing is transmitted before it is durable here, and before the new ticket is. What was transmitted stays until the receiver's
  * durable cursor passes it. `sent` is the highest number + 1 handed over in this opening of the store, or `base` at its begin:
- * a cursor beyond it cannot be honest (CUSTODY §3).
+ * a cursor beyond it cannot be honest (docs/custody.md, section 4).
  */
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';

@@ -1,5 +1,5 @@
 /**
- * Tickets: how a receiver notices that a sender's store is not the one it spoke with last (CUSTODY §3, fork check). A ticket is
+ * Tickets: how a receiver notices that a sender's store is not the one it spoke with last (docs/custody.md, section 4). A ticket is
  * SipHash-2-4(secret, ticket before ‖ nonce of the offer); only the current one is kept, the others are recognised by computing.
  */
 import { concatBytes, equalBytes } from '../bytes.ts';

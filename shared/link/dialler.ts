@@ -56,10 +56,12 @@ export interface DiallerOptions {
 
 export class Dialler {
   readonly #options: DiallerOptions;
+  readonly #dataSize: PacketSize;
   #state: State = { at: 'resting', untilMs: Number.POSITIVE_INFINITY };
 
   constructor(options: DiallerOptions) {
     this.#options = options;
+    this.#dataSize = new PacketSize(options.profile);
   }
 
   /** A new attempt, now. Whatever session there was is over, on this line and on any other. */
@@ -138,6 +140,15 @@ export class Dialler {
     }
   }
 
+  /** Neither the disk nor another line has changed anything: `pump` has nothing to do before `wakeAtMs`. */
+  get isQuiet(): boolean {
+    const { sender } = this.#options;
+    const state = this.#state;
+    if (state.at === 'calling') return sender.state === 'offered' && this.#isOurs(state.hello.nonce);
+    if (state.at === 'ticketing') return sender.state === 'ticketing' && this.#isOurs(state.nonce);
+    return state.at !== 'open' || (sender.state === 'ready' && this.#isOurs(state.nonce));
+  }
+
   get wakeAtMs(): number | undefined {
     const state = this.#state;
     if (state.at === 'calling') return state.repeatAtMs;
@@ -183,7 +194,8 @@ export class Dialler {
     const peer = { node, incarnation, limits, awake: 'always' as const };
     const { packetBytesMax, features } = limits;
     const { profile } = this.#options;
-    const dataSize = new PacketSize(profile, Math.min(packetBytesMax, profile.packetBytesSent));
+    const dataSize = this.#dataSize;
+    dataSize.limit(Math.min(packetBytesMax, profile.packetBytesSent));
     const agreed: Agreed = { sid, peer, outbound, dataSize, inbound: undefined, keepaliveS: welcome.keepaliveS };
     const begin = () => outbound.begin({ dataSize, packetBytesMax, features }, cursors);
     this.#state = { at: 'ticketing', agreed, begin, nonce: hello.nonce };

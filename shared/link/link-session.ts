@@ -2,32 +2,31 @@
  * The link over one line, as a step machine: bytes and time in; bytes to write, words for the log and the wish to close out. It does
  * no I/O and has no clock; whoever calls it calls `pump` after every step of the node (docs/link-session.md).
  *
- *   bytes ──▶ Deframer ──▶ plain packets ──▶ Dialler | Acceptor ──agreed──▶ Exchange
- *                     └──▶ sealed packets ────────────────────────────────▶ Exchange ──▶ custody receiver, custody sender
- *   Dialler, Acceptor, Exchange ──packets──▶ Pacing ──▶ write
+ *   bytes ──▶ LineReader ──▶ plain packets ──▶ Dialler | Acceptor ──agreed──▶ Exchange
+ *                       └──▶ sealed packets ──────────────────────────────▶ Exchange ──▶ custody receiver, custody sender
+ *   Dialler, Acceptor, Exchange ──packets──▶ LineWriter ──▶ write
  *
  *   state of the line     opened ▶ open ▶ stopped (BYE said) | closed
  *   no good packet on a socket for 30 s: the wish to close it, so that the shell connects anew; a serial line is never given up
  */
 import { invariant } from '../assert.ts';
-import { concatBytes } from '../bytes.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Random } from '../ports.ts';
 import { Acceptor } from './acceptor.ts';
 import type { Agreed, HandshakeEvent } from './agreed.ts';
-import { frameForLine } from './cobs.ts';
-import { Deframer, looksLikeText } from './deframer.ts';
-import { Dialler, HELLO_MS_MAX } from './dialler.ts';
+import { Dialler } from './dialler.ts';
 import { earliest } from './earliest.ts';
 import { type Condition, Exchange, type Verdict } from './exchange.ts';
 import { type LineProfile, lineProfile } from './line-profile.ts';
+import { LineReader } from './line-reader.ts';
+import { LineWriter } from './line-writer.ts';
 import { LogValve, printable } from './log-valve.ts';
 import { KEEPALIVE_S } from './offer-packets.ts';
-import { Pacing } from './pacing.ts';
-import { BYE_REASON, HELLO_BYTES_MAX } from './packet-layout.ts';
-import { decodePacket, encodePacket, type PlainPacket, type SealedPacket } from './packets.ts';
+import { BYE_REASON } from './packet-layout.ts';
+import type { PlainPacket, SealedPacket } from './packets.ts';
+import { SESSION_END, type SessionEnd } from './session-end.ts';
 
 /** `dial`: we offer what we hold. `accept`: we answer offers. */
 export type LinkRole = 'dial' | 'accept';
@@ -55,10 +54,6 @@ export const PROGRESS_MS_MIN = 30_000;
 const PROGRESS_MS_MAX = 300_000;
 /** The acceptor lets the dialler ping first. */
 const ACCEPTOR_PATIENCE = 1.2;
-/** Fewer printable bytes than this are more likely noise than words. */
-const WORD_BYTES_MIN = 4;
-/** Plain packets that wait for the line. More are repeats. */
-const PLAIN_WAITING_MAX = 8;
 
 interface Current {
   readonly sid: number;
@@ -72,36 +67,21 @@ export class LinkSession {
   readonly #options: LinkSessionOptions;
   readonly #profile: LineProfile;
   readonly #handshake: Dialler | Acceptor;
-  readonly #deframer: Deframer;
-  readonly #pacing: Pacing;
+  readonly #reader: LineReader;
+  readonly #writer: LineWriter;
   readonly #valve = new LogValve();
   readonly #outputs: LinkOutput[] = [];
-  #plain: PlainPacket[] = [];
-  #chunks: Uint8Array[] = [];
   #line: 'new' | 'open' | 'stopped' | 'closed' = 'new';
   #current: Current | undefined;
-  #formerSid: number | undefined;
   #goodAtMs = 0;
   #closing: 'not' | 'asked' = 'not';
   #progressMs = PROGRESS_MS_MIN;
   #isBlocked = false;
+  /** Something came in since the last `pump`. */
+  #isTouched = true;
+  #wakeAtMs: number | undefined;
   #nowMs = 0;
-  readonly #counters = {
-    packetsSent: 0,
-    packetsReceived: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    runsCorrupt: 0,
-    runsMalformed: 0,
-    runsTooLong: 0,
-    bytesDiscarded: 0,
-    consoleRuns: 0,
-    formerSession: 0,
-    unknown: 0,
-    ignored: 0,
-    sessions: 0,
-    silences: 0,
-  };
+  readonly #counters = { ignored: 0, sessions: 0, silences: 0 };
   #past: Record<string, number> = {};
 
   constructor(options: LinkSessionOptions) {
@@ -109,9 +89,15 @@ export class LinkSession {
     this.#role = role;
     this.#options = options;
     this.#profile = lineProfile(baud);
-    this.#deframer = new Deframer(Math.max(HELLO_BYTES_MAX, this.#profile.packetBytesTaken));
-    this.#pacing = new Pacing(this.#profile);
-    const shared = { store, random, profile: this.#profile, say: (packet: PlainPacket) => this.#say(packet), log: this.#log };
+    this.#reader = new LineReader(this.#profile);
+    this.#writer = new LineWriter(this.#profile);
+    const shared = {
+      store,
+      random,
+      profile: this.#profile,
+      say: (packet: PlainPacket) => this.#writer.say(packet),
+      log: this.#log,
+    };
     if (role === 'accept') {
       this.#handshake = new Acceptor({ ...shared, receiver });
     } else {
@@ -133,19 +119,17 @@ export class LinkSession {
   bytes(chunk: Uint8Array, nowMs: number): void {
     if (!this.#isUsable) return;
     this.#nowMs = nowMs;
-    this.#counters.bytesReceived += chunk.length;
-    for (const event of this.#deframer.push(chunk)) {
-      switch (event.kind) {
-        case 'frame':
-          this.#frame(event.bytes, nowMs);
+    this.#isTouched = true;
+    for (const word of this.#reader.read(chunk)) {
+      switch (word.kind) {
+        case 'packet':
+          this.#packet(word.packet, nowMs);
           break;
-        case 'console':
-          this.#console(event.text);
+        case 'text':
+          this.#log('info', `text on the line: ${printable(word.text)}`);
           break;
-        case 'discarded':
-          this.#counters.bytesDiscarded += event.bytes;
-          if (event.reason === 'too-long') this.#counters.runsTooLong += 1;
-          else this.#counters.runsMalformed += 1;
+        case 'unreadable':
+          if (this.#current === undefined && this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
           break;
       }
     }
@@ -154,7 +138,8 @@ export class LinkSession {
   /** What the line holds unsent; 0: it has drained. */
   unsent(unsentBytes: number, nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#pacing.unsent(unsentBytes);
+    this.#isTouched = true;
+    this.#writer.unsent(unsentBytes);
   }
 
   /** The line is gone. */
@@ -169,7 +154,8 @@ export class LinkSession {
   stop(nowMs: number): void {
     if (this.#line !== 'open') return;
     this.#nowMs = nowMs;
-    if (this.#current !== undefined) this.#write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, 0);
+    if (this.#current !== undefined)
+      this.#writer.write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, { sid: 0, nowMs });
     this.#line = 'stopped';
     this.#flush();
     this.#endCurrent();
@@ -178,24 +164,29 @@ export class LinkSession {
 
   /** Goes on as far as line, disk and clock allow. Called after every step of the node. */
   pump(nowMs: number): void {
-    if (!this.#isUsable) return;
+    if (!this.#isUsable || this.#isAtRest(nowMs)) return;
     this.#nowMs = nowMs;
+    this.#isTouched = false;
     if (this.#handshake instanceof Dialler) this.#event(this.#handshake.pump(nowMs), nowMs);
     const current = this.#current;
-    if (current !== undefined) this.#condition(this.#watch(current, nowMs), nowMs);
+    if (current !== undefined) this.#judge(this.#watch(current, nowMs), nowMs);
     this.#closeIfSilent(nowMs);
     this.#fill(nowMs);
+    this.#wakeAtMs = this.#nextWakeAtMs;
   }
 
   /** When `pump` is wanted next, if nothing else happens. */
   get wakeAtMs(): number | undefined {
-    if (!this.#isUsable) return undefined;
+    return this.#isUsable ? this.#wakeAtMs : undefined;
+  }
+
+  get #nextWakeAtMs(): number | undefined {
     const { exchange, unconfirmed } = this.#current ?? {};
     return earliest(
       this.#handshake instanceof Dialler ? this.#handshake.wakeAtMs : undefined,
       unconfirmed === undefined ? exchange?.wakeAtMs : exchange?.silentAtMs,
       // What is due now and cannot be written is not a reason to wake up.
-      this.#isBlocked ? this.#pacing.mayWriteAtMs : unconfirmed === undefined ? exchange?.ackAtMs : undefined,
+      this.#isBlocked ? this.#writer.mayWriteAtMs : unconfirmed === undefined ? exchange?.ackAtMs : undefined,
       this.#closesAtMs,
     );
   }
@@ -214,11 +205,20 @@ export class LinkSession {
 
   /** Everything that was counted on this line; only ever grows. */
   counters(): Record<string, number> {
-    const counters: Record<string, number> = { ...this.#counters };
+    const counters: Record<string, number> = { ...this.#counters, ...this.#reader.counters, ...this.#writer.counters };
     for (const counted of [this.#past, this.#current?.exchange.counters() ?? {}]) {
       for (const [name, count] of Object.entries(counted)) counters[name] = (counters[name] ?? 0) + count;
     }
     return counters;
+  }
+
+  /** No input since the last time, no deadline over, nothing new from the disk: most steps of a node are none of a line's business. */
+  #isAtRest(nowMs: number): boolean {
+    if (this.#isTouched || (this.#wakeAtMs !== undefined && nowMs >= this.#wakeAtMs)) return false;
+    const isHandshakeQuiet = this.#handshake instanceof Acceptor || this.#handshake.isQuiet;
+    const current = this.#current;
+    if (current === undefined) return isHandshakeQuiet;
+    return isHandshakeQuiet && current.unconfirmed?.state !== 'fenced' && current.exchange.isQuiet;
   }
 
   /** A ring that stops or closes takes nothing: neither do we. */
@@ -232,15 +232,9 @@ export class LinkSession {
     return this.#goodAtMs + SOCKET_SILENCE_MS;
   }
 
-  #frame(frame: Uint8Array, nowMs: number): void {
-    const packet = decodePacket(frame, this.#current?.sid);
-    if (packet === undefined) return this.#corrupt(frame, nowMs);
-    this.#counters.packetsReceived += 1;
+  #packet(packet: PlainPacket | SealedPacket, nowMs: number): void {
     this.#goodAtMs = nowMs;
     switch (packet.kind) {
-      case 'unknown':
-        this.#counters.unknown += 1;
-        return;
       case 'log':
         return this.#log('info', `the other side says: ${printable(packet.text)}`);
       case 'hello':
@@ -264,20 +258,7 @@ export class LinkSession {
       this.#options.receiver.confirm(current.unconfirmed);
       current.unconfirmed = undefined;
     }
-    this.#verdict(current.exchange.packet(packet, nowMs), nowMs);
-  }
-
-  /** Noise, words of a boot loader, or sealed for a session that is over or was never ours. */
-  #corrupt(frame: Uint8Array, nowMs: number): void {
-    if (looksLikeText(frame)) return this.#console(frame);
-    if (this.#formerSid !== undefined && decodePacket(frame, this.#formerSid) !== undefined) this.#counters.formerSession += 1;
-    else this.#counters.runsCorrupt += 1;
-    if (this.#current === undefined && this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
-  }
-
-  #console(text: Uint8Array): void {
-    this.#counters.consoleRuns += 1;
-    if (text.length >= WORD_BYTES_MIN) this.#log('info', `text on the line: ${printable(text)}`);
+    this.#judge(current.exchange.packet(packet, nowMs), nowMs);
   }
 
   #event(event: HandshakeEvent, nowMs: number): void {
@@ -311,10 +292,11 @@ export class LinkSession {
       pingMs: this.#role === 'dial' ? keepaliveMs : ACCEPTOR_PATIENCE * keepaliveMs,
       progressMs: this.#progressMs,
       nowMs,
-      write: (packet) => this.#write(packet, sid),
+      write: (packet) => this.#writer.write(packet, { sid, nowMs: this.#nowMs }),
       log: this.#log,
     });
     this.#current = { sid, exchange, unconfirmed: inbound?.session };
+    this.#reader.sid = sid;
     this.#counters.sessions += 1;
     this.#log('info', `session with ${peer.node}`);
     // The acceptor may only speak once it has heard us, and it has to be sure that its answer came.
@@ -328,47 +310,18 @@ export class LinkSession {
     return exchange.silentAtMs !== undefined && nowMs >= exchange.silentAtMs ? 'silent' : 'good';
   }
 
-  #condition(condition: Condition, nowMs: number): void {
-    switch (condition) {
-      case 'good':
-        return;
-      case 'silent':
-        this.#counters.silences += 1;
-        this.#over({ reason: 'nothing heard', bye: undefined, restMs: 0 }, nowMs);
-        if (this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
-        return;
-      case 'stuck':
-        this.#progressMs = Math.min(PROGRESS_MS_MAX, 2 * this.#progressMs);
-        return this.#over({ reason: 'no cursor moves', bye: undefined, restMs: 0 }, nowMs);
-      case 'clogged':
-        return this.#over({ reason: 'what is kept for full queues is in the way', bye: BYE_REASON.restart, restMs: 0 }, nowMs);
-      case 'fenced':
-        return this.#over({ reason: 'a newer session of the same node', bye: BYE_REASON.fenced, restMs: HELLO_MS_MAX }, nowMs);
-    }
+  #judge(judgement: Condition | Verdict, nowMs: number): void {
+    if (judgement === 'good') return;
+    if (judgement === 'silent') this.#counters.silences += 1;
+    if (judgement === 'stuck') this.#progressMs = Math.min(PROGRESS_MS_MAX, 2 * this.#progressMs);
+    this.#over(SESSION_END[judgement], nowMs);
+    // Whoever thinks that the session goes on learns sooner that it does not.
+    if (judgement === 'silent' && this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
   }
 
-  #verdict(verdict: Verdict, nowMs: number): void {
-    switch (verdict) {
-      case 'good':
-        return;
-      case 'fenced':
-        return this.#condition('fenced', nowMs);
-      case 'protocol':
-        return this.#over(
-          { reason: 'the other side breaks the protocol', bye: BYE_REASON.protocol, restMs: HELLO_MS_MAX },
-          nowMs,
-        );
-      case 'version':
-        return this.#over(
-          { reason: 'the other side needs a newer version', bye: BYE_REASON.version, restMs: HELLO_MS_MAX },
-          nowMs,
-        );
-    }
-  }
-
-  #over(end: { reason: string; bye: number | undefined; restMs: number }, nowMs: number): void {
+  #over(end: SessionEnd, nowMs: number): void {
     const current = this.#current;
-    if (current !== undefined && end.bye !== undefined) this.#say({ kind: 'bye', reason: end.bye, sid: current.sid });
+    if (current !== undefined && end.bye !== undefined) this.#writer.say({ kind: 'bye', reason: end.bye, sid: current.sid });
     this.#log('info', `session over: ${end.reason}`);
     this.#endCurrent();
     if (this.#handshake instanceof Dialler) this.#handshake.over(nowMs, end.restMs);
@@ -381,7 +334,8 @@ export class LinkSession {
     const { exchange, sid } = current;
     if (exchange.hasMoved) this.#progressMs = PROGRESS_MS_MIN;
     for (const [name, count] of Object.entries(exchange.counters())) this.#past[name] = (this.#past[name] ?? 0) + count;
-    this.#formerSid = sid;
+    this.#reader.formerSid = sid;
+    this.#reader.sid = undefined;
     this.#current = undefined;
   }
 
@@ -399,38 +353,17 @@ export class LinkSession {
 
   /** Writes what there is to write, as long as the line may take it. */
   #fill(nowMs: number): void {
-    this.#isBlocked = false;
-    for (;;) {
-      if (!this.#pacing.mayWrite(nowMs)) {
-        this.#isBlocked = true;
-        break;
-      }
-      const plain = this.#plain.shift();
-      if (plain !== undefined) this.#write(plain, 0);
-      else if (this.#current === undefined || this.#current.unconfirmed !== undefined || !this.#current.exchange.next(nowMs))
-        break;
-    }
+    const current = this.#current;
+    const exchange = current?.unconfirmed === undefined ? current?.exchange : undefined;
+    let isMore = true;
+    while (isMore && this.#writer.mayWrite(nowMs)) isMore = this.#writer.writePlain(nowMs) || (exchange?.next(nowMs) ?? false);
+    this.#isBlocked = isMore;
     this.#flush();
   }
 
-  #write(packet: PlainPacket | SealedPacket, sid: number): { bytes: number; sentAtMs: number } {
-    const bytes = frameForLine(encodePacket(packet, sid));
-    this.#chunks.push(bytes);
-    this.#counters.packetsSent += 1;
-    this.#counters.bytesSent += bytes.length;
-    return { bytes: bytes.length, sentAtMs: this.#pacing.wrote(bytes.length, this.#nowMs) };
-  }
-
   #flush(): void {
-    const [first, ...more] = this.#chunks;
-    if (first === undefined) return;
-    this.#outputs.push({ kind: 'write', bytes: more.length === 0 ? first : concatBytes(this.#chunks) });
-    this.#chunks = [];
-  }
-
-  /** Plain packets wait for the line like all others; the same one twice is one. */
-  #say(packet: PlainPacket): void {
-    if (this.#plain.length < PLAIN_WAITING_MAX && !this.#plain.includes(packet)) this.#plain.push(packet);
+    const bytes = this.#writer.take();
+    if (bytes !== undefined) this.#outputs.push({ kind: 'write', bytes });
   }
 
   readonly #log = (level: 'info' | 'warn', text: string): void => {

@@ -60,6 +60,11 @@ export class Outbound {
     return false;
   }
 
+  /** Nothing can have changed but by an input. */
+  get isQuiet(): boolean {
+    return this.#store.ring.framesWritten === this.#framesSeen && this.#maker?.mayRetry !== true;
+  }
+
   get repeatedCount(): number {
     return this.#maker?.repeatedCount ?? 0;
   }

@@ -12,6 +12,7 @@ import type { CustodySender, SendingStream } from '../custody/sender.ts';
 import { afterItem, type Item } from '../custody/session.ts';
 import { varintBytes } from '../varint.ts';
 import { type DataContent, lowNumber } from './data-packet.ts';
+import { MessageBatch, type MessageItem } from './message-batch.ts';
 import type { LinkStream } from './out-stream.ts';
 import { DATA_HANDLE_FOLLOWS, FEATURE_BATCHES, FEATURE_FRAGMENTS, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
 import type { PacketSize } from './packet-size.ts';
@@ -42,7 +43,6 @@ export interface SendLimits {
 }
 
 export type Hurry = 'yes' | 'no';
-type Message = Item & { readonly kind: 'message' };
 
 /** A number is meant within this of the cursor the other side told last. */
 export const NUMBERS_AHEAD_MAX = 32_768;
@@ -116,7 +116,7 @@ export class PacketMaker {
     if (!stream.mayAdd(length, sending.credit)) return this.#putBack(stream, first);
     const room = this.#room(stream);
     if (length > room) return this.#large(stream, sending, first);
-    const batch = new Batch(room, first);
+    const batch = new MessageBatch(room, first);
     while (batch.isOpen && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#take(stream, sending);
       if (item === undefined) {
@@ -131,11 +131,11 @@ export class PacketMaker {
       break;
     }
     stream.sent(batch.to, batch.bytes);
-    return batch.packet(stream);
+    return packetOf(stream, batch);
   }
 
   /** A message that fits no packet of ours: in parts, or whole to a side that takes no parts but such a packet. */
-  #large(stream: LinkStream, sending: SendingStream, message: Message): Made | undefined {
+  #large(stream: LinkStream, sending: SendingStream, message: MessageItem): Made | undefined {
     const { envelope, number } = message;
     if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
       if (envelope.length > this.#limits.packetBytesMax - headBytes(stream)) {
@@ -143,7 +143,7 @@ export class PacketMaker {
         return this.#putBack(stream, message);
       }
       stream.sent(number, envelope.length);
-      return new Batch(envelope.length, message).packet(stream);
+      return packetOf(stream, new MessageBatch(envelope.length, message));
     }
     if (this.#parting.size >= PARTING_COUNT_MAX && !this.#parting.has(stream)) return this.#putBack(stream, message);
     this.#parting.add(stream);
@@ -191,12 +191,12 @@ export class PacketMaker {
       stream.lose({ kind: 'part', number: first.number, offset: made.end, end: first.envelope.length });
       return restOf(stream, made, first.number + 1, to);
     }
-    const batch = new Batch(this.#room(stream), first);
+    const batch = new MessageBatch(this.#room(stream), first);
     while (batch.isOpen && batch.to < to && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#again(sending);
       if (item?.kind !== 'message' || batch.bytes + item.envelope.length > sending.credit || !batch.add(item)) break;
     }
-    return restOf(stream, batch.packet(stream), batch.to + 1, to);
+    return restOf(stream, packetOf(stream, batch), batch.to + 1, to);
   }
 
   #repeatPart(
@@ -267,46 +267,10 @@ export class PacketMaker {
   }
 }
 
-/** Messages of one packet, one after the other. */
-class Batch {
-  bytes: number;
-  to: number;
-  readonly #first: Uint8Array;
-  readonly #payloads: Uint8Array[];
-  readonly #from: number;
-  readonly #room: number;
-  #wireBytes: number;
-
-  constructor(room: number, first: Message) {
-    this.#room = room;
-    this.#first = first.envelope;
-    this.#payloads = [first.envelope];
-    this.#from = first.number;
-    this.to = first.number;
-    this.bytes = first.envelope.length;
-    this.#wireBytes = varintBytes(this.bytes) + this.bytes;
-  }
-
-  get isOpen(): boolean {
-    return this.#wireBytes < this.#room;
-  }
-
-  add({ number, envelope }: Message): boolean {
-    const wireBytes = this.#wireBytes + varintBytes(envelope.length) + envelope.length;
-    if (number !== this.to + 1 || wireBytes > this.#room) return false;
-    this.#payloads.push(envelope);
-    this.#wireBytes = wireBytes;
-    this.to = number;
-    this.bytes += envelope.length;
-    return true;
-  }
-
-  packet(stream: LinkStream): Made {
-    const content: DataContent =
-      this.#payloads.length === 1 ? { kind: 'whole', payload: this.#first } : { kind: 'batch', payloads: this.#payloads };
-    const sent = { kind: 'numbers' as const, stream, from: this.#from, to: this.to };
-    return { packet: { kind: 'data', handle: stream.handle, numberLow: lowNumber(this.#from), content }, sent };
-  }
+function packetOf(stream: LinkStream, batch: MessageBatch): Made {
+  const { from, to, content } = batch;
+  const packet = { kind: 'data' as const, handle: stream.handle, numberLow: lowNumber(from), content };
+  return { packet, sent: { kind: 'numbers', stream, from, to } };
 }
 
 /** Bytes of a DATA packet around its content. */
@@ -320,7 +284,7 @@ function isStopped(stream: LinkStream, sending: SendingStream): boolean {
 }
 
 /** The message at the cursor may always try while there is credit; others only if it covers them. */
-function mayRepeat(sending: SendingStream, { number, envelope }: Message): boolean {
+function mayRepeat(sending: SendingStream, { number, envelope }: MessageItem): boolean {
   return sending.credit > 0 && (number <= sending.cursor || envelope.length <= sending.credit);
 }
 
@@ -330,7 +294,7 @@ function mayFollow(sending: SendingStream, item: Item): boolean {
   return last < sending.cursor + NUMBERS_AHEAD_MAX || (item.kind !== 'message' && item.number <= sending.cursor);
 }
 
-function gapNote(stream: LinkStream, item: Exclude<Item, Message>): Made {
+function gapNote(stream: LinkStream, item: Exclude<Item, MessageItem>): Made {
   const range = { handle: stream.handle, from: item.number, to: item.to };
   const tlv: Tlv =
     item.kind === 'gap' ? { kind: 'gap', ...range, class: item.class, node: item.node } : { kind: 'elsewhere', ...range };

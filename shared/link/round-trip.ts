@@ -3,13 +3,15 @@
  * names as its newest is measured, from the instant its last bit leaves: a line has no queue that could hide in the figure.
  *
  *   probe after   srtt + max(4 rttvar, 1 ms) + the other side's delay + the longest packet it may be in the middle of + its ACK
- *   doubled       each time in vain, to a minute; there is no last time
+ *   doubled       each time in vain, to two seconds or four times itself; there is no last time
  */
 import type { LineProfile } from './line-profile.ts';
 
 /** Guess before the first measurement: a USB adapter at each end, and the other side's event loop. */
 const FIRST_MS = 20;
-const PROBE_MS_MAX = 60_000;
+/** A line that loses nine of ten packets still gets one through in half a minute; one that is dead is found dead before that. */
+const PROBE_MS_MAX = 2_000;
+const PROBE_FACTOR_MAX = 4;
 /** An ACK with a bitmap and two records. */
 const ACK_BYTES = 36;
 
@@ -56,6 +58,7 @@ export class RoundTrip {
     const { byteMs, packetBytesTaken, packetBytesSent, probeMsMin } = this.#profile;
     const lineMs = (Math.min(packetBytesTaken, 2 * packetBytesSent) + ACK_BYTES) * byteMs;
     const ms = this.#smoothMs + Math.max(4 * this.#varianceMs, 1) + this.#peerDelayMs + lineMs;
-    return Math.min(PROBE_MS_MAX, Math.max(probeMsMin, ms) * 2 ** Math.min(this.#doublings, 16));
+    const first = Math.max(probeMsMin, ms);
+    return Math.min(first * 2 ** Math.min(this.#doublings, 16), Math.max(PROBE_MS_MAX, PROBE_FACTOR_MAX * first));
   }
 }

@@ -10,7 +10,6 @@
  */
 import { RingmailError } from '../errors.ts';
 
-export const NAME_LENGTH_MAX = 63;
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
 

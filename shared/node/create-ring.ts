@@ -59,8 +59,12 @@ async function create(path: string, geometry: RingGeometry, fileId: Uint8Array):
       await file.sync();
       await giveName(unfinished, path);
     } catch (error) {
-      // What was finished meanwhile is not ours to remove; what cannot be removed is found by the next attempt.
-      if (!hasCode(error, 'RING_EXISTS')) await unlink(unfinished).catch(() => {});
+      // What was finished meanwhile is not ours to remove.
+      if (!hasCode(error, 'RING_EXISTS')) {
+        await unlink(unfinished).catch(() => {
+          // The first error is the one to tell; what cannot be removed is emptied and filled by the next attempt.
+        });
+      }
       throw error;
     } finally {
       lock.release();

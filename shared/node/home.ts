@@ -1,12 +1,24 @@
 /** Which machine and which file this is: a ring that remembers another home is a copy, and gets a new incarnation. */
 import { readFileSync, statSync } from 'node:fs';
 
-/** Undefined where the machine has no id. The inode tells a copied file from the original; the device number changes by itself. */
-export function homeOf(ringPath: string): string | undefined {
+const MACHINE_ID_PATH = '/etc/machine-id';
+
+/**
+ * `<machine id>/<inode>`. The inode alone tells a copied file from the original, also where there is no machine id (containers);
+ * the device number is left out: it changes by itself. Undefined when the file cannot be looked at: then nothing is known.
+ */
+export function homeOf(ringPath: string, machineIdPath = MACHINE_ID_PATH): string | undefined {
   try {
-    const machine = readFileSync('/etc/machine-id', 'utf8').trim();
-    return machine === '' ? undefined : `${machine}/${statSync(ringPath).ino}`;
+    return `${machineId(machineIdPath)}/${statSync(ringPath, { bigint: true }).ino}`;
   } catch {
-    return undefined; // not a Linux with a machine id: copies are then found by their tickets
+    return undefined; // no such file, or no way to it: opening it says why
+  }
+}
+
+function machineId(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return ''; // containers and systems other than Linux have none
   }
 }

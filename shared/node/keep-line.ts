@@ -1,25 +1,30 @@
 /**
- * Keeps a line open: opens it, hands it over, and opens it again when it is gone, with a wait that grows and is jittered so that
- * fifty boxes do not knock at once. One dead port never stops another: each has a keeper of its own.
+ * Keeps a line open, or a place where lines come in: opens it, hands it over, and opens it again when it is gone, with a wait that
+ * grows and is jittered so that fifty boxes do not knock at once. One dead port never stops another: each has a keeper of its own.
  */
 import type { Line } from '../ports.ts';
 
-/** First wait before a line is opened again, and the longest. */
+/** First wait before it is opened again, and the longest. */
 const WAIT_MS_MIN = 200;
 const WAIT_MS_MAX = 5_000;
-/** A line that lived this long was a good one: the wait starts small again. */
+/** What lived this long was a good one: the wait starts small again. */
 const GOOD_MS = 3_000;
 
-export interface KeptLine {
+interface Closable {
+  close(): void | Promise<void>;
+}
+
+export interface KeptLine<T extends Closable = Line> {
   readonly name: string;
-  readonly open: () => Promise<Line>;
-  /** Uses the line until it is closed, by whomever; resolves with the reason then. */
-  readonly use: (line: Line) => Promise<string>;
+  readonly open: () => Promise<T>;
+  /** Uses it until it is closed, by whomever; resolves with the reason then. */
+  readonly use: (opened: T) => Promise<string>;
+  /** Told of each reason once, until another comes. */
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
-/** Runs until `signal` aborts; what is open then is closed. */
-export async function keepLine(kept: KeptLine, signal: AbortSignal): Promise<void> {
+/** Runs until `signal` aborts; what is open then is closed, and is no more when this resolves. */
+export async function keepLine<T extends Closable>(kept: KeptLine<T>, signal: AbortSignal): Promise<void> {
   let waitMs = WAIT_MS_MIN;
   let lastReason = '';
   while (!signal.aborted) {
@@ -34,18 +39,22 @@ export async function keepLine(kept: KeptLine, signal: AbortSignal): Promise<voi
   }
 }
 
-async function useOnce(kept: KeptLine, signal: AbortSignal): Promise<string> {
-  let line: Line;
+async function useOnce<T extends Closable>(kept: KeptLine<T>, signal: AbortSignal): Promise<string> {
+  let opened: T;
   try {
-    line = await kept.open();
+    opened = await kept.open();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  const close = (): void => line.close();
+  let closing: Promise<void> | undefined;
+  const close = (): void => {
+    closing = Promise.resolve(opened.close());
+  };
   signal.addEventListener('abort', close, { once: true });
-  if (signal.aborted) line.close();
-  const reason = await kept.use(line);
+  if (signal.aborted) close();
+  const reason = await kept.use(opened);
   signal.removeEventListener('abort', close);
+  await closing;
   return reason;
 }
 

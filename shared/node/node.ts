@@ -4,14 +4,14 @@
  */
 
 import type { Call, CallResult, Stats } from '../core/calls.ts';
-import type { LinkRole } from '../core/node-io.ts';
 import { Drive } from '../core/drive.ts';
 import { NodeCore } from '../core/node-core.ts';
-import type { NodeConfig } from '../core/node-io.ts';
+import type { LinkRole, NodeConfig } from '../core/node-io.ts';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { Broker, Line } from '../ports.ts';
 import type { OpenReport } from '../ring/ring.ts';
+import { AdapterCounters } from './adapter-counters.ts';
 import { fastChecksum } from './checksum.ts';
 import type { NodeCalls } from './node-calls.ts';
 import { systemRandom } from './random.ts';
@@ -37,6 +37,8 @@ const REOPEN_MS_MAX = 5_000;
 type Success = Exclude<CallResult, { kind: 'error' }>;
 
 export class Node implements NodeCalls {
+  /** Where the adapters of this node count; part of its stats. */
+  readonly adapterCounters = new AdapterCounters();
   readonly #options: NodeOptions;
   readonly #lines = new Set<Line>();
   #drive: Drive | undefined;
@@ -98,7 +100,7 @@ export class Node implements NodeCalls {
       const token = drive.call(call, (result) => {
         signal?.removeEventListener('abort', abort);
         if (result.kind === 'error') reject(result.error);
-        else resolve(result);
+        else resolve(result.kind === 'stats' ? { kind: 'stats', stats: this.#withAdapters(result.stats) } : result);
       });
       abort = () => {
         drive.cancel(token);
@@ -110,7 +112,8 @@ export class Node implements NodeCalls {
   }
 
   stats(): Stats | undefined {
-    return this.#core?.stats(this.#timers.nowMs());
+    const stats = this.#core?.stats(this.#timers.nowMs());
+    return stats && this.#withAdapters(stats);
   }
 
   /** Gives the node a line to a neighbour; resolves with the reason when the line is closed, by whomever. */
@@ -159,6 +162,7 @@ export class Node implements NodeCalls {
       file: { path: ringPath, size: file.size },
       checksum: fastChecksum(crc32),
       random: systemRandom,
+      describeFile: () => ({ durability: file.durability, ioMode: file.ioMode }),
     });
     const broker = this.#options.connectBroker?.();
     this.#core = core;
@@ -224,6 +228,10 @@ export class Node implements NodeCalls {
     this.#broker = undefined;
     this.#file = undefined;
     this.#whenClosed?.();
+  }
+
+  #withAdapters(stats: Stats): Stats {
+    return { ...stats, adapters: this.adapterCounters.totals() };
   }
 
   #log(level: 'info' | 'warn', text: string): void {

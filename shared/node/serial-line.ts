@@ -136,8 +136,7 @@ class SerialLine implements Line {
   }
 
   async #checkPresence(opened: { path: string; identity: string }): Promise<void> {
-    // No such name, or no way to it: either way the port is not there.
-    const identity = await identityOf(opened.path).catch(() => undefined);
+    const identity = await identityOf(opened.path).catch(() => undefined); // no such name, or no way to it: the port is not there
     if (identity !== opened.identity) this.#end('unplugged');
   }
 

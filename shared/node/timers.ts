@@ -1,7 +1,7 @@
 /** Real time behind the Timers port: monotonic milliseconds of this process. */
 import type { Timers } from '../ports.ts';
 
-/** Node fires a longer timeout at once; the core is simply asked again. */
+/** Node fires a longer timeout at once, so a longer wait is made of several. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 export class NodeTimers implements Timers {
@@ -20,11 +20,17 @@ export class NodeTimers implements Timers {
     this.cancel();
     const delayMs = atMs - performance.now();
     if (delayMs <= 0) this.#immediate = setImmediate(callback);
-    else this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), TIMEOUT_MS_MAX));
+    else this.#timeout = setTimeout(() => this.#due(atMs, callback), Math.min(Math.ceil(delayMs), TIMEOUT_MS_MAX));
   }
 
   cancel(): void {
     clearTimeout(this.#timeout);
     clearImmediate(this.#immediate);
+  }
+
+  /** The event loop counts whole milliseconds of a time that it read earlier: a timeout can come a fraction too early. */
+  #due(atMs: number, callback: () => void): void {
+    if (performance.now() < atMs) this.wake(atMs, callback);
+    else callback();
   }
 }

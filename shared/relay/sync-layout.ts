@@ -1,5 +1,5 @@
 /**
- * A sync: a sender's offer to a receiver (CUSTODY §3), to `ringmail/sync/<sender>`. The same bytes again are the same offer.
+ * A sync: a sender's offer to a receiver (docs/custody.md, section 3), to `ringmail/sync/<sender>`. The same bytes again are the same offer.
  *
  *   {0 version 1, 1 sender, 2 incarnation (bstr 8), 3 nonce (bstr 8), 4 epoch [counter, random], 5 receiver, 6 ticket (bstr 8),
  *    7 ticket's nonce (bstr 8), 8 streams [[origin, incarnation, destination, priority, lo, next]…], 9 attempt}

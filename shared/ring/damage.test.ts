@@ -236,3 +236,40 @@ describe.each(['closed clean', 'killed'])('after it was %s', (ending) => {
     }
   });
 });
+
+test('what lies behind more unreadable blocks than are looked through is given up, and stays given up when they can be read again', () => {
+  const geometry = geometryFor(3004 * 4096);
+  const h = freshHarness({ geometry, random: stream('fork', 'disk') });
+  h.settle();
+  let number = 1;
+  const anchor = () => {
+    const front = new Uint8Array(2 * 4096);
+    h.disk.read(0, front);
+    const pair = [0, 4096].map((offset) => decodeSuperblock(front.subarray(offset, offset + 256)));
+    return Math.max(...pair.map((superblock) => superblock?.anchorLsn ?? 0));
+  };
+  const head = () => Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn[slot] ?? 0));
+  do h.commit({ puts: [{ number: number++, bytes: 11_000 }] });
+  while (head() - anchor() < 350 && h.ring.hasRoomFor(11_000));
+  expect(head() - anchor()).toBeGreaterThanOrEqual(345);
+  const from = (2 + ((anchor() + 30) % geometry.blockCount)) * 4096;
+  h.disk.kill();
+  h.disk.failReads(from, 300 * 4096);
+  h.beginReopen();
+  h.settle();
+  const first = [...h.ring.index.slots()].map((slot) => h.ring.index.number[slot] ?? 0);
+  expect(first.length).toBeGreaterThan(100);
+  expect(Math.max(...first)).toBeLessThan(number - 50);
+  for (let i = 0; i < 5; i++)
+    h.ring.append({ metas: [{ key: 'new', value: Uint8Array.of(i) }] }, { nowMs: i, delayMs: 0 }, () => {});
+  h.settle();
+  h.disk.healReads();
+  for (let opening = 0; opening < 3; opening++) {
+    h.powerCut();
+    h.beginReopen();
+    h.settle();
+    const now = [...h.ring.index.slots()].map((slot) => h.ring.index.number[slot] ?? 0);
+    expect(now.sort()).toEqual(first.sort());
+    expect(h.ring.metas.get('new')).toEqual(Uint8Array.of(4));
+  }
+});

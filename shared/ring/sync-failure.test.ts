@@ -143,6 +143,46 @@ describe('after a sync failed', () => {
   });
 });
 
+describe('a frame that only the cache holds', () => {
+  /** Messages dense at the tail, and so much garbage behind them that the reserve is short. */
+  function shortReserve(h: RingHarness): void {
+    let number = 1;
+    while (h.ring.hasRoomFor(6144)) h.commit({ puts: [{ number: number++, bytes: 6000 }] });
+    for (let i = 0; h.ring.freeBlocks >= 4 * SMALLEST.frameBlocksMax; i++) {
+      h.commit({ metas: [0, 1, 2, 3, 4, 5, 6].map((k) => ({ key: `k${k}`, value: `${i % 10}${k}`.repeat(1000) })) });
+    }
+  }
+
+  test.each([1, 2, 3, 5, 9])(
+    'frees nothing: what it let go is still there when it is gone, after %i openings that failed',
+    (openings) => {
+      for (let seed = 0; seed < 6; seed++) {
+        const h = fresh(`cache only ${openings} ${seed}`);
+        shortReserve(h);
+        const before = h.fork(stream(seed, 'before'));
+        const acks = h.numbers().slice(0, 8);
+        h.disk.failNextSync('new');
+        h.append({ acks, metas: [0, 1, 2].map((k) => ({ key: `k${k}`, value: `f${k}`.repeat(1000) })) });
+        h.settle();
+        // The COPIES frame that had to go first may be the one that failed.
+        expect(h.ring.state).toBe('stopped');
+        for (let i = 0; i < openings; i++) {
+          h.disk.kill();
+          h.beginReopen();
+          h.disk.failNextSync('new');
+          h.settle();
+          expect(h.ring.state).toBe('stopped');
+        }
+        h.powerCut();
+        h.reopen();
+        h.check();
+        h.checkBodies();
+        expect(before.durable.messages.size).toBeGreaterThan(h.durable.messages.size - 1);
+      }
+    },
+  );
+});
+
 describe('a medium that lies about its flushes', () => {
   test('may lose what it called durable, but invents nothing, mixes nothing up, and opens', () => {
     let holes = 0;

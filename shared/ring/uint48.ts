@@ -1,7 +1,5 @@
 /** Six bytes, little-endian: ids, numbers and milliseconds that never wrap and that a double holds exactly. */
 
-export const UINT48_MAX = 0xffff_ffff_ffff;
-
 export function setUint48(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setUint16(offset + 4, Math.floor(value / 0x1_0000_0000), true);

@@ -70,7 +70,7 @@ describe('the calls of a node', () => {
 
   test('are those of a node in this process', async () => {
     const sent = await client.call({ verb: 'send', destination: 'bags', body: BODY, properties: PROPERTIES });
-    expect(sent).toEqual({ kind: 'sent', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:1' });
+    expect(sent).toEqual({ kind: 'sent', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:1', durability: 'sync' });
     const received = await client.call({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1000 });
     expect(received).toMatchObject({ kind: 'received', received: { lease: '1.k3v9-1' } });
     expect(await client.call({ verb: 'nack', lease: '1.k3v9-1', delayMs: 0 })).toEqual({ kind: 'done' });
@@ -81,6 +81,12 @@ describe('the calls of a node', () => {
     await client.receive('bags');
     expect(await client.call({ verb: 'deadLetter', lease: '1.k3v9-3', reason: 'r' })).toEqual({ kind: 'done' });
     expect(await client.call({ verb: 'stats' })).toMatchObject({ kind: 'stats', stats: { node: 'belt1' } });
+  });
+
+  test.each(['sync', 'volatile'] as const)('a send to a ring that is %s says so', async (durability) => {
+    api.node.durability = durability;
+    const call = { verb: 'send', destination: 'bags', body: BODY, properties: {} } as const;
+    expect(await client.call(call)).toMatchObject({ kind: 'sent', durability });
   });
 
   test('what the API does not offer is refused, not left out', async () => {

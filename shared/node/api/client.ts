@@ -8,7 +8,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { unreachable } from '../../assert.ts';
 import { concatBytes } from '../../bytes.ts';
-import type { Call, CallResult, Health, Received, Stats } from '../../core/calls.ts';
+import type { Call, CallResult, Durability, Health, Received, Stats } from '../../core/calls.ts';
 import { type ErrorCode, type ErrorDetails, RingmailError } from '../../errors.ts';
 import { parseAddress } from '../../message/address.ts';
 import type { Properties } from '../../message/message.ts';
@@ -33,6 +33,7 @@ export interface ReceiveOptions {
 }
 
 type Success = Exclude<CallResult, { kind: 'error' }>;
+type Sent = Extract<CallResult, { kind: 'sent' }>;
 
 interface Outgoing {
   readonly method: 'GET' | 'POST';
@@ -66,11 +67,7 @@ export class ApiClient implements NodeCalls {
 
   /** Resolves with the message's identity when it is on the node's disk. The body goes as it is. */
   async send(address: string, body: Uint8Array, properties: Properties = {}): Promise<string> {
-    parseAddress(address, 'self'); // its parts become a path: what is no address must not become another path
-    const path = `/v1/send/${address.split('/').map(percentEncode).join('/')}${queryOf(sendParameters(properties))}`;
-    const answer = await this.#ask({ method: 'POST', path, body, whenBroken: 'IN_DOUBT' });
-    const { identity } = fieldsOf(answer.body);
-    return typeof identity === 'string' ? identity : this.#malformed();
+    return (await this.#send(address, body, properties)).identity;
   }
 
   /** The most urgent message, leased, byte for byte; undefined when there is none within the wait. */
@@ -121,7 +118,7 @@ export class ApiClient implements NodeCalls {
     switch (call.verb) {
       case 'send':
         if (call.position !== undefined || call.dead !== undefined) throw notOffered();
-        return { kind: 'sent', identity: await this.send(call.destination, call.body, call.properties) };
+        return this.#send(call.destination, call.body, call.properties);
       case 'receive': {
         const received = await this.receive(call.queue, { ...call, ...(signal && { signal }) });
         return received === undefined ? { kind: 'empty' } : { kind: 'received', received };
@@ -147,6 +144,15 @@ export class ApiClient implements NodeCalls {
   /** Closes the connections. What is under way is rejected. */
   close(): void {
     this.#agent.destroy();
+  }
+
+  async #send(address: string, body: Uint8Array, properties: Properties): Promise<Sent> {
+    parseAddress(address, 'self'); // its parts become a path: what is no address must not become another path
+    const path = `/v1/send/${address.split('/').map(percentEncode).join('/')}${queryOf(sendParameters(properties))}`;
+    const answer = await this.#ask({ method: 'POST', path, body, whenBroken: 'IN_DOUBT' });
+    const { identity, durable } = fieldsOf(answer.body);
+    if (typeof identity !== 'string') return this.#malformed();
+    return { kind: 'sent', identity, durability: durabilityOf(durable) };
   }
 
   #lease(lease: string, what: string): Promise<Answer> {
@@ -251,6 +257,11 @@ async function readJson(response: IncomingMessage): Promise<Answer> {
   } catch {
     return { status, body: undefined }; // not JSON: whoever wants a value of it says what that means
   }
+}
+
+function durabilityOf(durable: unknown): Durability {
+  if (durable === true) return 'sync';
+  return durable === false ? 'volatile' : 'unknown';
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -90,7 +90,8 @@ async function send({ ask, node, query, names }: Serving): Promise<Reply> {
   const contentType = named ?? said;
   const typed = contentType === undefined ? properties : { ...properties, contentType };
   const result = await node.call({ verb: 'send', destination: names.join('/'), body, properties: typed });
-  return jsonReply({ identity: result.kind === 'sent' ? result.identity : '', durable: true });
+  const isDurable = result.kind === 'sent' && result.durability === 'sync';
+  return jsonReply({ identity: result.kind === 'sent' ? result.identity : '', durable: isDurable });
 }
 
 /** @throws PROPERTY_INVALID for a number that is none; ranges are the node's to judge */

@@ -1,7 +1,7 @@
 /** For tests: a node's calls over a few arrays, with every answer the same each time. Nothing here is durable. */
 
 import { unreachable } from '../../assert.ts';
-import type { Call, CallResult, Health, Received, Stats } from '../../core/calls.ts';
+import type { Call, CallResult, Durability, Health, Received, Stats } from '../../core/calls.ts';
 import { RingmailError } from '../../errors.ts';
 import { formatAddress, parseAddress } from '../../message/address.ts';
 import { identityText } from '../../message/identity.ts';
@@ -32,7 +32,9 @@ export class FakeNode implements NodeCalls {
   readonly queues = new Map<string, Held[]>();
   readonly leases = new Map<string, { readonly queue: string; readonly held: Held }>();
   waiting: Waiting[] = [];
+  durability: Durability = 'sync';
   health: Health = { status: 'green', causes: [] };
+  adapters: Stats['adapters'] = {};
   /** A call waits for this before it is done: a disk that takes its time. */
   disk: Promise<void> = Promise.resolve();
   readonly #numbers = new Map<string, number>();
@@ -85,7 +87,7 @@ export class FakeNode implements NodeCalls {
     const identity = { ...stream, number };
     const message = { ...properties, identity, epoch: { counter: 1, random: 7 }, priority, body: body.slice() };
     if (address.node === FAKE_NAME) this.#put(address.queue, { message, deliveryCount: 0 });
-    return { kind: 'sent', identity: identityText(identity) };
+    return { kind: 'sent', identity: identityText(identity), durability: this.durability };
   }
 
   #receive(call: Extract<Call, { verb: 'receive' }>, signal: AbortSignal | undefined): Success | Promise<Success> {
@@ -151,6 +153,8 @@ export class FakeNode implements NodeCalls {
         blocksWritten: 3,
         gaps: 0,
         corrupt: 0,
+        durability: this.durability,
+        ioMode: 'inline',
       },
       queues: [...this.queues].map(([name, list]) => ({
         name,
@@ -164,6 +168,7 @@ export class FakeNode implements NodeCalls {
       links: [],
       accounts: [],
       counters: { redelivered: 0 },
+      adapters: this.adapters,
     };
   }
 }

@@ -20,6 +20,12 @@ describe('send', () => {
     expect(answered.json).toEqual({ identity: 'belt1:00c0ffee00c0ffee:belt1/bags:3:1', durable: true });
   });
 
+  test.each(['volatile', 'unknown'] as const)('to a ring of %s durability is not called durable', async (durability) => {
+    api.node.durability = durability;
+    expect((await api.ask('POST', '/v1/send/bags', { body: 'x' })).json.durable).toBe(false);
+    expect((await api.ask('GET', '/v1/stats')).json.ring.durability).toBe(durability);
+  });
+
   test('answers only when the node does', async () => {
     let write = (): void => {};
     api.node.disk = new Promise((resolve) => {

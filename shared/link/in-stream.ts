@@ -1,0 +1,208 @@
+/**
+ * One stream that the other side sends: puts its items before the custody receiver in order.
+ *
+ *   item ──▶ at the cursor ─────────────▶ receiver: new, repeat ─▶ arrived; then whatever is kept and has its turn now
+ *       ├──▶ above it, room ────────────▶ kept until its turn ──▶ arrived
+ *       └──▶ above it, no room, or no room at the receiver ─────▶ dropped, as if the line had lost it
+ *
+ * A stream whose item found no room is *refused*: its credit is told as 0 until there is room for that item, so that the other side
+ * neither hammers nor gives up.
+ */
+import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
+import { afterItem, type Item } from '../custody/session.ts';
+import { hasCode } from '../errors.ts';
+import type { StreamKey } from '../message/identity.ts';
+import type { Part } from './assembly.ts';
+import { type KeptBytes, KeptItems } from './kept-items.ts';
+import { NUMBER_MAX } from './packet-layout.ts';
+
+/**
+ * What became of what a packet brought. `no-memory`: dropped, and there was no room to keep it. `too-large`: dropped, and it can never
+ * be taken. `fenced`: a newer session took over. `protocol`: no honest side sends that.
+ */
+export type Arrival = 'arrived' | 'dropped' | 'no-memory' | 'too-large' | 'fenced' | 'protocol';
+
+/** A refused stream with some credit, but less than its item seems to need, may try again after this; doubled each time in vain. */
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 60_000;
+
+export interface InStreamOptions {
+  readonly handle: number;
+  readonly key: StreamKey;
+  readonly receiver: CustodyReceiver;
+  readonly session: ReceiverSession;
+  /** Largest message this node can store, in bytes of its envelope. */
+  readonly messageBytesMax: number;
+  readonly keptBytes: KeptBytes;
+  readonly counters: InCounters;
+  /** Called when the durable cursor has moved. */
+  readonly whenMoved: (stream: InStream) => void;
+}
+
+export interface InCounters {
+  /** Items above the cursor. */
+  early: number;
+  /** Items the receiver had no room for. */
+  noRoom: number;
+  /** Early ones that were dropped. */
+  notKept: number;
+}
+
+export class InStream {
+  readonly handle: number;
+  readonly key: StreamKey;
+  /** The last item that was too large. */
+  tooLargeNumber = 0;
+  readonly #options: InStreamOptions;
+  readonly #kept: KeptItems;
+  readonly #whenDurable: () => void;
+  /** Everything below is planned or durable at the receiver. It may know more, from an earlier session. */
+  #next: number;
+  #refused: { readonly bytes: number; readonly sinceMs: number } | undefined;
+  /** It may try an item that its credit does not cover: the estimate has been wrong long enough. */
+  #tries: 'within-credit' | 'anyway' = 'within-credit';
+  #retryMs = RETRY_MS_MIN;
+
+  constructor(options: InStreamOptions) {
+    this.handle = options.handle;
+    this.key = options.key;
+    this.#options = options;
+    this.#kept = new KeptItems(options.keptBytes);
+    this.#whenDurable = () => options.whenMoved(this);
+    this.#next = this.standing.cursor;
+  }
+
+  /** Where it stands, in words that can be told: the durable cursor, and what may come beyond it. */
+  get standing(): { cursor: number; credit: number } {
+    const { cursor, credit } = this.#options.receiver.cursorOf(this.#options.session, this.key);
+    return { cursor, credit: this.#refused === undefined ? credit : 0 };
+  }
+
+  get isRefused(): boolean {
+    return this.#refused !== undefined;
+  }
+
+  get keptBytes(): number {
+    return this.#kept.bytes;
+  }
+
+  /** When a refused stream may try again although its credit seems too small. */
+  get retryAtMs(): number | undefined {
+    return this.#refused && this.#refused.sinceMs + this.#retryMs;
+  }
+
+  item(item: Item, nowMs: number): Arrival {
+    if (afterItem(item) > NUMBER_MAX) return 'protocol';
+    const bytes = bytesOf(item);
+    if (bytes > this.#options.messageBytesMax) return this.#tooLarge(item.number);
+    switch (this.#offer(item)) {
+      case 'new':
+        this.#refused = undefined;
+        this.#retryMs = RETRY_MS_MIN;
+        return this.#drain(nowMs);
+      case 'repeat':
+        return 'arrived';
+      case 'ahead':
+        return this.#keep(item);
+      case 'no-room':
+        return this.#refuse(bytes, nowMs);
+      case 'too-large':
+        return this.#tooLarge(item.number);
+      case 'stale':
+        return 'fenced';
+    }
+  }
+
+  part(number: number, part: Part, nowMs: number): Arrival {
+    if (number < this.#next) return 'arrived';
+    if (number >= NUMBER_MAX) return 'protocol';
+    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > this.#options.messageBytesMax)
+      return this.#tooLarge(number);
+    if (!this.#kept.has(number)) {
+      if (this.#refused !== undefined) return this.#dropped('dropped');
+      const isNext = number === this.#next && this.#tries === 'within-credit';
+      if (isNext && part.total !== undefined && this.standing.credit < part.total) return this.#refuse(part.total, nowMs);
+    }
+    switch (this.#kept.keepPart(number, part)) {
+      case 'kept':
+        return 'arrived';
+      case 'whole':
+        return this.#drain(nowMs);
+      case 'full':
+        return this.#dropped('no-memory');
+      case 'conflict':
+        return 'protocol';
+    }
+  }
+
+  /** Looks whether a refused stream may go on. True when it may. */
+  recovers(nowMs: number): boolean {
+    const refused = this.#refused;
+    if (refused === undefined) return false;
+    const hasWaited = nowMs >= refused.sinceMs + this.#retryMs;
+    const { credit } = this.#options.receiver.cursorOf(this.#options.session, this.key);
+    if (hasWaited) {
+      this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
+      this.#refused = { ...refused, sinceMs: nowMs };
+    }
+    if (credit < refused.bytes && !(hasWaited && credit > 0)) return false;
+    this.#tries = hasWaited ? 'anyway' : 'within-credit';
+    this.#refused = undefined;
+    this.#drain(nowMs);
+    return true;
+  }
+
+  #offer(item: Item): 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale' | 'too-large' {
+    const { receiver, session } = this.#options;
+    try {
+      const verdict = receiver.item(session, { stream: this.key, item }, this.#whenDurable);
+      if (verdict === 'new' || verdict === 'repeat') this.#next = Math.max(this.#next, afterItem(item));
+      return verdict;
+    } catch (error) {
+      if (hasCode(error, 'MESSAGE_TOO_LARGE')) return 'too-large';
+      throw error;
+    }
+  }
+
+  /** Gives the receiver what was kept and has its turn now. What it cannot take yet was told as arrived, and stays kept. */
+  #drain(nowMs: number): Arrival {
+    for (;;) {
+      this.#kept.dropBelow(this.#next);
+      const { first } = this.#kept;
+      if (first === undefined || first.number > this.#next) return 'arrived';
+      const verdict = this.#offer(first);
+      if (verdict === 'stale') return 'fenced';
+      if (verdict === 'too-large') return this.#tooLarge(first.number);
+      if (verdict === 'no-room') this.#refuse(bytesOf(first), nowMs);
+      if (verdict !== 'new' && verdict !== 'repeat') return 'arrived';
+    }
+  }
+
+  #keep(item: Item): Arrival {
+    this.#options.counters.early += 1;
+    if (this.#refused !== undefined) return this.#dropped('dropped');
+    return this.#kept.keep(item) ? 'arrived' : this.#dropped('no-memory');
+  }
+
+  #dropped(how: 'dropped' | 'no-memory'): Arrival {
+    this.#options.counters.notKept += 1;
+    return how;
+  }
+
+  #tooLarge(number: number): Arrival {
+    this.tooLargeNumber = number;
+    this.#kept.drop(number);
+    return 'too-large';
+  }
+
+  #refuse(bytes: number, nowMs: number): Arrival {
+    this.#options.counters.noRoom += 1;
+    this.#refused = { bytes, sinceMs: nowMs };
+    this.#tries = 'within-credit';
+    return 'dropped';
+  }
+}
+
+function bytesOf(item: Item): number {
+  return item.kind === 'message' ? item.envelope.length : 0;
+}

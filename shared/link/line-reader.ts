@@ -1,0 +1,78 @@
+/** What comes from the line: bytes become packets, words for people, and counts of what was neither. */
+import { Deframer, looksLikeText } from './deframer.ts';
+import type { LineProfile } from './line-profile.ts';
+import { HELLO_BYTES_MAX } from './packet-layout.ts';
+import { decodePacket, type PlainPacket, type SealedPacket } from './packets.ts';
+
+/** Fewer printable bytes than this are more likely noise than words. */
+const WORD_BYTES_MIN = 4;
+
+export type LineWord =
+  | { readonly kind: 'packet'; readonly packet: PlainPacket | SealedPacket }
+  | { readonly kind: 'text'; readonly text: Uint8Array }
+  /** A frame that is no packet: noise, or sealed for a session that is over or was never ours. */
+  | { readonly kind: 'unreadable' };
+
+export class LineReader {
+  readonly counters = {
+    packetsReceived: 0,
+    bytesReceived: 0,
+    runsCorrupt: 0,
+    runsMalformed: 0,
+    runsTooLong: 0,
+    bytesDiscarded: 0,
+    consoleRuns: 0,
+    formerSession: 0,
+    unknown: 0,
+  };
+  /** The session whose seal is good, and the one before it, whose late packets are told apart from noise. */
+  sid: number | undefined;
+  formerSid: number | undefined;
+  readonly #deframer: Deframer;
+
+  constructor(profile: LineProfile) {
+    this.#deframer = new Deframer(Math.max(HELLO_BYTES_MAX, profile.packetBytesTaken));
+  }
+
+  /** Never throws on any bytes. `sid` may change between two words. */
+  *read(chunk: Uint8Array): Generator<LineWord> {
+    this.counters.bytesReceived += chunk.length;
+    for (const event of this.#deframer.push(chunk)) {
+      const word =
+        event.kind === 'frame'
+          ? this.#frame(event.bytes)
+          : event.kind === 'console'
+            ? this.#text(event.text)
+            : this.#discarded(event.bytes, event.reason);
+      if (word !== undefined) yield word;
+    }
+  }
+
+  #frame(frame: Uint8Array): LineWord | undefined {
+    const packet = decodePacket(frame, this.sid);
+    if (packet === undefined) return looksLikeText(frame) ? this.#text(frame) : this.#unreadable(frame);
+    this.counters.packetsReceived += 1;
+    if (packet.kind !== 'unknown') return { kind: 'packet', packet };
+    this.counters.unknown += 1;
+    return undefined;
+  }
+
+  #text(text: Uint8Array): LineWord | undefined {
+    this.counters.consoleRuns += 1;
+    return text.length < WORD_BYTES_MIN ? undefined : { kind: 'text', text };
+  }
+
+  #unreadable(frame: Uint8Array): LineWord {
+    const isLate = this.formerSid !== undefined && decodePacket(frame, this.formerSid) !== undefined;
+    if (isLate) this.counters.formerSession += 1;
+    else this.counters.runsCorrupt += 1;
+    return { kind: 'unreadable' };
+  }
+
+  #discarded(bytes: number, reason: 'malformed' | 'too-long'): undefined {
+    this.counters.bytesDiscarded += bytes;
+    if (reason === 'too-long') this.counters.runsTooLong += 1;
+    else this.counters.runsMalformed += 1;
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+/** What the TLVs of a NOTE do, one after the other. Those that have no place in a NOTE, or none on this side, are ignored and counted. */
+import type { Item } from '../custody/session.ts';
+import type { Peer } from './agreed.ts';
+import type { Arrival } from './in-stream.ts';
+import type { Inbound } from './inbound.ts';
+import type { Outbound } from './outbound.ts';
+import type { StreamCursor } from './packet-fields.ts';
+import { TLV_CRITICAL_MAX, TLV_CRITICAL_MIN, TLV_TYPE } from './packet-layout.ts';
+import { streamKeyOf } from './stream-key.ts';
+import type { Tlv } from './tlv.ts';
+
+export interface NoteReaderOptions {
+  readonly peer: Peer;
+  readonly inbound: Inbound | undefined;
+  readonly outbound: Outbound | undefined;
+  readonly onCursor: (record: StreamCursor, nowMs: number) => void;
+  readonly log: (level: 'info' | 'warn', text: string) => void;
+}
+
+export class NoteReader {
+  ignoredCount = 0;
+  readonly #options: NoteReaderOptions;
+
+  constructor(options: NoteReaderOptions) {
+    this.#options = options;
+  }
+
+  /** A NOTE arrives when everything in it does. */
+  read(tlvs: readonly Tlv[], nowMs: number): Arrival {
+    let worst: Arrival = 'arrived';
+    for (const tlv of tlvs) {
+      const arrival = this.#tlv(tlv, nowMs);
+      if (arrival === 'fenced' || arrival === 'protocol') return arrival;
+      if (arrival !== 'arrived') worst = arrival;
+    }
+    return worst;
+  }
+
+  #tlv(tlv: Tlv, nowMs: number): Arrival {
+    const { inbound, outbound, peer, onCursor } = this.#options;
+    switch (tlv.kind) {
+      case 'stream':
+        if (inbound === undefined) return this.#ignored();
+        return inbound.open(tlv.handle, streamKeyOf(tlv, peer)) === 'opened' ? 'arrived' : 'protocol';
+      case 'gap':
+        return this.#gap(tlv.handle, { kind: 'gap', number: tlv.from, to: tlv.to, class: tlv.class, node: tlv.node }, nowMs);
+      case 'elsewhere':
+        return this.#gap(tlv.handle, { kind: 'elsewhere', number: tlv.from, to: tlv.to }, nowMs);
+      case 'cursor':
+        if (outbound === undefined) return this.#ignored();
+        onCursor(tlv, nowMs);
+        return 'arrived';
+      case 'reject':
+        return this.#reject(tlv);
+      case 'stat':
+      case 'down-offer':
+      case 'down-answer':
+      case 'unknown':
+        return this.#ignored();
+    }
+  }
+
+  #gap(handle: number, item: Item, nowMs: number): Arrival {
+    const { inbound } = this.#options;
+    return inbound === undefined ? this.#ignored() : inbound.gap(handle, item, nowMs);
+  }
+
+  #reject({ handle, number, reason }: Tlv & { kind: 'reject' }): Arrival {
+    const { outbound, log } = this.#options;
+    const stream = outbound?.rejected(handle);
+    if (stream === undefined) return this.#ignored();
+    log('warn', `${stream.key.destination}: number ${number} is refused for good (class ${reason}); its stream stands still`);
+    return 'arrived';
+  }
+
+  #ignored(): Arrival {
+    this.ignoredCount += 1;
+    return 'arrived';
+  }
+}
+
+/** Passing it over would lose something: a type of later that says so, or an account of a class of later. */
+export function isCritical(tlv: Tlv): boolean {
+  if (tlv.kind !== 'unknown') return false;
+  return tlv.type === TLV_TYPE.gap || (tlv.type >= TLV_CRITICAL_MIN && tlv.type <= TLV_CRITICAL_MAX);
+}

@@ -1,0 +1,160 @@
+/**
+ * Writes the log of an open ring: frames at the head, and the anchor that says where the next recovery starts. Knows everything that
+ * a frame's header says, and nothing of what is in the frame.
+ */
+import { invariant } from '../assert.ts';
+import { RingmailError } from '../errors.ts';
+import type { FileIo } from './file-io.ts';
+import { type FileSteps, fenceAfter, readFence, superblockWrites, writeBlocks } from './file-steps.ts';
+import type { FrameContent } from './frame-content.ts';
+import { encodeFrame, type FrameKind, type FrameSeal, frameContentBytes } from './frame-layout.ts';
+import type { RingGeometry } from './geometry.ts';
+import type { LiveSet } from './live-set.ts';
+import type { Recovered } from './recovery.ts';
+import { COUNTER_MAX, decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from './superblock-layout.ts';
+
+/** Superblocks that one opening may write before it must be opened anew to be counted again. */
+const GENERATIONS_PER_OPENING = 0x100_0000;
+
+export class LogWriter {
+  readonly live: LiveSet;
+  readonly seal: FrameSeal;
+  readonly epoch: { readonly counter: number; readonly random: number };
+  framesWritten = 0;
+  blocksWritten = 0;
+  lastFrame: { lsn: number; crc: number };
+  /** Below this nothing is needed by the last proven frame (I1). */
+  durableTailLsn: number;
+  readonly #io: FileIo;
+  readonly #frameBuffer: Uint8Array;
+  #superblock: Superblock;
+  #seq: number;
+  #nextId: number;
+  #queueTimeMs: number;
+  #clockOffsetMs: number | undefined;
+
+  /** @throws RING_WORN_OUT */
+  constructor(found: Recovered, live: LiveSet, shell: { io: FileIo; path: string; epochRandom: number }) {
+    const { superblock, last } = found;
+    const epoch = Math.max(superblock.epoch, last?.epoch ?? 0) + 1;
+    const counter = Math.max(epoch, superblock.generation + GENERATIONS_PER_OPENING);
+    if (counter > COUNTER_MAX) throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter, counterMax: COUNTER_MAX });
+    const { geometry } = superblock;
+    this.live = live;
+    this.seal = found.seal;
+    this.epoch = { counter: epoch, random: shell.epochRandom };
+    this.lastFrame = { lsn: last?.lsn ?? 0, crc: last?.crc ?? 0 };
+    this.durableTailLsn = Math.min(found.durableTailLsn, live.log.tailLsn);
+    this.#io = shell.io;
+    this.#frameBuffer = new Uint8Array(geometry.frameBlocksMax * geometry.blockBytes);
+    this.#superblock = superblock;
+    this.#seq = found.nextSeq;
+    this.#nextId = Math.max(superblock.nextId, last?.nextId ?? 1);
+    this.#queueTimeMs = Math.max(superblock.queueTimeMs, last?.queueTimeMs ?? 0);
+  }
+
+  get geometry(): RingGeometry {
+    return this.#superblock.geometry;
+  }
+
+  get freeBlocks(): number {
+    return this.geometry.blockCount - (this.live.log.headLsn - this.durableTailLsn);
+  }
+
+  /** Messages ever given an id in this ring. */
+  get idsGiven(): number {
+    return this.#nextId - 1;
+  }
+
+  nextId(): number {
+    return this.#nextId++;
+  }
+
+  checksum(bytes: Uint8Array): number {
+    return this.seal.checksum(bytes, this.seal.seed);
+  }
+
+  /** Queue time: monotonic milliseconds, continued across openings. */
+  queueTime(nowMs: number): number {
+    this.#clockOffsetMs ??= this.#queueTimeMs - nowMs;
+    this.#queueTimeMs = Math.max(this.#queueTimeMs, Math.floor(nowMs + this.#clockOffsetMs));
+    return this.#queueTimeMs;
+  }
+
+  get queueTimeMs(): number {
+    return this.#queueTimeMs;
+  }
+
+  /** From here on every write fails that another opener's superblock stands in the way of. @throws RING_LOCKED when one does already */
+  *raiseFence(path: string): FileSteps<void> {
+    const known = this.#superblock;
+    const fence = yield* readFence(known.geometry);
+    for (const offset of [0, known.geometry.blockBytes]) {
+      const bytes = yield { kind: 'read', offset, bytes: SUPERBLOCK_BYTES };
+      const newer = bytes && decodeSuperblock(bytes);
+      if (newer && newer.generation > known.generation) {
+        throw new RingmailError('RING_LOCKED', { path, owner: 'another process, which opened it just now' });
+      }
+    }
+    this.#io.fence = fence;
+  }
+
+  /** Encodes and writes a frame. Liveness is planned at once; the tail in its header is the one after it. */
+  *writeFrame(kind: FrameKind, content: FrameContent, relogged = 0): FileSteps<void> {
+    const { geometry } = this;
+    const { log } = this.live;
+    const lsn = log.headLsn;
+    content.placeBodies();
+    const { entries, bodies } = content;
+    log.extend(Math.ceil(frameContentBytes(entries) / geometry.blockBytes));
+    this.live.plan(entries, lsn);
+    log.advance();
+    invariant(log.headLsn - geometry.blockCount <= this.durableTailLsn, 'I1: a needed block would be overwritten');
+    const header = {
+      kind,
+      epoch: this.epoch.counter,
+      lsn,
+      seq: this.#seq,
+      prevCrc: this.lastFrame.crc,
+      tailLsn: Math.min(log.tailLsn, lsn),
+      nextId: this.#nextId,
+      relogged,
+      queueTimeMs: this.#queueTimeMs,
+    };
+    const { blocks, crc } = encodeFrame(header, { entries, bodies, into: this.#frameBuffer }, this.seal);
+    yield* writeBlocks(geometry, lsn, this.#frameBuffer.subarray(0, blocks * geometry.blockBytes));
+    this.#seq += 1;
+    this.lastFrame = { lsn, crc };
+    this.durableTailLsn = header.tailLsn;
+    this.framesWritten += 1;
+    this.blocksWritten += blocks;
+  }
+
+  /** The anchor may lag: it only bounds how far recovery walks. It never points at a frame about to be overwritten. */
+  get anchorIsFar(): boolean {
+    const { log } = this.live;
+    const lag = log.headLsn - this.#superblock.anchorLsn;
+    return lag > Math.min(this.geometry.blockCount / 4, Math.max(256, (log.headLsn - log.tailLsn) / 2));
+  }
+
+  /** Makes the last frame, which is durable, the place where the next recovery starts. */
+  *writeAnchor(flags: number): FileSteps<void> {
+    const old = this.#superblock;
+    const next: Superblock = {
+      ...old,
+      generation: old.generation + 1,
+      epoch: this.epoch.counter,
+      flags,
+      anchorLsn: this.lastFrame.lsn,
+      anchorSeq: this.#seq - 1,
+      anchorCrc: this.lastFrame.crc,
+      nextId: this.#nextId,
+      queueTimeMs: this.#queueTimeMs,
+    };
+    for (const write of superblockWrites(next)) {
+      yield write;
+      this.#io.fence = fenceAfter(this.#io.fence, write);
+    }
+    this.#superblock = next;
+  }
+}

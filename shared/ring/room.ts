@@ -1,0 +1,98 @@
+/**
+ * Who is let in: what is stored and what is planned must stay within the live cap (I9), with a share of it kept for META, so that
+ * counters and cursors are never refused for messages' sake.
+ */
+import { RingmailError } from '../errors.ts';
+import { type Batch, type Pending, putBytes } from './batch.ts';
+import { metaBytes, PUT_BYTES } from './entry-layout.ts';
+import type { LiveSet } from './live-set.ts';
+import { NO_SLOT } from './message-index.ts';
+
+/** An eighth of what may live is kept from messages: up to it META is never refused for messages' sake. */
+const META_SHARE = 8;
+/** A batch that replaces messages may overdraw what may live by a quarter of it: cleaning still gains, only later. */
+const OVERDRAFT_SHARE = 4;
+
+/** What a batch adds to what lives in the ring, at most. */
+export interface Growth {
+  readonly messages: number;
+  readonly meta: number;
+}
+
+export class Room {
+  readonly bytesMax: number;
+  readonly #live: LiveSet;
+  #plannedPutBytes = 0;
+  #plannedMetaBytes = 0;
+
+  constructor(bytesMax: number, live: LiveSet) {
+    this.bytesMax = bytesMax;
+    this.#live = live;
+  }
+
+  /** Live bytes: what is stored, and what is planned to be. */
+  get bytesUsed(): number {
+    return this.#live.bytes + this.#plannedPutBytes + this.#plannedMetaBytes;
+  }
+
+  /** `bytesUsed` at which new messages are refused: the rest is kept for META. */
+  get messageBytesMax(): number {
+    const reserve = Math.floor(this.bytesMax / META_SHARE) - this.#live.metas.bytes - this.#plannedMetaBytes;
+    return this.bytesMax - Math.max(0, reserve);
+  }
+
+  /** Plans for a batch. @throws QUEUE_FULL (queue ''), BUSY; then nothing is planned. */
+  admit(batch: Batch, pending: { readonly bytes: number; readonly bytesMax: number }): Growth {
+    const grows = { messages: putBytes(batch), meta: this.#metaGrowth(batch) };
+    if (grows.messages + grows.meta > 0) this.#check(batch, grows, pending);
+    this.#plannedPutBytes += grows.messages;
+    this.#plannedMetaBytes += grows.meta;
+    return grows;
+  }
+
+  /** META of a batch that is being written counts as stored from now on. */
+  metaTaken(pending: Pending): void {
+    this.#plannedMetaBytes -= pending.metaGrowth;
+  }
+
+  /** Messages of a batch are stored. */
+  putsSettled(batch: Batch): void {
+    this.#plannedPutBytes -= putBytes(batch);
+  }
+
+  #check(batch: Batch, grows: Growth, pending: { readonly bytes: number; readonly bytesMax: number }): void {
+    const replaces = batch.acks?.some((ack) => ack.reason === 'replaced') ?? false;
+    const overdraft = replaces ? Math.floor(this.bytesMax / OVERDRAFT_SHARE) : 0;
+    const bytesLimit = (grows.messages === 0 ? this.bytesMax : this.messageBytesMax) + overdraft;
+    const bytesNeeded = grows.messages + grows.meta;
+    const { bytesUsed } = this;
+    const isFull = bytesUsed + bytesNeeded > bytesLimit;
+    if (isFull && (grows.messages > 0 || grows.meta > this.#freedBy(batch))) {
+      throw new RingmailError('QUEUE_FULL', { queue: '', bytesLimit, bytesUsed, bytesNeeded });
+    }
+    if (grows.messages > 0 && !replaces && pending.bytes > pending.bytesMax) {
+      throw new RingmailError('BUSY', { pending: pending.bytes, pendingMax: pending.bytesMax });
+    }
+  }
+
+  /** Bytes of META that a batch adds at most: what it overwrites or deletes is not counted twice, what others plan is. */
+  #metaGrowth(batch: Batch): number {
+    let bytes = 0;
+    for (const { key, value } of batch.metas ?? []) {
+      if (value === undefined) continue;
+      const old = this.#live.metas.get(key);
+      bytes += Math.max(0, metaBytes(key, value) - (old === undefined ? 0 : metaBytes(key, old)));
+    }
+    return bytes;
+  }
+
+  #freedBy(batch: Batch): number {
+    const { index } = this.#live;
+    let bytes = 0;
+    for (const { id } of batch.acks ?? []) {
+      const slot = index.find(id);
+      if (slot !== NO_SLOT) bytes += PUT_BYTES + (index.bodyBytes[slot] ?? 0);
+    }
+    return bytes;
+  }
+}
