@@ -39,8 +39,16 @@ export interface SimWrite {
   reason: string;
 }
 
-/** What reads see after a sync failed: the new bytes (ext4, XFS), or what is on the platter (btrfs). */
+/** What reads see after a sync failed: the new bytes (ext4, XFS), or those from before the write (btrfs); the platter may differ from both. */
 export type CacheAfterFailure = 'new' | 'old';
+
+interface Pending {
+  readonly write: SimWrite;
+  readonly file: SimFile;
+  readonly whenOver: () => void;
+  /** What the cache showed. */
+  readonly before: Uint8Array;
+}
 
 export class SimDisk {
   readonly bytes: number;
@@ -53,7 +61,7 @@ export class SimDisk {
   #random: Prng;
   #platter: Uint8Array;
   #cache: Uint8Array;
-  #pending: { write: SimWrite; file: SimFile; whenOver: () => void }[] = [];
+  #pending: Pending[] = [];
   #unflushed: { offset: number; bytes: Uint8Array }[] = [];
   #flushes: 'honest' | 'lying' = 'honest';
   #nextFailure: CacheAfterFailure | undefined;
@@ -167,7 +175,7 @@ export class SimDisk {
     copy.#flushes = this.#flushes;
     copy.#unreadable = [...this.#unreadable];
     const file = copy.open();
-    copy.#pending = this.#pending.map(({ write }) => ({ write: { ...write }, file, whenOver: () => {} }));
+    copy.#pending = this.#pending.map(({ write, before }) => ({ write: { ...write }, file, whenOver: () => {}, before }));
     return copy;
   }
 
@@ -186,8 +194,9 @@ export class SimDisk {
     this.counters.writes += 1;
     this.counters.bytesWritten += write.bytes.length;
     this.onWrite?.(write);
+    const before = this.#cache.slice(write.offset, write.offset + write.bytes.length);
     this.#cache.set(write.bytes, write.offset);
-    const next = { write, file, whenOver };
+    const next = { write, file, whenOver, before };
     if (this.completion === 'at-once') return this.#complete(next);
     this.#pending.push(next);
     this.onPending?.();
@@ -200,15 +209,12 @@ export class SimDisk {
     return holds;
   }
 
-  #complete({ write, file, whenOver }: { write: SimWrite; file: SimFile; whenOver: () => void }): void {
+  #complete({ write, file, whenOver, before }: Pending): void {
     const failure = this.#nextFailure;
     this.#nextFailure = undefined;
     if (failure !== undefined) {
       this.#scatter(write.offset, write.bytes, () => this.#random.pick(['old', 'new']));
-      if (failure === 'old') {
-        const end = write.offset + write.bytes.length;
-        this.#cache.set(this.#platter.subarray(write.offset, end), write.offset);
-      }
+      if (failure === 'old') this.#cache.set(before, write.offset);
       file.fail('EIO: sync');
       write.state = 'failed';
       write.reason = 'EIO: sync';

@@ -3,10 +3,9 @@
  * with what its platter kept.
  */
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
-import type { LinkRole } from '../shared/core/node-io.ts';
 import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
-import type { NodeConfig } from '../shared/core/node-io.ts';
+import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
 import type { Broker, Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';

@@ -123,7 +123,10 @@ export function lineContract(name: string, make: MakeLine, missing?: string): vo
       made.push(ends);
       let inside = 'nothing';
       const calls: string[] = [];
-      const note = (): void => void calls.push(inside);
+      const noted = (act: () => void): void => {
+        calls.push(inside);
+        act();
+      };
       const during = (what: string, act: () => void): void => {
         inside = what;
         act();
@@ -134,9 +137,9 @@ export function lineContract(name: string, make: MakeLine, missing?: string): vo
       ends.peer.write(Uint8Array.of(1));
       during('listen', () => {
         ends.line.listen({
-          onBytes: (bytes) => (note(), heard.onBytes(bytes)),
-          onClosed: (reason) => (note(), heard.onClosed(reason)),
-          onDrained: () => (note(), heard.onDrained()),
+          onBytes: (bytes) => noted(() => heard.onBytes(bytes)),
+          onClosed: (reason) => noted(() => heard.onClosed(reason)),
+          onDrained: () => noted(() => heard.onDrained()),
         });
       });
       ends.peer.listen(peerHeard);

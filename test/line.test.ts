@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { linePair } from '../hardware-sim/line-pair.ts';
+import { Clock } from '../hardware-sim/link-world.ts';
 import { ptysAvailable } from '../hardware-sim/pty.ts';
 import { PtyPort } from '../hardware-sim/pty-cable.ts';
 import { stream } from '../hardware-sim/random.ts';
@@ -12,7 +13,6 @@ import { openSerialLine } from '../shared/node/serial-line.ts';
 import { CLOSE_MS_MAX, connectLine, listenLines, type SocketTarget } from '../shared/node/socket-line.ts';
 import type { Line } from '../shared/ports.ts';
 import { type LineEnds, lineContract } from './line.contract.ts';
-import { Clock } from './link-world.ts';
 
 const REST_MS = 60;
 

@@ -66,13 +66,13 @@ export class Dialler {
 
   /** A new attempt, now. Whatever session there was is over, on this line and on any other. */
   start(nowMs: number): void {
-    const { sender, profile, store } = this.#options;
+    const { sender, profile, store, log } = this.#options;
     if (sender.state === 'forked') {
       this.#state = { at: 'forked' };
       return;
     }
     const offer = sender.offer();
-    const outbound = new Outbound(store, sender);
+    const outbound = new Outbound(store, sender, log);
     const tlvs = outbound.hello(HELLO_BYTES_MAX - HELLO_FIXED_BYTES, nowMs);
     const hello = helloOf(offer, limitsOf(profile), tlvs);
     this.#state = { at: 'calling', hello, outbound, sentAtMs: nowMs, repeatAtMs: nowMs, waitMs: HELLO_MS_MIN };

@@ -48,7 +48,6 @@ export interface ExchangeOptions {
   readonly nowMs: number;
   /** Puts a packet on the line. Returns what it takes there, and when its last bit leaves. */
   readonly write: (packet: SealedPacket) => { bytes: number; sentAtMs: number };
-  readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
 type Content = SentContent | { readonly kind: 'rejects'; readonly tlvs: readonly Tlv[] } | { readonly kind: 'ping' };
@@ -67,13 +66,13 @@ export class Exchange {
   #rejects: Tlv[] = [];
 
   constructor(options: ExchangeOptions) {
-    const { profile, peer, inbound, outbound, log } = options;
+    const { profile, peer, inbound, outbound } = options;
     this.#options = options;
     this.#outstanding = new Outstanding(peer.limits.window);
     this.#arrivals = new Arrivals(profile);
     this.#roundTrip = new RoundTrip(profile, peer.limits.ackDelayMs);
     this.#liveness = new Liveness({ ...options, awake: peer.awake });
-    this.#notes = new NoteReader({ peer, inbound, outbound, log, onCursor: (record, nowMs) => this.#record(record, nowMs) });
+    this.#notes = new NoteReader({ peer, inbound, outbound, onCursor: (record, nowMs) => this.#record(record, nowMs) });
   }
 
   /** When the other side will have been silent for too long; undefined: its silence says nothing. */

@@ -293,7 +293,6 @@ export class LinkSession {
       progressMs: this.#progressMs,
       nowMs,
       write: (packet) => this.#writer.write(packet, { sid, nowMs: this.#nowMs }),
-      log: this.#log,
     });
     this.#current = { sid, exchange, unconfirmed: inbound?.session };
     this.#reader.sid = sid;

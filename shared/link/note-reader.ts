@@ -14,7 +14,6 @@ export interface NoteReaderOptions {
   readonly inbound: Inbound | undefined;
   readonly outbound: Outbound | undefined;
   readonly onCursor: (record: StreamCursor, nowMs: number) => void;
-  readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
 export class NoteReader {
@@ -51,7 +50,7 @@ export class NoteReader {
         onCursor(tlv, nowMs);
         return 'arrived';
       case 'reject':
-        return this.#reject(tlv);
+        return outbound?.rejected(tlv.handle, tlv.number, tlv.reason) === true ? 'arrived' : this.#ignored();
       case 'stat':
       case 'down-offer':
       case 'down-answer':
@@ -63,14 +62,6 @@ export class NoteReader {
   #gap(handle: number, item: Item, nowMs: number): Arrival {
     const { inbound } = this.#options;
     return inbound === undefined ? this.#ignored() : inbound.gap(handle, item, nowMs);
-  }
-
-  #reject({ handle, number, reason }: Tlv & { kind: 'reject' }): Arrival {
-    const { outbound, log } = this.#options;
-    const stream = outbound?.rejected(handle);
-    if (stream === undefined) return this.#ignored();
-    log('warn', `${stream.key.destination}: number ${number} is refused for good (class ${reason}); its stream stands still`);
-    return 'arrived';
   }
 
   #ignored(): Arrival {

@@ -16,6 +16,8 @@ import { type Hurry, type Made, PacketMaker, type SendLimits, type SentContent }
 import { Scheduler } from './scheduler.ts';
 import { type Tlv, tlvBytes } from './tlv.ts';
 
+type Log = (level: 'info' | 'warn', text: string) => void;
+
 /** A STREAM that arrived and was not answered by a cursor is said again. */
 export const REDECLARE_MS = 1_000;
 /** Streams without anything to send are declared in a HELLO as long as handles are short. */
@@ -29,6 +31,7 @@ export class Outbound {
   rejectedCount = 0;
   readonly #store: NodeStore;
   readonly #sender: CustodySender;
+  readonly #log: Log;
   /** By handle in the ring, and by handle on the line. */
   readonly #streams = new Map<number, LinkStream>();
   readonly #byHandle = new Map<number, LinkStream>();
@@ -44,9 +47,10 @@ export class Outbound {
   #isGathered = false;
   #framesSeen = -1;
 
-  constructor(store: NodeStore, sender: CustodySender) {
+  constructor(store: NodeStore, sender: CustodySender, log: Log) {
     this.#store = store;
     this.#sender = sender;
+    this.#log = log;
   }
 
   /** Something is handed over and not known to be durable. */
@@ -106,7 +110,9 @@ export class Outbound {
 
   /** The session may be used: the streams that were answered are open. */
   begin(limits: SendLimits, answered: readonly StreamCursor[]): void {
-    this.#maker = new PacketMaker(this.#store, this.#sender, limits);
+    const onTooLarge = (stream: LinkStream, number: number) =>
+      this.#hold(stream, `number ${number} is too large for the other side`);
+    this.#maker = new PacketMaker({ store: this.#store, sender: this.#sender, limits, onTooLarge });
     this.#packetBytesMax = limits.packetBytesMax;
     for (const { handle } of answered) {
       const stream = this.#byHandle.get(handle);
@@ -174,19 +180,12 @@ export class Outbound {
     return sending.cursor > before ? 'moved' : 'same';
   }
 
-  /** The receiver can never take what is next in a stream. Returns the stream when that is news. */
-  rejected(handle: number): LinkStream | undefined {
+  /** The receiver can never take `number`: its stream stands still in this session. False when that is no news. */
+  rejected(handle: number, number: number, reason: number): boolean {
     const stream = this.#byHandle.get(handle);
-    if (stream === undefined || stream.state.at === 'held') return undefined;
-    this.rejectedCount += 1;
-    this.#declared.delete(stream);
-    this.#unfinished.delete(stream);
-    stream.state = { at: 'held' };
-    stream.parting = undefined;
-    stream.lost = [];
-    this.#maker?.heard(stream, this.#sender.stream(stream.out));
-    this.#isGathered = false;
-    return stream;
+    if (stream === undefined || stream.state.at === 'held') return false;
+    this.#hold(stream, `number ${number} is refused for good (class ${reason})`);
+    return true;
   }
 
   #enter(out: OutStream): LinkStream {
@@ -219,6 +218,18 @@ export class Outbound {
     this.#declared.delete(stream);
     if (stream.state.at !== 'held') stream.state = { at: 'open' };
     this.#isGathered = false;
+  }
+
+  #hold(stream: LinkStream, why: string): void {
+    this.rejectedCount += 1;
+    this.#declared.delete(stream);
+    this.#unfinished.delete(stream);
+    stream.state = { at: 'held' };
+    stream.parting = undefined;
+    stream.lost = [];
+    this.#maker?.heard(stream, this.#sender.stream(stream.out));
+    this.#isGathered = false;
+    this.#log('warn', `${stream.key.destination} stands still: ${why}`);
   }
 
   #lose(stream: LinkStream, lost: Lost, last: number): void {

@@ -42,6 +42,15 @@ export interface SendLimits {
   readonly features: number;
 }
 
+export interface PacketMakerOptions {
+  readonly store: NodeStore;
+  readonly sender: CustodySender;
+  readonly limits: SendLimits;
+  /** A message fits no packet that the other side takes, and it takes no parts. */
+  readonly onTooLarge: (stream: LinkStream, number: number) => void;
+}
+
+/** `yes`: nothing is under way. */
 export type Hurry = 'yes' | 'no';
 
 /** A number is meant within this of the cursor the other side told last. */
@@ -59,14 +68,16 @@ export class PacketMaker {
   readonly #readAhead: ReadAhead;
   readonly #sender: CustodySender;
   readonly #limits: SendLimits;
+  readonly #onTooLarge: (stream: LinkStream, number: number) => void;
   readonly #parting = new Set<LinkStream>();
   /** Taken from the sender and not sent: it did not fit the packet. At most one, so that memory is bounded. */
   #spare: { stream: LinkStream; item: Item } | undefined;
 
-  constructor(store: NodeStore, sender: CustodySender, limits: SendLimits) {
-    this.#readAhead = new ReadAhead(store.ring);
-    this.#sender = sender;
-    this.#limits = limits;
+  constructor(options: PacketMakerOptions) {
+    this.#readAhead = new ReadAhead(options.store.ring);
+    this.#sender = options.sender;
+    this.#limits = options.limits;
+    this.#onTooLarge = options.onTooLarge;
   }
 
   /** A body was not there when it was asked for, and may be now. */
@@ -139,7 +150,7 @@ export class PacketMaker {
     const { envelope, number } = message;
     if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
       if (envelope.length > this.#limits.packetBytesMax - headBytes(stream)) {
-        stream.state = { at: 'held' };
+        this.#onTooLarge(stream, number);
         return this.#putBack(stream, message);
       }
       stream.sent(number, envelope.length);

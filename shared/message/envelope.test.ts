@@ -41,9 +41,7 @@ describe('envelope', () => {
   });
 
   test('bytes by hand: [1, immutable, crc, hop] with integer keys', () => {
-    const immutable = Uint8Array.from(
-      Buffer.from('a8006164014801020304050607080263632f7103030405050106020743010203', 'hex'),
-    );
+    const immutable = Uint8Array.from(Buffer.from('a8006164014801020304050607080263632f7103030405050106020743010203', 'hex'));
     const head = Buffer.from(`840158${immutable.length.toString(16)}`, 'hex');
     const crc = Buffer.alloc(5);
     crc[0] = 0x1a;

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { recover } from '../ring/recovery.ts';
+import { type BodyResult, Ring } from '../ring/ring.ts';
 import { createRing } from './create-ring.ts';
 import { type LockMethod, lockFile } from './lock.ts';
 import { NodeRingFile, openRingFile } from './ring-file.ts';
@@ -147,6 +148,80 @@ describe('opening', () => {
     const file = await open();
     expect(file.ioMode).toBe('async');
     expect(['sync', 'volatile']).toContain(file.durability);
+    await file.close();
+  });
+});
+
+describe('a ring on a real file', () => {
+  /** Answers a ring until it rests. */
+  async function play(ring: Ring, file: NodeRingFile): Promise<void> {
+    for (let outputs = ring.takeOutputs(); ; outputs = ring.takeOutputs()) {
+      for (const output of outputs) {
+        const { id, offset } = output;
+        if (output.kind === 'read') {
+          const bytes = new Uint8Array(output.length);
+          file.read(offset, bytes);
+          ring.input({ kind: 'readDone', id, bytes });
+        } else {
+          await file.writeDurable(offset, output.bytes, output.fence);
+          ring.input({ kind: 'flushed', id });
+        }
+      }
+      if (outputs.length === 0 && ring.wakeAtMs === undefined) return;
+      ring.pump(0);
+    }
+  }
+
+  async function openRing(epochRandom: number): Promise<{ ring: Ring; file: NodeRingFile }> {
+    const file = await open();
+    const options = { path, size: file.size, checksum: crc32, epochRandom, commitDelayMs: 0, cacheBytesMax: 0 };
+    const ring = new Ring({ ...options, pendingBytesMax: 1e6 });
+    await play(ring, file);
+    expect(ring.state).toBe('serving');
+    return { ring, file };
+  }
+
+  test('keeps its messages and META over several laps and openings', async () => {
+    await create();
+    const when = { nowMs: 0, delayMs: 0 };
+    const fields = {
+      queue: 1,
+      priority: 3,
+      stream: 1,
+      epochCounter: 1,
+      epochRandom: 1,
+      deliveryCount: 0,
+      expiresAtMs: 0,
+      notBeforeMs: 0,
+    };
+    let number = 0;
+    for (let opening = 1; opening <= 3; opening++) {
+      const { ring, file } = await openRing(opening);
+      expect([ring.epoch.counter, ring.index.count, ring.metas.get('count')?.[0] ?? 0]).toEqual([
+        opening,
+        number === 0 ? 0 : 5,
+        number % 256,
+      ]);
+      for (let i = 0; i < 60; i++) {
+        number += 1;
+        const body = new Uint8Array(10_000).fill(number);
+        const stored = [...ring.index.slots()].map((slot) => ring.index.id[slot] ?? 0).sort((a, b) => a - b);
+        const acks = stored.slice(0, Math.max(0, stored.length - 4)).map((id) => ({ id, reason: 'acknowledged' as const }));
+        const batch = { puts: [{ ...fields, number, body }], acks, metas: [{ key: 'count', value: Uint8Array.of(number) }] };
+        ring.append(batch, when, (outcome) => expect(outcome).toBe('durable'));
+        await play(ring, file);
+      }
+      ring.close(() => {});
+      await play(ring, file);
+      await file.close();
+    }
+    const { ring, file } = await openRing(9);
+    for (const slot of ring.index.slots()) {
+      const bodies: BodyResult[] = [];
+      ring.fetchBody(ring.index.id[slot] ?? 0, (result) => bodies.push(result));
+      await play(ring, file);
+      expect(bodies).toEqual([{ kind: 'body', body: new Uint8Array(10_000).fill(ring.index.number[slot] ?? 0) }]);
+    }
     await file.close();
   });
 });

@@ -213,6 +213,16 @@ describe('sessions', () => {
     expect(puppet.told()?.cursor).toBe(3);
   });
 
+  test('a publish of the session before is not taken', () => {
+    const { nonce } = puppet;
+    puppet.sync();
+    run();
+    puppet.publish(puppet.messages(1, 2), { nonce });
+    run();
+    expect(storedNumbers()).toEqual([]);
+    expect(count('relayStale')).toBe(1);
+  });
+
   test('words of a session that is over cause one hello, which carries its nonce', () => {
     const { nonce } = puppet;
     central.kill();

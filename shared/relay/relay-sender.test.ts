@@ -318,7 +318,7 @@ describe('batches and window', () => {
     expect(bytesOut()).toBeGreaterThan(before + 200_000);
   });
 
-  test('the urgent first; among equals whoever waited longer', () => {
+  test('the urgent first', () => {
     puppet.onSync = () => {};
     broker.cut('gateway');
     run(1000);
@@ -329,6 +329,18 @@ describe('batches and window', () => {
     puppet.welcome(puppet.syncs.at(-1)?.sync as Sync);
     run(100);
     expect(puppet.items).toEqual(['7:1', '7:2', '3:1', '3:2', '0:1', '0:2']);
+  });
+
+  test('among equals whoever was served least recently: a long backlog does not keep a short one waiting', () => {
+    build({ ringBytes: 20 * 1024 * 1024 });
+    send(300, 5000); // more than the window
+    gateway.send('central/alarms', new Uint8Array(6000));
+    run(1000);
+    expect(puppet.publishes.map(({ topic }) => topic)).not.toContain('ringmail/queue/central/alarms/0');
+    const before = puppet.publishes.length;
+    puppet.progress(key(), 20);
+    run(100);
+    expect(puppet.publishes[before]?.topic).toBe('ringmail/queue/central/alarms/0');
   });
 
   test('items of one publish are all for the queue of its topic', () => {

@@ -237,6 +237,28 @@ describe.each(['closed clean', 'killed'])('after it was %s', (ending) => {
   });
 });
 
+test('a frame of another history in the place of the anchor is not taken for it', () => {
+  const h = freshHarness({ geometry: SMALLEST, random: stream('histories', 'disk') });
+  h.settle();
+  h.commit({ puts: [{ number: 1, bytes: 10 }] });
+  h.disk.kill();
+  const other = h.fork(stream('other', 'disk'));
+  other.beginReopen();
+  other.beginReopen(); // its epoch has another random part
+  for (const one of [h, other]) {
+    if (one === h) h.beginReopen();
+    one.settle();
+  }
+  const { anchorLsn } = decodeSuperblock(h.disk.platter().subarray(blockBytes, blockBytes + 256)) ?? { anchorLsn: 0 };
+  const at = offsetOf(anchorLsn);
+  h.disk.poke(at, other.disk.platter().subarray(at, at + blockBytes));
+  h.disk.kill();
+  h.beginReopen();
+  h.settle();
+  expect(h.ring.report.gaps).toHaveLength(1);
+  h.check();
+});
+
 test('what lies behind more unreadable blocks than are looked through is given up, and stays given up when they can be read again', () => {
   const geometry = geometryFor(3004 * 4096);
   const h = freshHarness({ geometry, random: stream('fork', 'disk') });

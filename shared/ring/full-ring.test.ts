@@ -167,6 +167,23 @@ describe('never runs out of room', () => {
   });
 });
 
+describe('a stream of acknowledgements and META that never ends', () => {
+  test('does not keep the largest messages from being moved', () => {
+    const h = freshHarness({ geometry: SMALLEST, random: stream('stream', 'disk') });
+    h.settle();
+    const seen = watch(h);
+    shortReserve(h);
+    for (let i = 0; i < 500; i++) {
+      for (let k = 0; k < 3; k++) h.append({ metas: [{ key: `s${k}`, value: `${10 + (i % 90)}`.repeat(600) }] });
+      h.settle();
+      expect(h.outstandingCount).toBe(0);
+    }
+    h.check();
+    h.checkBodies();
+    expect(seen.freeBlocksMin).toBeGreaterThanOrEqual(2 * SMALLEST.frameBlocksMax);
+  });
+});
+
 /** What may live, dense at the tail, and so much garbage behind it that the reserve is short. */
 function shortReserve(h: RingHarness): void {
   let number = 1;

@@ -38,6 +38,8 @@ export const LARGE_BLOCK_COUNT_MIN = 4096;
 export const SUPERBLOCK_COPIES = 4;
 /** Blocks that a frame with new messages leaves free, in frames (reserve.ts). */
 export const RESERVE_FRAMES = 3;
+/** A batch that replaces messages may overdraw what may live by this part of it: cleaning still gains, only later. */
+export const OVERDRAFT_SHARE = 4;
 /** Blocks scanned for live entries per block written, at the most. */
 export const CLEAN_FACTOR = 8;
 /** A log shorter than this is not cleaned for its length. */
@@ -70,7 +72,8 @@ export function geometryFor(fileBytes: number, blockBytes = 4096): RingGeometry 
 /**
  * The reserve arithmetic (docs/ring-file.md, "Reserve"): cleaning that starts at N / cleanDivisor free blocks meets at worst all that
  * lives, packed densely, before it gains anything. It copies CLEAN_FACTOR blocks per block written, and each full frame may round up
- * by one block; what is left must be the reserve.
+ * by one block; what is left must be the reserve. And a lap of cleaning, which leaves what lives and at most a block for every
+ * CLEAN_FACTOR that it scanned, must free enough for new messages to go on.
  */
 export function geometryIsSafe(g: RingGeometry): boolean {
   const powerOfTwo = (g.blockBytes & (g.blockBytes - 1)) === 0;
@@ -82,7 +85,11 @@ export function geometryIsSafe(g: RingGeometry): boolean {
   const roundingLoss = g.blockCount / g.frameBlocksMax;
   const trigger = g.blockCount / g.cleanDivisor;
   const worstPrefix = Math.max(g.frameBlocksMax, live / CLEAN_FACTOR + roundingLoss);
-  return trigger >= worstPrefix + RESERVE_FRAMES * g.frameBlocksMax && live < g.blockCount / 2;
+  const cleaned = g.blockCount * (1 - 1 / CLEAN_FACTOR) - live * (1 + 1 / OVERDRAFT_SHARE);
+  const frames = RESERVE_FRAMES + 1;
+  return (
+    trigger >= worstPrefix + RESERVE_FRAMES * g.frameBlocksMax && cleaned > frames * g.frameBlocksMax && live < g.blockCount / 2
+  );
 }
 
 export function fileBytesOf(g: RingGeometry): number {

@@ -39,7 +39,7 @@ export type StretchKind = 'tip' | 'proven';
 
 export class Stretch {
   readonly frames: Met[] = [];
-  readonly gaps: Gap[] = [];
+  #gaps: { readonly gap: Gap; readonly seq: number }[] = [];
   readonly #kind: StretchKind;
   readonly #start: Start;
   #vouched: Met | undefined;
@@ -47,6 +47,10 @@ export class Stretch {
   constructor(kind: StretchKind, start: Start) {
     this.#kind = kind;
     this.#start = start;
+  }
+
+  get gaps(): Gap[] {
+    return this.#gaps.map(({ gap }) => gap);
   }
 
   get last(): Met | undefined {
@@ -75,6 +79,8 @@ export class Stretch {
       if (this.#dropBefore(frame) === 'stranger') return 'stranger';
       this.#noteGap(frame);
     }
+    // What a frame says again is not missing.
+    this.#gaps = this.#gaps.filter(({ seq }) => seq < frame.seq - frame.relogged);
     this.frames.push(metOf(frame));
     return 'added';
   }
@@ -106,10 +112,11 @@ export class Stretch {
     const { lsn, seq, nextId } = this.next;
     if (seq === undefined && frame.lsn === lsn) return;
     const framesLost = seq === undefined ? 1 : frame.seq - seq;
-    if (framesLost <= frame.relogged) return;
+    if (framesLost === 0) return;
     const shown = frame.entries.filter((entry) => entry.kind === 'put' && entry.id >= nextId).length;
     const idsLost = seq === undefined ? 0 : Math.max(0, frame.nextId - nextId - shown);
-    this.gaps.push({ lsn, blocks: Math.max(0, frame.lsn - lsn), framesLost, idsLost });
+    const gap = { lsn, blocks: Math.max(0, frame.lsn - lsn), framesLost, idsLost };
+    this.#gaps.push({ gap, seq: seq ?? frame.seq - 1 });
   }
 }
 

@@ -19,8 +19,6 @@ export interface Walked {
   readonly gaps: readonly Gap[];
   /** Blocks of a frame at the end that begins but is not whole. */
   readonly tornBlocks: number;
-  /** Undefined where it is damaged, and in a new ring. */
-  readonly anchor: Frame | undefined;
   /** The anchor, or the newest frame before it where the anchor is damaged: surely on the medium. Undefined in a new ring. */
   readonly base: Frame | undefined;
 }
@@ -39,6 +37,8 @@ interface Wanted {
   readonly seqMax: number;
   readonly epochMin: number;
   readonly epochMax: number;
+  /** No block from here on belongs to it. */
+  readonly endMax: number;
 }
 
 /** From the anchor to the end of the log. */
@@ -50,14 +50,14 @@ export function* walk(superblock: Superblock, seal: FrameSeal): ReadSteps<Walked
   if (superblock.epoch === 0) {
     const stretch = new Stretch('tip', start);
     yield* follow(log, stretch, bounds);
-    return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: 0, anchor: undefined, base: undefined };
+    return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: 0, base: undefined };
   }
   const anchor = yield* readDirectory(g, seal, anchorLsn);
   if (anchor?.seq !== anchorSeq || anchor.crc !== anchorCrc) return yield* walkWithoutAnchor(log, superblock, bounds);
   const stretch = new Stretch('tip', start);
   stretch.addAnchor(anchor);
   yield* follow(log, stretch, bounds);
-  return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: yield* tornAt(log, stretch.next.lsn), anchor, base: anchor };
+  return { frames: stretch.frames, gaps: stretch.gaps, tornBlocks: yield* tornAt(log, stretch.next.lsn), base: anchor };
 }
 
 function* walkWithoutAnchor(log: Log, superblock: Superblock, bounds: { limit: number; window: number }): ReadSteps<Walked> {
@@ -69,22 +69,22 @@ function* walkWithoutAnchor(log: Log, superblock: Superblock, bounds: { limit: n
     seqMax: anchorSeq + log.g.blockCount,
     epochMin: epoch,
     epochMax: Number.POSITIVE_INFINITY,
+    endMax: bounds.limit,
   };
   const first = yield* probe(log, { lsn: anchorLsn + 1, end: bounds.limit }, wanted);
   if (first === undefined) {
     const framesLost = anchorSeq + 1 - start.seq;
     const idsLost = Math.max(0, nextId - start.nextId);
     const gap = { lsn: start.lsn, blocks: anchorLsn + 1 - start.lsn, framesLost, idsLost };
-    return { frames: [], gaps: [gap], tornBlocks: 0, anchor: undefined, base };
+    return { frames: [], gaps: [gap], tornBlocks: 0, base };
   }
   const stretch = new Stretch('tip', start);
-  stretch.add(first);
+  stretch.add(yield* asFarAsWhole(log, first));
   yield* follow(log, stretch, bounds);
   return {
     frames: stretch.frames,
     gaps: stretch.gaps,
     tornBlocks: yield* tornAt(log, stretch.next.lsn),
-    anchor: undefined,
     base,
   };
 }
@@ -93,48 +93,67 @@ function probeBlocks(g: RingGeometry): number {
   return Math.max(2 * g.frameBlocksMax, Math.ceil(PROBE_BYTES_MIN / g.blockBytes));
 }
 
-/** From the tail to the anchor, which may be damaged: all of it was durable, so what is missing there is damage. */
+/**
+ * From the tail to a frame that is surely on the medium, which comes last; undefined where there is none before the damaged anchor.
+ * All between was durable too: what is missing there is damage.
+ */
 export function* walkProven(
   log: Log,
   tailLsn: number,
-  until: { lsn: number; seq: number; anchor: Frame | undefined },
+  until: { lsn: number; seq: number; frame: Frame | undefined },
 ): ReadSteps<{ frames: readonly Met[]; gaps: readonly Gap[] }> {
+  const { lsn: limit, seq, frame } = until;
   const stretch = new Stretch('proven', { lsn: tailLsn, seq: undefined, nextId: 0 });
-  yield* follow(log, stretch, { limit: until.lsn, window: log.g.blockCount, seqMax: until.seq - 1 });
-  if (until.anchor !== undefined) {
-    stretch.add(until.anchor);
-    stretch.frames.pop(); // it belongs to what `walk` found
-  }
-  return stretch;
+  yield* follow(log, stretch, { limit, window: log.g.blockCount, seqMax: seq - 1, until: frame });
+  if (frame !== undefined) stretch.add(yield* asFarAsWhole(log, frame));
+  return { frames: stretch.frames, gaps: stretch.gaps };
 }
 
-/** Adds frame after frame to `stretch` until the log, or the limit, is reached. */
-function* follow(log: Log, stretch: Stretch, bounds: { limit: number; window: number; seqMax?: number }): ReadSteps<void> {
-  const { limit, window, seqMax = Number.POSITIVE_INFINITY } = bounds;
-  for (let { lsn } = stretch.next; lsn < limit; { lsn } = stretch.next) {
-    const frame = yield* readDirectory(log.g, log.seal, lsn);
-    if (frame !== undefined && frame.seq <= seqMax && stretch.isNext(frame)) {
-      stretch.add(frame);
+/** Adds frame after frame to `stretch` until the log ends, or up to the limit, where `until` must be the next. */
+function* follow(
+  log: Log,
+  stretch: Stretch,
+  bounds: { limit: number; window: number; seqMax?: number; until?: Frame | undefined },
+): ReadSteps<void> {
+  const { limit, window, until } = bounds;
+  for (;;) {
+    const { last, next } = stretch;
+    const seqMin = next.seq ?? 0;
+    const seqMax = Math.min(
+      bounds.seqMax ?? Number.POSITIVE_INFINITY,
+      next.seq === undefined ? Number.POSITIVE_INFINITY : seqMin + window,
+    );
+    const wanted = { seqMin, seqMax, epochMin: last?.epoch ?? 0, epochMax: Number.POSITIVE_INFINITY, endMax: limit };
+    const frame = next.lsn < limit ? yield* readDirectory(log.g, log.seal, next.lsn) : undefined;
+    if (frame !== undefined && isWanted(frame, wanted) && stretch.isNext(frame)) {
+      stretch.add(yield* asFarAsWhole(log, frame));
       continue;
     }
-    const { last } = stretch;
-    const seq = stretch.next.seq ?? 0;
-    const epochMin = last?.epoch ?? 0;
-    const reach = stretch.next.seq === undefined ? Number.POSITIVE_INFINITY : window;
-    const wanted = { seqMin: seq, seqMax: Math.min(seqMax, seq + reach), epochMin, epochMax: Number.POSITIVE_INFINITY };
+    if (next.lsn >= limit && (until === undefined || stretch.isNext(until))) return;
     const found =
-      (yield* withinLast(log, last, wanted)) ?? (yield* probe(log, { lsn, end: Math.min(lsn + 1 + window, limit) }, wanted));
-    if (found === undefined || stretch.add(found) === 'stranger') return;
+      (yield* withinLast(log, last, wanted)) ??
+      (yield* probe(log, { lsn: next.lsn, end: Math.min(next.lsn + 1 + window, limit) }, wanted));
+    if (found === undefined || stretch.add(yield* asFarAsWhole(log, found)) === 'stranger') return;
   }
 }
 
-/** A later frame inside the blocks of the last one: only where the last one's bodies are gone, so that a body is never taken for a frame. */
+/** A frame that says others again stands for them only if it is whole: a torn one would take their place and then go itself. */
+function* asFarAsWhole({ g, seal }: Log, frame: Frame): ReadSteps<Frame> {
+  if (frame.relogged === 0) return frame;
+  const bytes = yield* readBlocks(g, frame.lsn, frame.blocks);
+  return bytes && bodiesAreIntact(frame, bytes, seal) ? frame : { ...frame, relogged: 0 };
+}
+
+/**
+ * A later frame inside the blocks of the last one, which then never was a part of the history, or not as it stands there. Only where
+ * its bodies are gone: so a body is never taken for a frame.
+ */
 function* withinLast(log: Log, last: Met | undefined, wanted: Wanted): ReadSteps<Frame | undefined> {
   if (last === undefined || last.blocks === 1) return undefined;
   const bytes = yield* readBlocks(log.g, last.lsn, last.blocks);
   const frame = bytes && decodeFrame(bytes, last.lsn, log.seal);
   if (bytes && frame && bodiesAreIntact(frame, bytes, log.seal)) return undefined;
-  return yield* probe(log, { lsn: last.lsn + 1, end: last.lsn + last.blocks }, wanted);
+  return yield* probe(log, { lsn: last.lsn + 1, end: Math.min(last.lsn + last.blocks, wanted.endMax) }, wanted);
 }
 
 /** The first frame of [lsn, end) that is as wanted. */
@@ -149,20 +168,20 @@ function* probe(log: Log, range: { lsn: number; end: number }, wanted: Wanted): 
   return undefined;
 }
 
-function isWanted({ seq, epoch }: Frame, { seqMin, seqMax, epochMin, epochMax }: Wanted): boolean {
-  return seq >= seqMin && seq <= seqMax && epoch >= epochMin && epoch <= epochMax;
+function isWanted({ seq, epoch, lsn, blocks }: Frame, { seqMin, seqMax, epochMin, epochMax, endMax }: Wanted): boolean {
+  return seq >= seqMin && seq <= seqMax && epoch >= epochMin && epoch <= epochMax && lsn + blocks <= endMax;
 }
 
 /** The newest frame before a damaged anchor. It was durable before the anchor was written. */
 function* newestBefore(superblock: Superblock, log: Log): ReadSteps<Frame | undefined> {
   const { geometry: g, anchorLsn, anchorSeq, epoch } = superblock;
-  const wanted = { seqMin: 1, seqMax: anchorSeq - 1, epochMin: 0, epochMax: epoch };
+  const wanted = { seqMin: 1, seqMax: anchorSeq - 1, epochMin: 0, epochMax: epoch, endMax: anchorLsn };
   const lowest = Math.max(g.blockCount, anchorLsn - g.blockCount + 1);
   for (let end = anchorLsn; end > lowest; end -= g.frameBlocksMax) {
     const starts = yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end });
     for (const lsn of starts.reverse()) {
       const frame = yield* readDirectory(g, log.seal, lsn);
-      if (frame !== undefined && isWanted(frame, wanted) && lsn + frame.blocks <= anchorLsn) return frame;
+      if (frame !== undefined && isWanted(frame, wanted)) return frame;
     }
   }
   return undefined;

@@ -51,12 +51,11 @@ export function* recover(
   const tip = yield* lastWhole(superblock, seal, walked);
   const { last, frames } = tip;
   const tail = last?.tailLsn ?? anchorLsn;
-  const older =
-    tail < anchorLsn
-      ? yield* walkProven({ g: geometry, seal }, tail, { lsn: anchorLsn, seq: superblock.anchorSeq, anchor: walked.anchor })
-      : { frames: [], gaps: [] };
-  const gaps = [...older.gaps, ...walked.gaps].filter((gap) => gap.lsn + gap.blocks > tail);
-  for (const met of [...older.frames, ...frames]) {
+  const { base } = walked;
+  const until = { lsn: base?.lsn ?? anchorLsn, seq: base?.seq ?? superblock.anchorSeq, frame: base };
+  const older = tail <= until.lsn ? yield* walkProven({ g: geometry, seal }, tail, until) : { frames: [], gaps: [] };
+  const gaps = [...older.gaps, ...tip.gaps].filter((gap) => gap.lsn + gap.blocks > tail);
+  for (const met of [...older.frames.filter((one) => one.lsn < anchorLsn), ...frames]) {
     if (met.lsn < tail) continue;
     const frame = yield* readDirectory(geometry, seal, met.lsn);
     if (frame !== undefined) apply(frame);
@@ -89,6 +88,7 @@ export function sealOf(superblock: Superblock, checksum: Checksum): FrameSeal {
 
 interface Tip {
   readonly frames: readonly Met[];
+  readonly gaps: readonly Gap[];
   readonly last: Frame | undefined;
   readonly unproven: Uint8Array | undefined;
   readonly tornBlocks: number;
@@ -96,30 +96,32 @@ interface Tip {
 
 /**
  * Drops frames at the end that a power cut may have torn: unproven ones whose bodies are not whole. A torn OPEN frame proves
- * nothing, so the frame before it is checked too; any other torn frame proves the one before it. A body that rotted in a proven
- * frame costs its message and nothing else.
+ * nothing, so the frame before it is checked too, and what is missing before it was perhaps never there; any other torn frame proves
+ * all before it. A body that rotted in a proven frame costs its message and nothing else.
  */
 function* lastWhole(superblock: Superblock, seal: FrameSeal, walked: Walked): ReadSteps<Tip> {
   const { geometry: g } = superblock;
   const { base } = walked;
   const frames = [...walked.frames];
+  let gaps = walked.gaps;
   let tornBlocks = 0;
   let isProven = false;
   for (let tip = frames.at(-1); tip !== undefined; tip = frames.at(-1)) {
-    if (tip.lsn === base?.lsn) return { frames, last: base, unproven: undefined, tornBlocks };
+    if (tip.lsn === base?.lsn) return { frames, gaps, last: base, unproven: undefined, tornBlocks };
     if (isProven) {
       const last = yield* readDirectory(g, seal, tip.lsn);
-      if (last !== undefined) return { frames, last, unproven: undefined, tornBlocks };
+      if (last !== undefined) return { frames, gaps, last, unproven: undefined, tornBlocks };
     } else {
       const bytes = yield* readBlocks(g, tip.lsn, tip.blocks);
       const last = bytes && decodeFrame(bytes, tip.lsn, seal);
-      if (bytes && last && bodiesAreIntact(last, bytes, seal)) return { frames, last, unproven: bytes, tornBlocks };
+      if (bytes && last && bodiesAreIntact(last, bytes, seal)) return { frames, gaps, last, unproven: bytes, tornBlocks };
       if (tip.kind !== 'open') isProven = true;
+      else gaps = gaps.filter((gap) => gap.lsn + gap.blocks !== tip.lsn);
     }
     frames.pop();
     tornBlocks += tip.blocks;
   }
-  return { frames, last: base, unproven: undefined, tornBlocks };
+  return { frames, gaps, last: base, unproven: undefined, tornBlocks };
 }
 
 /**

@@ -179,12 +179,26 @@ describe('cleaning', () => {
     h.commit({ puts: [{ number: 1, bytes: 50 }] });
     for (let i = 1; h.disk.counters.bytesWritten < 4 * h.disk.bytes; i++) {
       h.commit({ states: [{ number: 1, deliveryCount: i % 1000, notBeforeMs: i }] });
+      h.check();
       if (i % 40 !== 0) continue;
       h.powerCut();
       h.reopen();
       h.check();
     }
     expect(lsnOf(h, 1)).toBeGreaterThan(2 * blockCount);
+  });
+
+  test('a frame that opening made fuller than any other can be moved all the same', () => {
+    const h = fresh('brim');
+    h.commit({ puts: [1, 2].map((number) => ({ number, bytes: (16 * blockBytes - 64 - 128) / 2 - 64 })) });
+    h.disk.kill();
+    h.reopen();
+    expect(h.ring.blocksWritten).toBe(16);
+    const before = lsnOf(h, 1);
+    idle(h, 2.2);
+    expect(lsnOf(h, 1)).toBeGreaterThan(before + blockCount);
+    h.check();
+    h.checkBodies();
   });
 
   test('sixty laps with messages that stay, come and go', () => {

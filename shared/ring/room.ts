@@ -5,13 +5,12 @@
 import { RingmailError } from '../errors.ts';
 import { type Batch, type Pending, putBytes } from './batch.ts';
 import { metaBytes, PUT_BYTES } from './entry-layout.ts';
+import { OVERDRAFT_SHARE } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
 
 /** An eighth of what may live is kept from messages: up to it META is never refused for messages' sake. */
 const META_SHARE = 8;
-/** A batch that replaces messages may overdraw what may live by a quarter of it: cleaning still gains, only later. */
-const OVERDRAFT_SHARE = 4;
 
 /** What a batch adds to what lives in the ring, at most. */
 export interface Growth {

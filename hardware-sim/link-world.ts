@@ -1,13 +1,8 @@
 /**
  * Two nodes cut down to custody and one link, in virtual time, and somebody who listens in on the line. For tests of the link alone;
- * `hardware-sim/sim-node.ts` is the whole product.
+ * `SimNode` is the whole product.
  */
 
-import { type Prng, stream } from '../hardware-sim/random.ts';
-import { formattedDisk, openRing, type RingDriver } from '../hardware-sim/ring-driver.ts';
-import type { Scheduler } from '../hardware-sim/sim-broker.ts';
-import type { SimDisk } from '../hardware-sim/sim-disk.ts';
-import { type SimLineFaults, type SimLinePair, simLines } from '../hardware-sim/sim-line.ts';
 import { invariant } from '../shared/assert.ts';
 import { Intake } from '../shared/custody/intake.ts';
 import { NodeStore } from '../shared/custody/node-store.ts';
@@ -22,6 +17,11 @@ import { type Identity, identityText, streamText } from '../shared/message/ident
 import type { Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
+import { type Prng, stream } from './random.ts';
+import { formattedDisk, openRing, type RingDriver } from './ring-driver.ts';
+import type { Scheduler } from './sim-broker.ts';
+import type { SimDisk } from './sim-disk.ts';
+import { type SimLineFaults, type SimLinePair, simLines } from './sim-line.ts';
 
 /** Virtual time without promises: nothing here waits for one. Few events are pending at any time, so a list will do. */
 export class Clock implements Scheduler {
@@ -97,6 +97,8 @@ export class LinkNode {
   readonly accepted: Stored[] = [];
   /** That, and what a power cut left in doubt. */
   readonly tried: Stored[] = [];
+  /** Sends that wait for the disk. */
+  pendingCount = 0;
   readonly logs: string[] = [];
   /** `close` wishes of its links. */
   readonly closes: string[] = [];
@@ -128,6 +130,7 @@ export class LinkNode {
     const opening = this.#opening;
     if (opening === undefined) return;
     this.#opening = undefined;
+    this.pendingCount = 0;
     opening.cancelWake();
     for (const line of opening.links.keys()) line.close();
     this.disk.powerCut();
@@ -183,7 +186,9 @@ export class LinkNode {
       try {
         const planned = intake.begin(destination, { body, properties: { priority } });
         this.tried.push({ identity: planned.identity, body });
+        this.pendingCount += 1;
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, (outcome) => {
+          this.pendingCount -= 1;
           if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body });
         });
         planned.settle();
@@ -394,7 +399,7 @@ export class LinkWorld {
   start(): void {
     this.device.open();
     this.gateway.open();
-    this.until(() => this.device.isServing && this.gateway.isServing, 1_000);
+    this.until(() => this.device.isServing && this.gateway.isServing, 10_000);
     this.connect();
   }
 
@@ -425,6 +430,13 @@ export class LinkWorld {
       `not true within ${msMax} ms: ${this.device.links.map((l) => l.describe()).join()} | ${this.gateway.links.map((l) => l.describe()).join()}`,
     );
     return this.world.nowMs - startMs;
+  }
+
+  /** What the device accepted is stored at the gateway, and freed at the device. */
+  isDelivered(queue = 'bags'): boolean {
+    const { device, gateway } = this;
+    if (!device.isServing || !gateway.isServing || device.pendingCount > 0 || device.outgoingCount > 0) return false;
+    return gateway.count(queue) >= device.accepted.length;
   }
 
   /** Everything the device accepted lies in the queue once, in order within each stream, and nothing else but what is in doubt. */
