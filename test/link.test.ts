@@ -435,7 +435,7 @@ describe('urgency', () => {
     const shares = all.slice(0, all.lastIndexOf(handleOf(w, 6)));
     const low = shares.filter((handle) => handle === handleOf(w, 0)).length / shares.length;
     expect(low).toBeGreaterThan(0.03);
-    expect(low).toBeLessThan(0.13);
+    expect(low).toBeLessThan(0.08);
   });
 });
 

@@ -4,17 +4,19 @@ import { type Prng, stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
 import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
-import { decodeEnvelope } from '../message/envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from '../message/envelope.ts';
 import type { StreamKey } from '../message/identity.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
-import { CustodyReceiver, type ReceiverSession } from './receiver.ts';
+import { CustodyReceiver, NEIGHBOUR_COUNT_MAX, type ReceiverSession } from './receiver.ts';
 import { Rehoming } from './rehoming.ts';
 import { CustodySender } from './sender.ts';
 import type { Item } from './session.ts';
+
+type Offered = NonNullable<ReturnType<CustodyReceiver['offered']>>;
 
 let random: Prng;
 let epochs = 0;
@@ -93,7 +95,7 @@ class Peer {
 
 /** One session: offer, answer, ticket durable. */
 function connect(from: Peer, to: Peer): ReceiverSession | undefined {
-  const { answer, session } = to.receiver.offered(from.sender.offer());
+  const { answer, session } = to.receiver.offered(from.sender.offer()) as Offered;
   from.sender.answered(answer);
   from.settle();
   return session;
@@ -252,7 +254,7 @@ describe('sessions', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
     device.send('a');
     device.settle();
-    const { answer } = central.receiver.offered(device.sender.offer());
+    const { answer } = central.receiver.offered(device.sender.offer()) as Offered;
     device.sender.offer();
     device.sender.answered(answer);
     expect(device.sender.state).toBe('offered');
@@ -261,8 +263,8 @@ describe('sessions', () => {
   test('an offer heard twice gets the same session', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
     const offer = device.sender.offer();
-    const first = central.receiver.offered(offer);
-    const second = central.receiver.offered(offer);
+    const first = central.receiver.offered(offer) as Offered;
+    const second = central.receiver.offered(offer) as Offered;
     expect(second.session).toBe(first.session);
     expect(second.answer.ticket).toEqual(first.answer.ticket);
   });
@@ -273,7 +275,7 @@ describe('sessions', () => {
       device.send(`m${round}`);
       device.settle();
       const offer = device.sender.offer();
-      const { answer, session } = central.receiver.offered(offer);
+      const { answer, session } = central.receiver.offered(offer) as Offered;
       if (random.chance(0.3)) central.powerCut();
       if (random.chance(0.3)) {
         device.powerCut();
@@ -290,6 +292,29 @@ describe('sessions', () => {
     expect(central.receiver.forkCount).toBe(0);
     transfer(device, central, connect(device, central));
     expect(central.texts()).toEqual(Array.from({ length: 60 }, (_, i) => `m${i}`));
+  });
+
+  test('an offer is not answered while another ticket is on its way to the disk: no power cut makes a fork of it', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    for (const { key, item } of take(device)) central.receiver.item(session, { stream: key, item }, () => {});
+    expect(central.receiver.offered(device.sender.offer())).toBeUndefined();
+    central.powerCut();
+    transfer(device, central, connect(device, central));
+    expect([device.sender.state, central.texts()]).toEqual(['ready', ['a']]);
+  });
+
+  test('names that only make offers cost bounded memory, and push out nobody who sent something', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const offer = device.sender.offer();
+    for (let i = 0; i < NEIGHBOUR_COUNT_MAX + 100; i++) central.receiver.offered({ ...offer, sender: `stranger-${i}` });
+    expect(central.receiver.senders().length).toBeLessThanOrEqual(NEIGHBOUR_COUNT_MAX);
+    expect(central.receiver.senders()).toContain('device');
   });
 
   test('a cursor beyond what was handed over is counted and frees nothing', () => {
@@ -440,6 +465,34 @@ describe('what nobody can take', () => {
     expect(central.store.accounts()).toMatchObject([{ class: 'DROPPED', count: 100 - held }]);
   });
 
+  test('$dead that cannot take a letter at all drops nothing for it', () => {
+    const central = new Peer('central');
+    const ending = { class: 'BAD_TELEGRAM' as const, node: 'central', reason: 'test' };
+    const planned = central.intake.beginDead({ body: new Uint8Array(1000), properties: {} }, ending);
+    central.store.commit({ puts: planned.puts, metas: planned.changes }, () => {});
+    planned.settle();
+    central.settle();
+    expect(() => central.intake.beginDead({ body: new Uint8Array(60_000), properties: {} }, ending)).toThrow('MESSAGE_TOO_LARGE');
+    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(1);
+    expect(central.store.accounts()).toEqual([]);
+  });
+
+  test('a message that grows past what this ring can hold ends as TOO_LARGE, counted, and the stream goes on', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (const text of ['a', 'b']) device.send(text);
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    const bodyBytesMax = central.driver.ring.bodyBytesMax;
+    for (const { key, item } of take(device)) {
+      const huge =
+        item.kind === 'message' && item.number === 1 ? { ...item, envelope: grown(item.envelope, bodyBytesMax) } : item;
+      expect(central.receiver.item(session, { stream: key, item: huge }, () => {})).toBe('new');
+      central.settle();
+    }
+    expect(central.texts()).toEqual(['b']);
+    expect(central.store.accounts()).toMatchObject([{ class: 'TOO_LARGE', count: 1 }]);
+  });
+
   test('a full queue takes nothing and loses nothing', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
     central.intake.define('bags', 3_000);
@@ -462,3 +515,10 @@ describe('what nobody can take', () => {
     expect(() => device.send('a', 'nowhere/bags')).toThrow('ROUTE_NOT_FOUND');
   });
 });
+
+/** The same message with a body that makes its envelope just as large as a ring takes, before a hop is added. */
+function grown(envelope: Uint8Array, bytes: number): Uint8Array {
+  const { message } = decodeEnvelope(envelope);
+  const withBody = (length: number): Uint8Array => encodeEnvelope({ ...message, body: new Uint8Array(length) });
+  return withBody(bytes - withBody(bytes).length + bytes);
+}

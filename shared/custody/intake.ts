@@ -36,6 +36,9 @@ export interface NewBody {
 /** What an envelope adds to a body, at the most, while room in `$dead` is sought. */
 const DEAD_OVERHEAD_BYTES = 1024;
 
+/** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
+const HOP_BYTES_MAX = 16;
+
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
 
@@ -77,7 +80,7 @@ export class Intake {
     const identity: Identity = { ...key, number: this.#nextNumber(handle, key, queue) };
     const message: Message = { ...content.properties, ...without(content), identity, epoch: ring.epoch, priority };
     const envelope = encodeEnvelope(message);
-    const bytesMax = Math.min(ring.bodyBytesMax, queue?.bytesLimit ?? ring.bodyBytesMax);
+    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     if (queue !== undefined) this.#admit(queue, envelope.length);
     return { ...this.#planned({ handle, identity, epoch: ring.epoch, queue, envelope }, changes), identity };
@@ -103,6 +106,16 @@ export class Intake {
     }
     const arrived = this.#arrived(key, item);
     if (arrived === undefined) return this.#deadLetter({ handle, key, item }, 'CORRUPT', changes);
+    if (arrived.envelope.length > this.#store.ring.bodyBytesMax) {
+      const gap = {
+        kind: 'gap' as const,
+        number: item.number,
+        to: item.number,
+        class: 'TOO_LARGE' as const,
+        node: this.#store.self.name,
+      };
+      return this.#acceptGap({ handle, key, item: gap }, destination, changes);
+    }
     if (!this.#hasRoom(queue, arrived.envelope.length)) return undefined;
     const identity = { ...key, number: item.number };
     return this.#planned({ handle, identity, epoch: arrived.epoch, queue, envelope: arrived.envelope }, changes);
@@ -110,8 +123,8 @@ export class Intake {
 
   /** Bytes a neighbour may send for this stream beyond what it knows to be durable here. */
   creditFor(key: StreamKey, bytesMax: number): number {
-    const destination = this.#destinationOf(key);
-    const queue = typeof destination === 'string' ? undefined : destination;
+    const isLocal = this.#store.isLocal(key.destination);
+    const queue = isLocal ? this.#store.queues.find(parseAddress(key.destination, '').queue) : undefined;
     const room = queue === undefined ? bytesMax : queue.bytesLimit - bytesUsed(queue);
     const { ring } = this.#store;
     const ringRoom = Math.floor((ring.bytesMax - ring.bytesUsed) / 4);
@@ -120,28 +133,39 @@ export class Intake {
 
   /**
    * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
-   * its oldest bodies go, counted as DROPPED.
+   * its oldest bodies go, counted as DROPPED. @throws as `begin`; then nothing went.
    */
   beginDead(content: NewBody, ending: Ending): Planned & { identity: Identity } {
-    const evicted = this.#makeRoomInDead(content.body.length + DEAD_OVERHEAD_BYTES);
-    const dead = this.begin(`${this.#store.self.name}/$dead`, { ...content, history: [...(content.history ?? []), ending] });
-    return { ...dead, acks: evicted.acks, changes: [...dead.changes, ...evicted.changes] };
-  }
-
-  #makeRoomInDead(bytesNeeded: number): Pick<Planned, 'acks' | 'changes'> {
     const { queues, ring } = this.#store;
     const queue = queues.get('$dead');
-    const acks: { id: number; reason: AckReason }[] = [];
-    const changes: MetaChange[] = [];
+    const victims = this.#oldestDead(queue, content.body.length + DEAD_OVERHEAD_BYTES);
+    const freed = victims.reduce((bytes, slot) => bytes + (ring.index.bodyBytes[slot] ?? 0), 0);
+    queue.plannedBytes -= freed; // their room, while the new one is admitted
+    try {
+      const dead = this.begin(`${this.#store.self.name}/$dead`, { ...content, history: [...(content.history ?? []), ending] });
+      const acks = victims.map((slot) => ({ id: ring.index.id[slot] ?? 0, reason: 'dropped' as const }));
+      const accounts = victims.map((slot) => this.#store.account(ring.index.stream[slot] ?? 0, 'DROPPED', 1));
+      const settle = (): void => {
+        for (const slot of victims) queue.ready[ring.index.priority[slot] ?? 0]?.remove(slot);
+        dead.settle();
+      };
+      return { ...dead, acks, changes: [...dead.changes, ...accounts], settle };
+    } finally {
+      queue.plannedBytes += freed;
+    }
+  }
+
+  /** Dead letters to drop so that `bytesNeeded` fit: the least urgent and oldest first. */
+  #oldestDead(queue: Queue, bytesNeeded: number): number[] {
+    const victims: number[] = [];
+    let used = bytesUsed(queue);
     for (const list of queue.ready) {
-      while (list.head !== NO_SLOT && bytesUsed(queue) + bytesNeeded > queue.bytesLimit) {
-        const slot = list.head;
-        list.remove(slot);
-        acks.push({ id: ring.index.id[slot] ?? 0, reason: 'dropped' });
-        changes.push(this.#store.account(ring.index.stream[slot] ?? 0, 'DROPPED', 1));
+      for (let slot = list.head; slot !== NO_SLOT && used + bytesNeeded > queue.bytesLimit; slot = list.next(slot)) {
+        victims.push(slot);
+        used -= this.#store.ring.index.bodyBytes[slot] ?? 0;
       }
     }
-    return { acks, changes };
+    return victims;
   }
 
   /** An adapter's place in its source, for the frame of the message it brought. */

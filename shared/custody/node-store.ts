@@ -80,7 +80,7 @@ export class NodeStore {
     this.outgoing.load(metas, (handle) => this.streams.key(handle));
     const slots = [...index.slots()].sort((a, b) => (index.id[a] ?? 0) - (index.id[b] ?? 0));
     for (const slot of slots) this.place(slot);
-    if (this.ring.report.gaps.length > 0) this.#accountForDamage();
+    this.#accountForDamage();
   }
 
   /** No node ever served this ring, and no message ever was in it. */

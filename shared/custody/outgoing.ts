@@ -136,14 +136,14 @@ export function freeBelow(stream: OutStream, cursor: number, index: MessageIndex
   return { ids, changes };
 }
 
-/** The item at `number` when it is no message: what was noted about it, or that nobody knows (the ring lost it). */
-export function gapAt(stream: OutStream, number: number, next: number, self: string): Item {
+/**
+ * The item at `number` when it is no message: what was noted about it. Undefined while nothing was: then a message of that number is
+ * on its way to the disk, and is waited for. What a damaged ring lost was noted when it was opened.
+ */
+export function endedAt(stream: OutStream, number: number): Item | undefined {
   if (number < stream.lo) return { kind: 'elsewhere', number, to: stream.lo - 1 };
   const held = stream.gaps.find((gap) => gap.from <= number && number <= gap.to);
-  if (held === undefined) {
-    const later = stream.gaps.find((gap) => gap.from > number);
-    return { kind: 'gap', number, to: Math.min(next, later?.from ?? next) - 1, class: 'CORRUPT', node: self };
-  }
+  if (held === undefined) return undefined;
   if (held.class === undefined) return { kind: 'elsewhere', number, to: held.to };
   return { kind: 'gap', number, to: held.to, class: held.class, node: held.node };
 }

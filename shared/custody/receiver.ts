@@ -14,6 +14,8 @@ import { judgeTicket } from './ticket.ts';
 
 /** Bytes a neighbour may have outstanding per stream, at the most. */
 export const CREDIT_BYTES_MAX = 256 * 1024;
+/** Senders known at once; beyond it those that never sent anything are forgotten. */
+export const NEIGHBOUR_COUNT_MAX = 4096;
 
 interface Cursor {
   readonly key: StreamKey;
@@ -26,6 +28,8 @@ interface Neighbour {
   readonly name: string;
   readonly incarnation: string;
   ticket: Uint8Array;
+  /** Frames on their way to the disk that make another ticket the current one. */
+  ticketsInFlight: number;
   readonly cursors: Map<string, Cursor>;
   session: ReceiverSession | undefined;
 }
@@ -78,9 +82,14 @@ export class CustodyReceiver {
     return [...new Set([...this.#neighbours.values()].map((neighbour) => neighbour.name))];
   }
 
-  /** Judges an offer. With a welcome comes the session, which fences the one before; a repeated offer gets its session again. */
-  offered(offer: Offer): { answer: Answer; session: ReceiverSession | undefined } {
+  /**
+   * Judges an offer. With a welcome comes the session, which fences the one before; a repeated offer gets its session again.
+   * Undefined while a ticket of this neighbour is on its way to the disk: what is derived now could not be explained after a power
+   * cut, whichever of the two is found there. The offer comes again.
+   */
+  offered(offer: Offer): { answer: Answer; session: ReceiverSession | undefined } | undefined {
     const known = this.#neighbours.get(`${offer.sender}:${offer.incarnation}`);
+    if (known !== undefined && known.ticketsInFlight > 0 && !isRepeat(known, offer)) return undefined;
     const { secret } = this.#store.self;
     const judged = judgeTicket(secret, known?.ticket ?? NO_TICKET, known === undefined ? { ...offer, ticket: NO_TICKET } : offer);
     if (judged.kind === 'fork') {
@@ -104,8 +113,10 @@ export class CustodyReceiver {
   confirm(session: ReceiverSession): void {
     const neighbour = this.#sessions.get(session);
     if (neighbour === undefined || session.state !== 'offered') return;
-    session.state = 'confirmed';
-    this.#store.commit({ metas: [this.#ticketChange(neighbour, session.ticket)] }, () => {});
+    this.#store.commit({ metas: [this.#ticketChange(neighbour, session.ticket)] }, () => {
+      neighbour.ticketsInFlight -= 1;
+    });
+    this.#becomesCurrent(neighbour, session);
   }
 
   /** Takes an item of a session, or says why not. `whenDurable` is called once when its frame is on the disk. */
@@ -129,13 +140,15 @@ export class CustodyReceiver {
     what: { cursor: Cursor; item: Item; next: number; whenDurable: () => void },
   ): Acceptance {
     const { cursor, item, next } = what;
+    const confirms = session.state === 'offered';
     try {
       const planned = this.#intake.accept(cursor.key, item);
       if (planned === undefined) return 'no-room';
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
-      if (session.state === 'offered') metas.push(this.#ticketChange(neighbour, session.ticket));
+      if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
       this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome) => {
+        if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
         cursor.durable = Math.max(cursor.durable, next);
         what.whenDurable();
@@ -145,9 +158,17 @@ export class CustodyReceiver {
       if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'BUSY') || hasCode(error, 'NODE_STOPPED')) return 'no-room';
       throw error;
     }
-    session.state = 'confirmed';
+    if (confirms) this.#becomesCurrent(neighbour, session);
     cursor.planned = next;
+    neighbour.cursors.set(streamText(cursor.key), cursor);
     return 'new';
+  }
+
+  /** The session's ticket is planned as the current one: it is on its way to the disk. */
+  #becomesCurrent(neighbour: Neighbour, session: ReceiverSession): void {
+    session.state = 'confirmed';
+    neighbour.ticket = session.ticket;
+    neighbour.ticketsInFlight += 1;
   }
 
   #sessionFor(neighbour: Neighbour, offer: Offer, ticket: Uint8Array): ReceiverSession {
@@ -180,26 +201,37 @@ export class CustodyReceiver {
     return { stream, cursor, credit: this.#intake.creditFor(stream, CREDIT_BYTES_MAX) };
   }
 
+  /** Kept only once something of the stream was taken: who merely names streams costs no memory. */
   #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
-    const text = streamText(key);
-    let cursor = neighbour.cursors.get(text);
-    if (cursor === undefined) {
-      cursor = { key, planned: 1, durable: 1 };
-      neighbour.cursors.set(text, cursor);
-    }
-    return cursor;
+    return neighbour.cursors.get(streamText(key)) ?? { key, planned: 1, durable: 1 };
   }
 
   #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {
-    neighbour.ticket = ticket;
     const incarnation = fromHex(neighbour.incarnation) ?? NO_BYTES;
     return metaChange(`f/${neighbour.id}`, [neighbour.name, incarnation, ticket]);
   }
 
+  /** Of those who offered and never sent anything the oldest go: names are cheap to invent. */
+  #forgetStrangers(): void {
+    if (this.#neighbours.size < NEIGHBOUR_COUNT_MAX) return;
+    for (const [name, neighbour] of this.#neighbours) {
+      if (neighbour.cursors.size > 0 || neighbour.ticket !== NO_TICKET || neighbour.ticketsInFlight > 0) continue;
+      if (neighbour.session !== undefined) this.#sessions.delete(neighbour.session);
+      this.#neighbours.delete(name);
+      return;
+    }
+  }
+
   #enter(id: number, who: { name: string; incarnation: string; ticket: Uint8Array }): Neighbour {
-    const neighbour: Neighbour = { id, ...who, cursors: new Map(), session: undefined };
+    this.#forgetStrangers();
+    const neighbour: Neighbour = { id, ...who, ticketsInFlight: 0, cursors: new Map(), session: undefined };
     this.#neighbours.set(`${who.name}:${who.incarnation}`, neighbour);
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }
+}
+
+/** The offer whose session is the present one. */
+function isRepeat(neighbour: Neighbour, offer: Offer): boolean {
+  return neighbour.session !== undefined && equalBytes(neighbour.session.nonce, offer.nonce);
 }

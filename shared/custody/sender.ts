@@ -17,7 +17,7 @@ import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { endNumbers, freeBelow, gapAt, isDrained, type OutStream } from './outgoing.ts';
+import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
 import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
 
 /** Freed messages leave the ring with the next frame, or with one of their own after this long. */
@@ -169,11 +169,14 @@ export class CustodySender {
     const { out } = stream;
     const { index } = this.#store.ring;
     const { last } = stream;
-    let slot = index.id[last.slot] === last.id && (index.number[last.slot] ?? 0) < stream.send ? last.slot : out.list.head;
+    const isListed = index.id[last.slot] === last.id && index.list[last.slot] !== NO_SLOT;
+    let slot = isListed && (index.number[last.slot] ?? 0) < stream.send ? last.slot : out.list.head;
     while (slot !== NO_SLOT && (index.number[slot] ?? 0) < stream.send) slot = out.list.next(slot);
-    const number = slot === NO_SLOT ? this.#durableNext(out) : (index.number[slot] ?? 0);
-    if (stream.send < number) return this.#handOver(stream, gapAt(out, stream.send, number, this.#store.self.name));
-    if (slot === NO_SLOT) return { kind: 'nothing' };
+    const number = slot === NO_SLOT ? 0 : (index.number[slot] ?? 0);
+    if (number !== stream.send) {
+      const ended = endedAt(out, stream.send);
+      return ended === undefined ? { kind: 'nothing' } : this.#handOver(stream, ended);
+    }
     const envelope = this.#bodies.get(slot);
     if (envelope === 'corrupt') this.#endCorrupt(out, slot);
     if (typeof envelope === 'string') return { kind: 'loading' };
@@ -219,12 +222,6 @@ export class CustodySender {
     if (item.kind === 'elsewhere') this.elsewhereCount += item.to - item.number + 1;
     this.#sent.set(stream.out.handle, Math.max(this.#sent.get(stream.out.handle) ?? 1, stream.send));
     return { kind: 'item', item };
-  }
-
-  /** Without a message in the list everything below this has ended or gone: planned numbers are not among it. */
-  #durableNext(out: OutStream): number {
-    const lastGap = out.gaps.at(-1);
-    return Math.max(out.lo, lastGap === undefined ? 1 : lastGap.to + 1);
   }
 
   /** An own stream's cursor beyond `sent` is a fork; a forwarded one's only says that we were rolled back. */

@@ -91,7 +91,9 @@ export class Acceptor {
       return { kind: 'ignored' };
     }
     const offer = offerOf(hello);
-    const { answer, session } = receiver.offered(offer);
+    const offered = receiver.offered(offer);
+    if (offered === undefined) return { kind: 'nothing' }; // not now: the HELLO comes again
+    const { answer, session } = offered;
     const acceptor = { nonce: random.bytes(NONCE_BYTES), limits: limitsOf(profile) };
     if (session === undefined) {
       log('warn', `${hello.node} shows a ticket it was never given: fork`);

@@ -39,7 +39,7 @@ function handOver(items: readonly Item[]): void {
     streams: [],
   };
   gateway.step(({ receiver }) => {
-    const { session } = receiver.offered(offer);
+    const session = receiver.offered(offer)?.session;
     invariant(session !== undefined, 'the device is welcome');
     for (const item of items) expect(receiver.item(session, { stream: KEY, item }, () => {})).toBe('new');
   });
@@ -53,7 +53,7 @@ function message(number: number): Item {
 const accounts = () => central.parts.store.accounts().map(({ class: ending, count }) => `${ending} ${count}`);
 const numbers = () => central.received.map(({ identity }) => identity.number);
 
-test.fails('a gap right behind a message that is not on the disk yet does not end the message', () => {
+test('a gap right behind a message that is not on the disk yet does not end the message', () => {
   handOver([message(1), { kind: 'gap', number: 2, to: 3, class: 'EXPIRED', node: 'device' }, message(4)]);
   time.run(1000);
   central.consume('bags', 10);
@@ -61,7 +61,7 @@ test.fails('a gap right behind a message that is not on the disk yet does not en
   expect(accounts()).toEqual(['EXPIRED 2']);
 });
 
-test.fails('a gap at the end of what waits does not end what waits before it', () => {
+test('a gap at the end of what waits does not end what waits before it', () => {
   handOver([
     ...Array.from({ length: 100 }, (_, at) => message(at + 1)),
     { kind: 'gap', number: 101, to: 109, class: 'EXPIRED', node: 'device' },

@@ -161,8 +161,10 @@ export class RelayReceiver {
   }
 
   #answer(peer: RelayPeer, offer: Offer): void {
+    const offered = this.#receiver.offered(offer);
+    if (offered === undefined) return; // it stays held
     peer.heldOffer = undefined;
-    const { answer, session } = this.#receiver.offered(offer);
+    const { answer, session } = offered;
     const cursors = answer.cursors.map((cursor) =>
       session === undefined ? cursor : { ...cursor, credit: peer.toldCredit(this.#receiver, session, cursor.stream) },
     );
