@@ -163,7 +163,7 @@ class Path {
           this.#seen.add(key);
           this.#arrived.push({ key, orderedWith: `${message.label ?? ''}/${message.priority}`, ending: undefined });
         }
-        if (this.#phase === 'safety' && this.#chance.chance(0.02)) {
+        if (this.#phase === 'safety' && Number.isFinite(this.#options.faultMs) && this.#chance.chance(0.02)) {
           this.#count('application');
           return void this.#world.after(200, receive);
         }
