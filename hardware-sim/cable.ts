@@ -13,7 +13,7 @@ import { Wire, type WireFaults } from './wire.ts';
 /** Backlog of a wire, in bytes, above which its source is paused: what the kernel holds for a terminal. */
 export const PAUSE_BYTES = 4096;
 /** What an end may hold unsent, in bytes. More is not handed to it but lost, as at a port that nobody reads. */
-export const END_HELD_BYTES_MAX = 65_536;
+export const END_HELD_BYTES_MAX = 262_144;
 
 /** A line that may be able to make its writers wait. */
 export interface CableEnd extends Line {

@@ -12,8 +12,11 @@ import type { Prng } from './random.ts';
 
 /** Start bit, eight data bits, stop bit. */
 const BITS_PER_BYTE = 10;
-/** Bytes under way at most; more are lost and counted, as in a full FIFO. More than any telegram; whoever can wait waits earlier. */
-export const WIRE_BYTES_MAX = 65_536;
+/**
+ * Bytes under way at most; more are lost and counted, as in a full FIFO. A pipe gives up to 65,536 bytes at once, also after a pause
+ * was asked for: whoever can wait loses nothing.
+ */
+export const WIRE_BYTES_MAX = 262_144;
 /** Bytes come out in lots of about this much line time, in ms, as a UART's FIFO gives them: one wake-up for 46 bytes at 115,200. */
 export const LOT_MS = 4;
 

@@ -302,30 +302,34 @@ describe('a line that is gone', () => {
 });
 
 describe('sessions', () => {
-  test('late packets of the one before are ignored and counted', () => {
+  test('late packets of the one before, which a bridge held back, are counted and not even answered', () => {
     const w = joined({ baud: 115_200 });
     sendMany(w, 3, 50);
     w.until(isDelivered(w), 5_000);
     const late: Uint8Array[] = [];
-    const write = w.device.link.takeOutputs.bind(w.device.link);
+    const takeOutputs = w.device.link.takeOutputs.bind(w.device.link);
     w.device.link.takeOutputs = () => {
-      const outputs = write();
+      const outputs = takeOutputs();
       for (const output of outputs) if (output.kind === 'write') late.push(output.bytes);
       return outputs.filter(({ kind }) => kind !== 'write');
     };
     sendMany(w, 2, 70);
     w.run(50);
     expect(late.length).toBeGreaterThan(0);
-    w.lines?.cut();
-    w.run(10);
-    w.connect();
-    w.until(isDelivered(w), 5_000);
-    const before = w.gateway.count('bags');
+    w.device.link.takeOutputs = takeOutputs;
+    w.lines?.silence();
+    w.run(16_000);
+    w.lines?.restore();
+    w.until(isDelivered(w), 20_000);
+    expect(w.gateway.link.counters()).toMatchObject({ sessions: 2, formerSession: 0 });
+    w.run(2_000);
+    const before = w.tap.heard.length;
     w.gateway.step(() => {
       for (const bytes of late) w.gateway.link.bytes(bytes, w.world.nowMs);
     });
     w.run(1_000);
-    expect(w.gateway.count('bags')).toBe(before);
+    expect(w.gateway.link.counters().formerSession).toBe(late.length);
+    expect(w.tap.heard.slice(before)).toEqual([]);
     w.check();
   });
 
