@@ -126,6 +126,9 @@ describe('damage', () => {
     file.read(610, new Uint8Array(100));
     d.healReads();
     file.read(512, new Uint8Array(512));
+    d.failReads(0, 512, 1);
+    expect(() => file.read(0, new Uint8Array(512))).toThrow(/EIO/);
+    file.read(0, new Uint8Array(512));
   });
 });
 

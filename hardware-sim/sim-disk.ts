@@ -65,7 +65,7 @@ export class SimDisk {
   #unflushed: { offset: number; bytes: Uint8Array }[] = [];
   #flushes: 'honest' | 'lying' = 'honest';
   #nextFailure: CacheAfterFailure | undefined;
-  #unreadable: { offset: number; end: number }[] = [];
+  #unreadable: { offset: number; end: number; left: number }[] = [];
   #files: SimFile[] = [];
 
   /** A disk of zeros, or with a copy of what another platter holds. */
@@ -153,9 +153,9 @@ export class SimDisk {
     this.#cache.set(bytes, offset);
   }
 
-  /** Reads of this range fail, until `healReads`. */
-  failReads(offset: number, bytes: number): void {
-    this.#unreadable.push({ offset, end: offset + bytes });
+  /** So many reads that touch this range fail, or all of them until `healReads`. */
+  failReads(offset: number, bytes: number, times = Number.POSITIVE_INFINITY): void {
+    this.#unreadable.push({ offset, end: offset + bytes, left: times });
   }
 
   healReads(): void {
@@ -173,7 +173,7 @@ export class SimDisk {
     copy.#cache.set(this.#cache);
     copy.#unflushed = [...this.#unflushed];
     copy.#flushes = this.#flushes;
-    copy.#unreadable = [...this.#unreadable];
+    copy.#unreadable = this.#unreadable.map((bad) => ({ ...bad }));
     const file = copy.open();
     copy.#pending = this.#pending.map(({ write, before }) => ({ write: { ...write }, file, whenOver: () => {}, before }));
     return copy;
@@ -184,7 +184,11 @@ export class SimDisk {
     this.#checkRange(offset, into.length);
     this.counters.reads += 1;
     const end = offset + into.length;
-    if (this.#unreadable.some((bad) => bad.offset < end && offset < bad.end)) throw new Error(`EIO: read at ${offset}`);
+    const bad = this.#unreadable.find((one) => one.offset < end && offset < one.end && one.left > 0);
+    if (bad !== undefined) {
+      bad.left -= 1;
+      throw new Error(`EIO: read at ${offset}`);
+    }
     into.set(this.#cache.subarray(offset, end));
   }
 

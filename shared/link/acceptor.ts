@@ -29,8 +29,6 @@ const KNOCK_MS = 2_000;
 const WELCOME_FIXED_BYTES = 59 + 63 + 4;
 /** Type and length of a CURSOR. */
 const TLV_HEAD_BYTES = 2;
-/** What a hop may add to an envelope before it is stored. */
-const HOP_BYTES = 16;
 
 export interface AcceptorOptions {
   readonly store: NodeStore;
@@ -101,8 +99,8 @@ export class Acceptor {
       return { kind: 'ignored' };
     }
     const { node, incarnation, limits } = hello;
-    const messageBytesMax = this.#options.store.ring.bodyBytesMax - HOP_BYTES;
-    const streams = new Inbound({ receiver, session, messageBytesMax });
+    const { ring, self } = this.#options.store;
+    const streams = new Inbound({ receiver, session, node: self.name, messageBytesMax: ring.bodyBytesMax });
     for (const tlv of hello.tlvs) if (tlv.kind === 'stream') streams.open(tlv.handle, streamKeyOf(tlv, hello));
     const cursors = streams.takeRecords(limits.packetBytesMax - WELCOME_FIXED_BYTES, TLV_HEAD_BYTES);
     const welcome = welcomeOf(answer, acceptor, cursors);

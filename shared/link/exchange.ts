@@ -22,12 +22,9 @@ import type { PacketSize } from './packet-size.ts';
 import type { SealedPacket } from './packets.ts';
 import { RoundTrip } from './round-trip.ts';
 import type { AckPacket, NotePacket } from './session-packets.ts';
-import type { Tlv } from './tlv.ts';
 
 /** Header, largest, delay, length of the bitmap, bitmap, trailer. */
 const ACK_BYTES = HEADER_BYTES + 3 + BITMAP_BYTES_MAX + TRAILER_BYTES;
-/** REJECTs of one NOTE: they fit the smallest packet. */
-const REJECTS_MAX = 8;
 
 /** `protocol`, `version`: say BYE with that reason. */
 export type Verdict = 'good' | 'fenced' | 'protocol' | 'version';
@@ -50,7 +47,7 @@ export interface ExchangeOptions {
   readonly write: (packet: SealedPacket) => { bytes: number; sentAtMs: number };
 }
 
-type Content = SentContent | { readonly kind: 'rejects'; readonly tlvs: readonly Tlv[] } | { readonly kind: 'ping' };
+type Content = SentContent | { readonly kind: 'ping' };
 
 export class Exchange {
   readonly #counters = { acksSent: 0, probes: 0, packetsLost: 0, ignored: 0, strange: 0 };
@@ -63,7 +60,6 @@ export class Exchange {
   #movedCount = 0;
   /** `probe`: something has to be sent that asks for an ACK; a ping, if nothing else may be. */
   #wants: 'nothing' | 'ping' | 'probe' = 'nothing';
-  #rejects: Tlv[] = [];
 
   constructor(options: ExchangeOptions) {
     const { profile, peer, inbound, outbound } = options;
@@ -125,7 +121,6 @@ export class Exchange {
     if (inbound?.isFenced === true) return 'fenced';
     if (inbound?.isClogged === true) return 'clogged';
     if (inbound?.hasNews === true) this.#arrivals.due(nowMs);
-    if (this.#rejects.length < REJECTS_MAX) this.#rejects.push(...(inbound?.takeRejects() ?? []));
     switch (this.#liveness.due(this.#underWay, nowMs)) {
       case 'nothing':
         return 'good';
@@ -154,7 +149,6 @@ export class Exchange {
     const { dueAtMs } = this.#arrivals;
     if (dueAtMs !== undefined && dueAtMs <= nowMs) return this.#ack(nowMs);
     if (this.#outstanding.room <= 0) return false;
-    if (this.#rejects.length > 0) return this.#sendRejects();
     if (this.#wants === 'ping') return this.#sendPing();
     const { outbound } = this.#options;
     if (outbound?.isWaiting === false) this.#liveness.excused(nowMs);
@@ -251,15 +245,7 @@ export class Exchange {
   #lost({ content, bytes }: SentPacket<Content>): void {
     this.#counters.packetsLost += 1;
     this.#options.dataSize?.saw('lost', bytes);
-    switch (content.kind) {
-      case 'ping':
-        return;
-      case 'rejects':
-        this.#rejects.push(...content.tlvs);
-        return;
-      default:
-        this.#options.outbound?.lost(content);
-    }
+    if (content.kind !== 'ping') this.#options.outbound?.lost(content);
   }
 
   /** The oldest packet goes out again: its ACK tells about all after it. */
@@ -279,11 +265,6 @@ export class Exchange {
     if (inbound?.hasNews === true) this.#arrivals.due(nowMs);
     this.#counters.acksSent += 1;
     return true;
-  }
-
-  #sendRejects(): boolean {
-    const tlvs = this.#rejects.splice(0, REJECTS_MAX);
-    return this.#send({ kind: 'note', pn: this.#outstanding.nextPn, tlvs }, { kind: 'rejects', tlvs });
   }
 
   #sendPing(): boolean {

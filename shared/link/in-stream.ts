@@ -6,7 +6,7 @@
  *       └──▶ above it, no room, or no room at the receiver ─────▶ dropped, as if the line had lost it
  *
  * A stream whose item found no room is *refused*: its credit is told as 0 until there is room for that item, so that the other side
- * neither hammers nor gives up.
+ * neither hammers nor gives up. A message that this node can never store ends here as TOO_LARGE, counted: it holds up nobody.
  */
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import { afterItem, type Item } from '../custody/session.ts';
@@ -17,10 +17,10 @@ import { type KeptBytes, KeptItems } from './kept-items.ts';
 import { NUMBER_MAX } from './packet-layout.ts';
 
 /**
- * What became of what a packet brought. `no-memory`: dropped, and there was no room to keep it. `too-large`: dropped, and it can never
- * be taken. `fenced`: a newer session took over. `protocol`: no honest side sends that.
+ * What became of what a packet brought. `no-memory`: dropped, and there was no room to keep it. `fenced`: a newer session took over.
+ * `protocol`: no honest side sends that.
  */
-export type Arrival = 'arrived' | 'dropped' | 'no-memory' | 'too-large' | 'fenced' | 'protocol';
+export type Arrival = 'arrived' | 'dropped' | 'no-memory' | 'fenced' | 'protocol';
 
 /** A refused stream with some credit, but less than its item seems to need, may try again after this; doubled each time in vain. */
 const RETRY_MS_MIN = 2_000;
@@ -31,6 +31,8 @@ export interface InStreamOptions {
   readonly key: StreamKey;
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
+  /** Name of this node, for the accounts of what ends here. */
+  readonly node: string;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
   readonly keptBytes: KeptBytes;
@@ -46,13 +48,13 @@ export interface InCounters {
   noRoom: number;
   /** Early ones that were dropped. */
   notKept: number;
+  /** Messages that ended here because nothing can store them. */
+  tooLarge: number;
 }
 
 export class InStream {
   readonly handle: number;
   readonly key: StreamKey;
-  /** The last item that was too large. */
-  tooLargeNumber = 0;
   readonly #options: InStreamOptions;
   readonly #kept: KeptItems;
   readonly #whenDurable: () => void;
@@ -93,8 +95,6 @@ export class InStream {
 
   item(item: Item, nowMs: number): Arrival {
     if (afterItem(item) > NUMBER_MAX) return 'protocol';
-    const bytes = bytesOf(item);
-    if (bytes > this.#options.messageBytesMax) return this.#tooLarge(item.number);
     switch (this.#offer(item)) {
       case 'new':
         this.#refused = undefined;
@@ -105,9 +105,9 @@ export class InStream {
       case 'ahead':
         return this.#keep(item);
       case 'no-room':
-        return this.#refuse(bytes, nowMs);
+        return this.#refuse(bytesOf(item), nowMs);
       case 'too-large':
-        return this.#tooLarge(item.number);
+        return this.item(this.#ended(item.number), nowMs);
       case 'stale':
         return 'fenced';
     }
@@ -116,8 +116,9 @@ export class InStream {
   part(number: number, part: Part, nowMs: number): Arrival {
     if (number < this.#next) return 'arrived';
     if (number >= NUMBER_MAX) return 'protocol';
-    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > this.#options.messageBytesMax)
-      return this.#tooLarge(number);
+    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > this.#options.messageBytesMax) {
+      return this.item(this.#ended(number), nowMs);
+    }
     if (!this.#kept.has(number)) {
       if (this.#refused !== undefined) return this.#dropped('dropped');
       const isNext = number === this.#next && this.#tries === 'within-credit';
@@ -172,7 +173,10 @@ export class InStream {
       if (first === undefined || first.number > this.#next) return 'arrived';
       const verdict = this.#offer(first);
       if (verdict === 'stale') return 'fenced';
-      if (verdict === 'too-large') return this.#tooLarge(first.number);
+      if (verdict === 'too-large') {
+        this.#kept.keep(this.#ended(first.number));
+        continue;
+      }
       if (verdict === 'no-room') this.#refuse(bytesOf(first), nowMs);
       if (verdict !== 'new' && verdict !== 'repeat') return 'arrived';
     }
@@ -189,10 +193,11 @@ export class InStream {
     return how;
   }
 
-  #tooLarge(number: number): Arrival {
-    this.tooLargeNumber = number;
+  /** What takes the place of a message that can never be stored. Nothing is kept of that. */
+  #ended(number: number): Item {
+    this.#options.counters.tooLarge += 1;
     this.#kept.drop(number);
-    return 'too-large';
+    return { kind: 'gap', number, to: number, class: 'TOO_LARGE', node: this.#options.node };
   }
 
   #refuse(bytes: number, nowMs: number): Arrival {

@@ -6,30 +6,29 @@
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item } from '../custody/session.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
-import { CLASS_CODE } from './class-codes.ts';
 import { type DataPacket, expandNumber } from './data-packet.ts';
 import { type Arrival, InStream } from './in-stream.ts';
 import { KeptBytes } from './kept-items.ts';
 import type { StreamCursor } from './packet-fields.ts';
 import { Records } from './records.ts';
-import type { Tlv } from './tlv.ts';
 
 export interface InboundOptions {
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
+  /** Name of this node, for the accounts of what ends here. */
+  readonly node: string;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
 }
 
 export class Inbound {
-  readonly counters = { early: 0, noRoom: 0, notKept: 0, undeclared: 0, rejected: 0 };
+  readonly counters = { early: 0, noRoom: 0, notKept: 0, tooLarge: 0, undeclared: 0 };
   /** Something is kept for a stream that cannot go on, and others need the memory: only a new session frees it. */
   isClogged = false;
   readonly #options: InboundOptions;
   readonly #streams = new Map<number, InStream>();
   readonly #keptBytes = new KeptBytes();
   readonly #records = new Records();
-  readonly #rejects = new Map<number, Tlv>();
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -39,14 +38,14 @@ export class Inbound {
     return this.#options.session.state === 'fenced';
   }
 
-  /** Records or rejects wait to be told. */
+  /** Records wait to be told. */
   get hasNews(): boolean {
     return this.#records.hasNews;
   }
 
   /** Nothing can have changed but by an input or by the disk, which makes news. */
   get isQuiet(): boolean {
-    return !this.isFenced && !this.isClogged && !this.#records.hasNews && this.#records.isAtEase && this.#rejects.size === 0;
+    return !this.isFenced && !this.isClogged && !this.#records.hasNews && this.#records.isAtEase;
   }
 
   get isBusy(): boolean {
@@ -112,14 +111,6 @@ export class Inbound {
     return this.#records.take(bytesMax, headBytes);
   }
 
-  /** What cannot be taken at all, to be said in a NOTE. */
-  takeRejects(): Tlv[] {
-    if (this.#rejects.size === 0) return [];
-    const rejects = [...this.#rejects.values()];
-    this.#rejects.clear();
-    return rejects;
-  }
-
   #newStream(handle: number, key: StreamKey): InStream {
     const { counters } = this;
     const whenMoved = (stream: InStream) => this.#records.add(stream);
@@ -142,7 +133,6 @@ export class Inbound {
 
   /** What follows from an arrival, besides its acknowledgement. */
   #noted(stream: InStream, arrival: Arrival): Arrival {
-    if (arrival === 'too-large') this.#reject(stream);
     if (arrival === 'no-memory') this.#noMemory(stream);
     if (stream.isRefused) this.#records.refused(stream);
     return arrival;
@@ -151,12 +141,6 @@ export class Inbound {
   #undeclared(): Arrival {
     this.counters.undeclared += 1;
     return 'dropped';
-  }
-
-  /** Its sender answers with a gap, or waits for somebody to look. */
-  #reject({ handle, tooLargeNumber: number }: InStream): void {
-    this.counters.rejected += 1;
-    this.#rejects.set(handle, { kind: 'reject', handle, number, reason: CLASS_CODE.TOO_LARGE });
   }
 
   #noMemory(stream: InStream): void {

@@ -86,7 +86,7 @@ export class KeptItems {
    */
   keepPart(number: number, part: Part): 'kept' | 'whole' | 'full' | 'conflict' {
     const known = this.#find(number);
-    if (known?.content.kind === 'item') return known.content.item.kind === 'message' ? 'kept' : 'conflict';
+    if (known?.content.kind === 'item') return 'kept';
     const assembly = known?.content.assembly ?? new Assembly();
     const bytes = ITEM_BYTES + assembly.bytesWith(part);
     if (!this.#resize(known?.bytes ?? 0, bytes)) return 'full';

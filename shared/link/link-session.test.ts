@@ -656,12 +656,24 @@ describe('an acceptor', () => {
     expect(line.words()).toContain('bye 2');
   });
 
-  test('a message larger than its ring can hold is refused, at its first part', () => {
+  test('a message larger than its ring can hold ends here at its first part, early or not, and is counted', async () => {
     joinAccept();
-    line.say(data(1, 1, { kind: 'first', total: 500_000, payload: new Uint8Array(500) }));
+    const [one = NONE, , , four = NONE] = await envelopes(4);
+    line.say(data(1, 3, { kind: 'middle', offset: 400_000, payload: new Uint8Array(500) }));
+    line.say(data(2, 2, { kind: 'first', total: 500_000, payload: new Uint8Array(500) }));
+    line.say(data(3, 4, { kind: 'whole', payload: four }));
+    line.say(data(4, 1, { kind: 'whole', payload: one }));
+    line.say(data(5, 2, { kind: 'middle', offset: 500, payload: new Uint8Array(500) }));
     run(50);
-    expect(line.of('note').map(({ tlvs }) => tlvs)).toEqual([[{ kind: 'reject', handle: 0, number: 1, reason: 10 }]]);
-    expect(node.link.describe()).toContain('peer');
+    expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 4]);
+    expect(node.parts.store.accounts()).toMatchObject([{ class: 'TOO_LARGE', count: 2 }]);
+    expect(line.of('ack').at(-1)).toMatchObject({ largest: 5, bitmap: NONE });
+    expect(
+      line
+        .of('ack')
+        .flatMap(({ records }) => records)
+        .at(-1),
+    ).toMatchObject({ cursor: 5 });
   });
 
   test('never keeps more than its bound, whatever parts and early messages come', () => {

@@ -220,6 +220,17 @@ describe.each(['closed clean', 'killed'])('after it was %s', (ending) => {
     }
   });
 
+  test('a read that fails once costs nothing', () => {
+    for (const frame of log) {
+      const hiccup = h.fork(stream(frame.lsn, 'hiccup'));
+      hiccup.disk.failReads(offsetOf(frame.lsn), blockBytes, 1);
+      hiccup.beginReopen();
+      hiccup.settle();
+      hiccup.check();
+      expect(hiccup.ring.report.gaps).toEqual([]);
+    }
+  });
+
   test('a damaged ring goes on, and is as it was left when opened again', () => {
     const random = stream(ending, 'go on');
     for (const frame of log.filter((_, i) => i % 4 === 0)) {
