@@ -306,6 +306,19 @@ describe('sessions', () => {
     expect([device.sender.state, central.texts()]).toEqual(['ready', ['a']]);
   });
 
+  test('a receiver that lost its store, and then its first answer, still takes the sender for a stranger', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    transfer(device, central, connect(device, central));
+    const fresh = new Peer('central');
+    device.send('b');
+    device.settle();
+    fresh.receiver.offered(device.sender.offer()); // its answer is lost
+    transfer(device, fresh, connect(device, fresh));
+    expect([device.sender.state, fresh.receiver.forkCount, fresh.texts()]).toEqual(['ready', 0, ['b']]);
+  });
+
   test('names that only make offers cost bounded memory, and push out nobody who sent something', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
     device.send('a');
@@ -491,6 +504,21 @@ describe('what nobody can take', () => {
     }
     expect(central.texts()).toEqual(['b']);
     expect(central.store.accounts()).toMatchObject([{ class: 'TOO_LARGE', count: 1 }]);
+  });
+
+  test('a message nobody can take that is too large for $dead ends with its true class', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a', 'central/nothing');
+    device.send('b', 'central/nothing');
+    device.settle();
+    const session = connect(device, central) as ReceiverSession;
+    for (const { key, item } of take(device)) {
+      const large = item.kind === 'message' && item.number === 1 ? { ...item, envelope: new Uint8Array(49_100) } : item;
+      expect(central.receiver.item(session, { stream: key, item: large }, () => {})).toBe('new');
+    }
+    central.settle();
+    expect(central.store.accounts()).toMatchObject([{ class: 'BAD_DST_Q', count: 2 }]);
+    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(1);
   });
 
   test('a full queue takes nothing and loses nothing', () => {

@@ -2,7 +2,7 @@
  * Where items enter a node: from applications here, from adapters, and by custody from a neighbour. One item becomes one part of a
  * batch: the message in its queue or among what goes out, the stream's counter, and (by custody) the neighbour's cursor.
  */
-import { RingmailError } from '../errors.ts';
+import { hasCode, RingmailError } from '../errors.ts';
 import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, withHop } from '../message/envelope.ts';
@@ -303,8 +303,12 @@ export class Intake {
     const previous = identityText({ ...key, number: item.number });
     const properties = { contentType: 'application/octet-stream' };
     const reason = ending === 'CORRUPT' ? 'the envelope does not decode' : `no queue ${key.destination} here`;
-    const dead = this.beginDead({ body: item.envelope, properties, previous }, { class: ending, node: self.name, reason });
     const local = this.#store.isLocal(key.destination);
+    const dead = this.#letterOf({ body: item.envelope, properties, previous }, { class: ending, node: self.name, reason });
+    if (dead === undefined) {
+      const bare = { kind: 'gap' as const, number: item.number, to: item.number, class: ending, node: self.name };
+      return this.#acceptGap({ handle, key, item: bare }, this.#destinationOf(key), changes);
+    }
     const gap = { from: item.number, to: item.number, class: ending, node: self.name };
     const noted = local ? this.#store.account(handle, ending, 1) : endNumbers(this.#store.outgoing.open(handle, key), gap);
     const counted = this.#counted(handle, key, local, item.number + 1);
@@ -313,6 +317,16 @@ export class Intake {
       counted.settle();
     };
     return { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, noted, counted.change], settle };
+  }
+
+  /** A dead letter, or undefined when it is too large for one: then its account is all that is left of it. */
+  #letterOf(content: NewBody, ending: Ending): Planned | undefined {
+    try {
+      return this.beginDead(content, ending);
+    } catch (error) {
+      if (hasCode(error, 'MESSAGE_TOO_LARGE')) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -91,7 +91,9 @@ export class CustodyReceiver {
     const known = this.#neighbours.get(`${offer.sender}:${offer.incarnation}`);
     if (known !== undefined && known.ticketsInFlight > 0 && !isRepeat(known, offer)) return undefined;
     const { secret } = this.#store.self;
-    const judged = judgeTicket(secret, known?.ticket ?? NO_TICKET, known === undefined ? { ...offer, ticket: NO_TICKET } : offer);
+    // Who never sent anything is a stranger still, whatever was answered: the answer may be lost, and so may our memory of it.
+    const isStranger = known === undefined || known.ticket === NO_TICKET;
+    const judged = judgeTicket(secret, known?.ticket ?? NO_TICKET, isStranger ? { ...offer, ticket: NO_TICKET } : offer);
     if (judged.kind === 'fork') {
       this.forkCount += 1;
       return { answer: this.#answer('fork', offer, NO_TICKET, []), session: undefined };
