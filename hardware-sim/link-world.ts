@@ -208,7 +208,7 @@ export class LinkNode {
       for (let i = 0; i < count; i++) {
         const slot = store.queues.take(queue);
         if (slot === NO_SLOT) return;
-        store.commit({ acks: [{ id: store.ring.index.id[slot] ?? 0, reason: 'acknowledged' }] }, () => {});
+        store.commit({ acks: [{ id: store.ring.index.id(slot), reason: 'acknowledged' }] }, () => {});
         store.queues.finish(slot);
       }
     });
@@ -221,7 +221,7 @@ export class LinkNode {
     for (const list of store.queues.get(queueName).ready) {
       for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) slots.push(slot);
     }
-    slots.sort((a, b) => (store.ring.index.id[a] ?? 0) - (store.ring.index.id[b] ?? 0));
+    slots.sort((a, b) => store.ring.index.id(a) - store.ring.index.id(b));
     return slots.map((slot) => {
       const { message } = decodeEnvelope(this.#bodyOf(store, slot));
       return { identity: message.identity, body: message.body };
@@ -300,7 +300,7 @@ export class LinkNode {
 
   #bodyOf(store: NodeStore, slot: number): Uint8Array {
     let body: Uint8Array | undefined;
-    store.ring.fetchBody(store.ring.index.id[slot] ?? 0, (result) => {
+    store.ring.fetchBody(store.ring.index.id(slot), (result) => {
       invariant(result.kind === 'body', `the body of a stored message is ${result.kind}`);
       body = result.body;
     });

@@ -91,14 +91,14 @@ export function ringLines(ring: Ring): string[] {
   const { index } = ring;
   const lines: string[] = [];
   for (const slot of index.slots()) {
-    invariant(index.queue[slot] === 7 && index.stream[slot] === 9 && index.expiresAtMs[slot] === 12_345, 'fields survive');
-    invariant(index.epochCounter[slot] === 21 && index.epochRandom[slot] === 0xfedc_ba98, 'the epoch of a number survives');
+    invariant(index.queue(slot) === 7 && index.stream(slot) === 9 && index.expiresAtMs(slot) === 12_345, 'fields survive');
+    invariant(index.epochCounter(slot) === 21 && index.epochRandom(slot) === 0xfedc_ba98, 'the epoch of a number survives');
     lines.push(
-      line(index.number[slot] ?? 0, {
-        bytes: index.bodyBytes[slot] ?? 0,
-        priority: index.priority[slot] ?? 0,
-        deliveryCount: index.deliveryCount[slot] ?? 0,
-        notBeforeMs: index.notBeforeMs[slot] ?? 0,
+      line(index.number(slot), {
+        bytes: index.bodyBytes(slot),
+        priority: index.priority(slot),
+        deliveryCount: index.deliveryCount(slot),
+        notBeforeMs: index.notBeforeMs(slot),
       }),
     );
   }
@@ -184,7 +184,7 @@ export class RingHarness {
       this.#outstanding.shift();
       this.durable.apply(batch);
       for (const slot of slots) {
-        const id = ring.index.id[slot] ?? 0;
+        const id = ring.index.id(slot);
         invariant(id > this.#lastId, `id ${id} was used before`);
         this.#lastId = id;
       }
@@ -224,10 +224,10 @@ export class RingHarness {
   checkBodies(): void {
     const { ring, driver } = this;
     for (const slot of [...ring.index.slots()]) {
-      const number = ring.index.number[slot] ?? 0;
+      const number = ring.index.number(slot);
       const message = this.durable.messages.get(number);
       invariant(message !== undefined, `message ${number} is a phantom`);
-      const body = readBody(driver, ring.index.id[slot] ?? 0, this.nowMs);
+      const body = readBody(driver, ring.index.id(slot), this.nowMs);
       const { bytes } = message;
       const expected = modelBody(message.body === undefined ? { number, bytes } : { number, bytes, body: message.body });
       invariant(body !== undefined && toHex(body) === toHex(expected), `message ${number} has its own body`);
@@ -259,7 +259,7 @@ export class RingHarness {
   #realBatch(batch: ModelBatch): Batch {
     const { index } = this.ring;
     const ids = new Map<number, number>();
-    if (batch.acks || batch.states) for (const slot of index.slots()) ids.set(index.number[slot] ?? 0, index.id[slot] ?? 0);
+    if (batch.acks || batch.states) for (const slot of index.slots()) ids.set(index.number(slot), index.id(slot));
     return {
       puts: (batch.puts ?? []).map((put) => ({
         queue: 7,

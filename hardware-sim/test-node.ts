@@ -217,7 +217,7 @@ export class TestNode {
         const slot = store.queues.take(queue);
         if (slot === NO_SLOT) return;
         const text = this.#takeIn(this.#messageAt(store, slot));
-        store.commit({ acks: [{ id: store.ring.index.id[slot] ?? 0, reason: 'acknowledged' }] }, (outcome) => {
+        store.commit({ acks: [{ id: store.ring.index.id(slot), reason: 'acknowledged' }] }, (outcome) => {
           if (outcome === 'durable') this.#unsettled.delete(text);
         });
         store.queues.finish(slot);
@@ -241,7 +241,7 @@ export class TestNode {
     for (const list of store.queues.get(queueName).ready) {
       for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) slots.push(slot);
     }
-    slots.sort((a, b) => (store.ring.index.id[a] ?? 0) - (store.ring.index.id[b] ?? 0));
+    slots.sort((a, b) => store.ring.index.id(a) - store.ring.index.id(b));
     return slots.map((slot) => this.#messageAt(store, slot));
   }
 
@@ -257,7 +257,7 @@ export class TestNode {
 
   #bodyOf(store: NodeStore, slot: number): Uint8Array {
     let body: Uint8Array | undefined;
-    store.ring.fetchBody(store.ring.index.id[slot] ?? 0, (result) => {
+    store.ring.fetchBody(store.ring.index.id(slot), (result) => {
       invariant(result.kind === 'body', `the body of a stored message is ${result.kind}`);
       body = result.body;
     });

@@ -32,13 +32,13 @@ function diskOf(bytes: Uint8Array): SimDisk {
 
 function contents(driver: RingDriver): string[] {
   const { index, metas } = driver.ring;
-  const slots = [...index.slots()].sort((a, b) => (index.id[a] ?? 0) - (index.id[b] ?? 0));
+  const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
   const messages = slots.map((slot) => {
-    const id = index.id[slot] ?? 0;
+    const id = index.id(slot);
     const body = readBody(driver, id, 0) ?? new Uint8Array();
-    const times = [index.storedAtMs[slot], index.expiresAtMs[slot], index.notBeforeMs[slot]].join(' ');
-    const place = `queue ${index.queue[slot]} priority ${index.priority[slot]} deliveries ${index.deliveryCount[slot]}`;
-    const name = `stream ${index.stream[slot]} number ${index.number[slot]} epoch ${index.epochCounter[slot]}.${index.epochRandom[slot]}`;
+    const times = [index.storedAtMs(slot), index.expiresAtMs(slot), index.notBeforeMs(slot)].join(' ');
+    const place = `queue ${index.queue(slot)} priority ${index.priority(slot)} deliveries ${index.deliveryCount(slot)}`;
+    const name = `stream ${index.stream(slot)} number ${index.number(slot)} epoch ${index.epochCounter(slot)}.${index.epochRandom(slot)}`;
     return `${id}: ${place} ${name} times ${times} body ${toHex(body)}`;
   });
   const values = [...metas.withPrefix('')].filter(([key]) => key !== 'epoch').map(([key, value]) => `${key}=${toHex(value)}`);

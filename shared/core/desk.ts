@@ -198,7 +198,7 @@ export class Desk {
   }
 
   #release(slot: number, messageId: number): void {
-    if (this.#store.ring.index.id[slot] === messageId) this.#store.queues.giveBack(slot);
+    if (this.#store.ring.index.id(slot) === messageId) this.#store.queues.giveBack(slot);
   }
 
   /** True when the receive is answered, or its message is on the way. */
@@ -206,7 +206,7 @@ export class Desk {
     const queue = this.#store.queues.find(waiting.queue);
     const slot = queue === undefined ? NO_SLOT : this.#store.queues.take(queue);
     if (slot !== NO_SLOT) {
-      const loading = { waiting, slot, messageId: this.#store.ring.index.id[slot] ?? 0 };
+      const loading = { waiting, slot, messageId: this.#store.ring.index.id(slot) };
       if (!this.#deliver(loading, nowMs)) this.#loading.push(loading);
       return true;
     }
@@ -238,7 +238,7 @@ export class Desk {
 
   #giveUp(loading: Loading): true {
     const { slot, messageId, waiting } = loading;
-    const handle = this.#store.ring.index.stream[slot] ?? 0;
+    const handle = this.#store.ring.index.stream(slot);
     const metas = [this.#store.account(handle, 'CORRUPT', 1)];
     this.#store.commit({ acks: [{ id: messageId, reason: 'corrupt' }], metas }, () => {});
     this.#forget({ slot, messageId });

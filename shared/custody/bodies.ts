@@ -17,7 +17,7 @@ export class Bodies {
   /** The body, or `loading`: ask again after the next step; or `corrupt`, for good. */
   get(slot: number): Uint8Array | 'loading' | 'corrupt' {
     const ring = this.#ring;
-    const id = ring.index.id[slot] ?? 0;
+    const id = ring.index.id(slot);
     if (this.#corrupt.delete(id)) return 'corrupt';
     const body = this.#fetched.get(id) ?? ring.cachedBody(slot);
     if (body !== undefined) {

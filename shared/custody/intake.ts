@@ -139,14 +139,14 @@ export class Intake {
     const { queues, ring } = this.#store;
     const queue = queues.get('$dead');
     const victims = this.#oldestDead(queue, content.body.length + DEAD_OVERHEAD_BYTES);
-    const freed = victims.reduce((bytes, slot) => bytes + (ring.index.bodyBytes[slot] ?? 0), 0);
+    const freed = victims.reduce((bytes, slot) => bytes + ring.index.bodyBytes(slot), 0);
     queue.plannedBytes -= freed; // their room, while the new one is admitted
     try {
       const dead = this.begin(`${this.#store.self.name}/$dead`, { ...content, history: [...(content.history ?? []), ending] });
-      const acks = victims.map((slot) => ({ id: ring.index.id[slot] ?? 0, reason: 'dropped' as const }));
-      const accounts = victims.map((slot) => this.#store.account(ring.index.stream[slot] ?? 0, 'DROPPED', 1));
+      const acks = victims.map((slot) => ({ id: ring.index.id(slot), reason: 'dropped' as const }));
+      const accounts = victims.map((slot) => this.#store.account(ring.index.stream(slot), 'DROPPED', 1));
       const settle = (): void => {
-        for (const slot of victims) queue.ready[ring.index.priority[slot] ?? 0]?.remove(slot);
+        for (const slot of victims) queue.ready[ring.index.priority(slot)]?.remove(slot);
         dead.settle();
       };
       return { ...dead, acks, changes: [...dead.changes, ...accounts], settle };
@@ -162,7 +162,7 @@ export class Intake {
     for (const list of queue.ready) {
       for (let slot = list.head; slot !== NO_SLOT && used + bytesNeeded > queue.bytesLimit; slot = list.next(slot)) {
         victims.push(slot);
-        used -= this.#store.ring.index.bodyBytes[slot] ?? 0;
+        used -= this.#store.ring.index.bodyBytes(slot);
       }
     }
     return victims;

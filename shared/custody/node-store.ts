@@ -78,7 +78,7 @@ export class NodeStore {
     for (const [handle, value] of metaValues(metas, 'd/')) this.destinations.set(Number(handle), new MetaFields(value).number(0));
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
     this.outgoing.load(metas, (handle) => this.streams.key(handle));
-    const slots = [...index.slots()].sort((a, b) => (index.id[a] ?? 0) - (index.id[b] ?? 0));
+    const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     for (const slot of slots) this.place(slot);
     this.#accountForDamage();
   }
@@ -112,12 +112,12 @@ export class NodeStore {
   /** A durable message takes its place: in its queue, or among what goes out. */
   place(slot: number): void {
     const { index } = this.ring;
-    const queue = index.queue[slot] ?? 0;
+    const queue = index.queue(slot);
     if (queue !== 0) {
       this.queues.enqueue(slot);
       return;
     }
-    const handle = index.stream[slot] ?? 0;
+    const handle = index.stream(slot);
     this.outgoing.open(handle, this.streams.key(handle)).list.insert(slot);
   }
 
@@ -134,8 +134,8 @@ export class NodeStore {
   }
 
   #placePlanned(slot: number): void {
-    const queue = this.queues.byId(this.ring.index.queue[slot] ?? 0);
-    if (queue !== undefined) queue.plannedBytes -= this.ring.index.bodyBytes[slot] ?? 0;
+    const queue = this.queues.byId(this.ring.index.queue(slot));
+    if (queue !== undefined) queue.plannedBytes -= this.ring.index.bodyBytes(slot);
     this.place(slot);
   }
 

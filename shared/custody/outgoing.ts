@@ -30,11 +30,6 @@ export interface OutStream {
   readonly gaps: HeldGap[];
 }
 
-/** Lists of outgoing streams are told apart from those of queues by the sign of their number. */
-function listId(handle: number): number {
-  return -1 - handle;
-}
-
 export class Outgoing {
   readonly #index: MessageIndex;
   readonly #streams = new Map<number, OutStream>();
@@ -63,7 +58,7 @@ export class Outgoing {
   open(handle: number, key: StreamKey): OutStream {
     let stream = this.#streams.get(handle);
     if (stream === undefined) {
-      const list = new SlotList(this.#index, listId(handle), 'number');
+      const list = new SlotList(this.#index, 'number');
       stream = { handle, key, list, lo: 1, next: 1, gaps: [] };
       this.#streams.set(handle, stream);
     }
@@ -105,7 +100,7 @@ export function endNumbers(stream: OutStream, gap: HeldGap): MetaChange {
 export function unexplained(stream: OutStream, index: MessageIndex): { from: number; to: number }[] {
   const known: { from: number; to: number }[] = [...stream.gaps];
   for (let slot = stream.list.head; slot !== NO_SLOT; slot = stream.list.next(slot)) {
-    const number = index.number[slot] ?? 0;
+    const number = index.number(slot);
     known.push({ from: number, to: number });
   }
   known.sort((a, b) => a.from - b.from);
@@ -122,8 +117,8 @@ export function unexplained(stream: OutStream, index: MessageIndex): { from: num
 export function freeBelow(stream: OutStream, cursor: number, index: MessageIndex): { ids: number[]; changes: MetaChange[] } {
   const ids: number[] = [];
   const changes: MetaChange[] = [];
-  for (let slot = stream.list.head; slot !== NO_SLOT && (index.number[slot] ?? 0) < cursor; slot = stream.list.head) {
-    ids.push(index.id[slot] ?? 0);
+  for (let slot = stream.list.head; slot !== NO_SLOT && index.number(slot) < cursor; slot = stream.list.head) {
+    ids.push(index.id(slot));
     stream.list.remove(slot);
   }
   while (stream.gaps[0] !== undefined && stream.gaps[0].to < cursor) {

@@ -76,7 +76,7 @@ export class Rehoming {
       const { identity, epoch: _epoch, body, history, previous: _previous, maybeDuplicate: _maybe, ...properties } = message;
       const content = { body, properties, previous: identityText(identity), maybeDuplicate: 'maybe' as const };
       const planned = this.#intake.begin(identity.destination, { ...content, ...(history && { history }) });
-      const freed = freeBelow(stream, (index.number[slot] ?? 0) + 1, index);
+      const freed = freeBelow(stream, index.number(slot) + 1, index);
       const acks = freed.ids.map((freedId) => ({ id: freedId, reason: 'replaced' as const }));
       const metas = [...planned.changes, ...freed.changes];
       this.#wait((done) => this.#store.commit({ puts: planned.puts, acks, metas }, done));
@@ -92,7 +92,7 @@ export class Rehoming {
   #drop(stream: OutStream): void {
     const { ring } = this.#store;
     const slot = stream.list.head;
-    const upTo = slot === NO_SLOT ? stream.next : (ring.index.number[slot] ?? 0) + 1;
+    const upTo = slot === NO_SLOT ? stream.next : ring.index.number(slot) + 1;
     const freed = freeBelow(stream, upTo, ring.index);
     const acks = freed.ids.map((id) => ({ id, reason: 'corrupt' as const }));
     const account = acks.length > 0 ? [this.#store.account(stream.handle, 'CORRUPT', acks.length)] : [];

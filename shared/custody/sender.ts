@@ -169,10 +169,10 @@ export class CustodySender {
     const { out } = stream;
     const { index } = this.#store.ring;
     const { last } = stream;
-    const isListed = index.id[last.slot] === last.id && index.list[last.slot] !== NO_SLOT;
-    let slot = isListed && (index.number[last.slot] ?? 0) < stream.send ? last.slot : out.list.head;
-    while (slot !== NO_SLOT && (index.number[slot] ?? 0) < stream.send) slot = out.list.next(slot);
-    const number = slot === NO_SLOT ? 0 : (index.number[slot] ?? 0);
+    const isListed = index.id(last.slot) === last.id && index.isListed(last.slot);
+    let slot = isListed && index.number(last.slot) < stream.send ? last.slot : out.list.head;
+    while (slot !== NO_SLOT && index.number(slot) < stream.send) slot = out.list.next(slot);
+    const number = slot === NO_SLOT ? 0 : index.number(slot);
     if (number !== stream.send) {
       const ended = endedAt(out, stream.send);
       return ended === undefined ? { kind: 'nothing' } : this.#handOver(stream, ended);
@@ -180,7 +180,7 @@ export class CustodySender {
     const envelope = this.#bodies.get(slot);
     if (envelope === 'corrupt') this.#endCorrupt(out, slot);
     if (typeof envelope === 'string') return { kind: 'loading' };
-    stream.last = { slot, id: index.id[slot] ?? 0 };
+    stream.last = { slot, id: index.id(slot) };
     return this.#handOver(stream, { kind: 'message', number, envelope });
   }
 
@@ -236,10 +236,10 @@ export class CustodySender {
   /** A body that fails its checksum ends here: the stream goes on over a gap. */
   #endCorrupt(out: OutStream, slot: number): void {
     const { ring, self } = this.#store;
-    const number = ring.index.number[slot] ?? 0;
+    const number = ring.index.number(slot);
     out.list.remove(slot);
     const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: self.name });
-    const acks = [{ id: ring.index.id[slot] ?? 0, reason: 'corrupt' as const }];
+    const acks = [{ id: ring.index.id(slot), reason: 'corrupt' as const }];
     this.#store.commit({ acks, metas: [noted, this.#store.account(out.handle, 'CORRUPT', 1)] }, () => {});
   }
 

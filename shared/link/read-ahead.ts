@@ -32,28 +32,28 @@ export class ReadAhead {
     if (this.#state === 'in-vain') return;
     const { index } = this.#ring;
     let slot = this.#placeOf(stream);
-    if (this.#done.has(index.id[slot] ?? 0)) this.#state = 'in-vain';
+    if (this.#done.has(index.id(slot))) this.#state = 'in-vain';
     this.#done = new Set();
     let bytes = 0;
     for (let count = 0; count < COUNT_MAX && bytes < BYTES_MAX; count++) {
       slot = slot === NO_SLOT ? NO_SLOT : stream.out.list.next(slot);
       if (slot === NO_SLOT) return;
-      bytes += index.bodyBytes[slot] ?? 0;
+      bytes += index.bodyBytes(slot);
       this.#read(slot);
     }
   }
 
   #placeOf({ out, send, last }: SendingStream): number {
     const { index } = this.#ring;
-    const isInList = index.id[last.slot] === last.id && index.list[last.slot] !== NO_SLOT;
-    let slot = isInList && (index.number[last.slot] ?? 0) < send ? last.slot : out.list.head;
-    while (slot !== NO_SLOT && (index.number[slot] ?? 0) < send) slot = out.list.next(slot);
+    const isInList = index.id(last.slot) === last.id && index.isListed(last.slot);
+    let slot = isInList && index.number(last.slot) < send ? last.slot : out.list.head;
+    while (slot !== NO_SLOT && index.number(slot) < send) slot = out.list.next(slot);
     return slot;
   }
 
   #read(slot: number): void {
     const ring = this.#ring;
-    const id = ring.index.id[slot] ?? 0;
+    const id = ring.index.id(slot);
     if (this.#reading.has(id) || !ring.canFetch || ring.cachedBody(slot) !== undefined) return;
     this.#reading.add(id);
     // A body that is damaged is dealt with when its turn comes.

@@ -205,7 +205,7 @@ describe('a ring on a real file', () => {
       for (let i = 0; i < 60; i++) {
         number += 1;
         const body = new Uint8Array(10_000).fill(number);
-        const stored = [...ring.index.slots()].map((slot) => ring.index.id[slot] ?? 0).sort((a, b) => a - b);
+        const stored = [...ring.index.slots()].map((slot) => ring.index.id(slot)).sort((a, b) => a - b);
         const acks = stored.slice(0, Math.max(0, stored.length - 4)).map((id) => ({ id, reason: 'acknowledged' as const }));
         const batch = { puts: [{ ...fields, number, body }], acks, metas: [{ key: 'count', value: Uint8Array.of(number) }] };
         ring.append(batch, when, (outcome) => expect(outcome).toBe('durable'));
@@ -218,9 +218,9 @@ describe('a ring on a real file', () => {
     const { ring, file } = await openRing(9);
     for (const slot of ring.index.slots()) {
       const bodies: BodyResult[] = [];
-      ring.fetchBody(ring.index.id[slot] ?? 0, (result) => bodies.push(result));
+      ring.fetchBody(ring.index.id(slot), (result) => bodies.push(result));
       await play(ring, file);
-      expect(bodies).toEqual([{ kind: 'body', body: new Uint8Array(10_000).fill(ring.index.number[slot] ?? 0) }]);
+      expect(bodies).toEqual([{ kind: 'body', body: new Uint8Array(10_000).fill(ring.index.number(slot)) }]);
     }
     await file.close();
   });

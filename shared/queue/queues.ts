@@ -43,7 +43,7 @@ export class Queues {
     }
     const id = options.id ?? this.#nextId;
     this.#nextId = Math.max(this.#nextId, id + 1);
-    const ready = Array.from({ length: PRIORITY_MAX + 1 }, (_, priority) => new SlotList(this.#index, id * 8 + priority, 'id'));
+    const ready = Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.#index, 'id'));
     const queue = { name, id, ready, bytesLimit: options.bytesLimit, leasedCount: 0, leasedBytes: 0, plannedBytes: 0 };
     this.#byName.set(name, queue);
     this.#byId.set(id, queue);
@@ -84,7 +84,7 @@ export class Queues {
       const slot = list.head;
       list.remove(slot);
       queue.leasedCount += 1;
-      queue.leasedBytes += this.#index.bodyBytes[slot] ?? 0;
+      queue.leasedBytes += this.#index.bodyBytes(slot);
       return slot;
     }
     return NO_SLOT;
@@ -107,17 +107,17 @@ export class Queues {
 
   #unlease(queue: Queue, slot: number): void {
     queue.leasedCount -= 1;
-    queue.leasedBytes -= this.#index.bodyBytes[slot] ?? 0;
+    queue.leasedBytes -= this.#index.bodyBytes(slot);
   }
 
   #queueOf(slot: number): Queue {
-    const queue = this.#byId.get(this.#index.queue[slot] ?? 0);
+    const queue = this.#byId.get(this.#index.queue(slot));
     invariant(queue !== undefined, 'a stored message names a defined queue');
     return queue;
   }
 
   #listOf(queue: Queue, slot: number): SlotList {
-    const list = queue.ready[this.#index.priority[slot] ?? 0];
+    const list = queue.ready[this.#index.priority(slot)];
     invariant(list !== undefined, 'priorities are 0 to 7');
     return list;
   }

@@ -1,11 +1,32 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { PutEntry } from '../ring/entry-layout.ts';
 import { MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 import { SlotList } from './slot-list.ts';
 
+const ENTRY: PutEntry = {
+  kind: 'put',
+  copy: false,
+  damaged: false,
+  id: 1,
+  queue: 1,
+  priority: 3,
+  deliveryCount: 0,
+  stream: 1,
+  number: 1,
+  epochCounter: 1,
+  epochRandom: 1,
+  storedAtMs: 1,
+  expiresAtMs: 0,
+  notBeforeMs: 0,
+  bodyBytes: 1,
+  bodyCrc: 1,
+  bodyOffset: 128,
+};
+
 function idsOf(list: SlotList, index: MessageIndex): number[] {
   const ids: number[] = [];
-  for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) ids.push(index.id[slot] ?? 0);
+  for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) ids.push(index.id(slot));
   return ids;
 }
 
@@ -14,7 +35,7 @@ test('in order of id whatever the order of arrival, through inserts, returns and
   fc.assert(
     fc.property(steps, (script) => {
       const index = new MessageIndex();
-      const list = new SlotList(index, 3, 'id');
+      const list = new SlotList(index, 'id');
       const model = new Set<number>();
       for (const { what, id } of script) {
         if (what === 'remove') {
@@ -24,8 +45,7 @@ test('in order of id whatever the order of arrival, through inserts, returns and
           index.remove(slot);
         } else if (!model.has(id)) {
           model.add(id);
-          const slot = index.insert(id);
-          index.bodyBytes[slot] = id;
+          const slot = index.insert({ ...ENTRY, id, bodyBytes: id }, 1);
           if (what === 'insert') list.insert(slot);
           else list.reinsert(slot);
         }
@@ -39,7 +59,7 @@ test('in order of id whatever the order of arrival, through inserts, returns and
 
 test('a message cannot be in two lists', () => {
   const index = new MessageIndex();
-  const slot = index.insert(1);
-  new SlotList(index, 1, 'id').insert(slot);
-  expect(() => new SlotList(index, 2, 'id').insert(slot)).toThrow('one list');
+  const slot = index.insert(ENTRY, 1);
+  new SlotList(index, 'id').insert(slot);
+  expect(() => new SlotList(index, 'id').insert(slot)).toThrow('one list');
 });

@@ -127,7 +127,7 @@ export class Cleaner {
     const { index, metas } = this.#live;
     const entries: DirectoryEntry[] = [];
     for (const [key, value] of metas.withPrefix('')) if (metas.lsnOf(key) === lsn) entries.push({ kind: 'meta', key, value });
-    for (const slot of index.slots()) if (index.lsn[slot] === lsn) entries.push(this.#live.copyOf(slot));
+    for (const slot of index.slots()) if (index.lsn(slot) === lsn) entries.push(this.#live.copyOf(slot));
     return entries;
   }
 
@@ -138,7 +138,7 @@ export class Cleaner {
     for (const entry of victim.entries) {
       if (entry.kind === 'put') {
         const slot = index.find(entry.id);
-        if (slot !== NO_SLOT && index.lsn[slot] === victim.lsn) live.push(this.#live.copyOf(slot));
+        if (slot !== NO_SLOT && index.lsn(slot) === victim.lsn) live.push(this.#live.copyOf(slot));
       } else if (entry.kind === 'meta' && entry.value !== undefined && metas.lsnOf(entry.key) === victim.lsn) {
         live.push({ kind: 'meta', key: entry.key, value: metas.get(entry.key) });
       }

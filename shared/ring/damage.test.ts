@@ -90,10 +90,10 @@ function show(h: RingHarness): Shown {
   expect(ring.state, String(ring.failure)).toBe('serving');
   const [whole, corrupt, metas] = [new Set<number>(), new Set<number>(), new Map<string, string>()];
   for (const slot of [...ring.index.slots()]) {
-    const number = ring.index.number[slot] ?? 0;
-    const body = readBody(h.driver, ring.index.id[slot] ?? 0, h.nowMs);
+    const number = ring.index.number(slot);
+    const body = readBody(h.driver, ring.index.id(slot), h.nowMs);
     if (body === undefined) corrupt.add(number);
-    else if (toHex(body) === toHex(modelBody({ number, bytes: ring.index.bodyBytes[slot] ?? 0 }))) whole.add(number);
+    else if (toHex(body) === toHex(modelBody({ number, bytes: ring.index.bodyBytes(slot) }))) whole.add(number);
     else throw new Error(`message ${number} has a body that is not its own`);
   }
   for (const [key, value] of ring.metas.withPrefix('')) if (key !== EPOCH_KEY) metas.set(key, toHex(value));
@@ -281,7 +281,7 @@ test('what lies behind more unreadable blocks than are looked through is given u
     const pair = [0, 4096].map((offset) => decodeSuperblock(front.subarray(offset, offset + 256)));
     return Math.max(...pair.map((superblock) => superblock?.anchorLsn ?? 0));
   };
-  const head = () => Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn[slot] ?? 0));
+  const head = () => Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn(slot)));
   do h.commit({ puts: [{ number: number++, bytes: 11_000 }] });
   while (head() - anchor() < 350 && h.ring.hasRoomFor(11_000));
   expect(head() - anchor()).toBeGreaterThanOrEqual(345);
@@ -290,7 +290,7 @@ test('what lies behind more unreadable blocks than are looked through is given u
   h.disk.failReads(from, 300 * 4096);
   h.beginReopen();
   h.settle();
-  const first = [...h.ring.index.slots()].map((slot) => h.ring.index.number[slot] ?? 0);
+  const first = [...h.ring.index.slots()].map((slot) => h.ring.index.number(slot));
   expect(first.length).toBeGreaterThan(100);
   expect(Math.max(...first)).toBeLessThan(number - 50);
   for (let i = 0; i < 5; i++)
@@ -301,7 +301,7 @@ test('what lies behind more unreadable blocks than are looked through is given u
     h.powerCut();
     h.beginReopen();
     h.settle();
-    const now = [...h.ring.index.slots()].map((slot) => h.ring.index.number[slot] ?? 0);
+    const now = [...h.ring.index.slots()].map((slot) => h.ring.index.number(slot));
     expect(now.sort()).toEqual(first.sort());
     expect(h.ring.metas.get('new')).toEqual(Uint8Array.of(4));
   }

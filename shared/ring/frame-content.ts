@@ -61,7 +61,7 @@ export class FrameContent {
       const slot = live.index.find(id);
       if (slot === NO_SLOT) continue;
       const deliveryCount = Math.min(rest.deliveryCount, DELIVERY_COUNT_MAX);
-      const where = { queue: live.index.queue[slot] ?? 0, priority: live.index.priority[slot] ?? 0 };
+      const where = { queue: live.index.queue(slot), priority: live.index.priority(slot) };
       live.setState({ id, deliveryCount, notBeforeMs }); // now, so that a copy in this very frame carries it (I7)
       this.entries.push({ kind: 'state', id, deliveryCount, notBeforeMs, ...where });
     }

@@ -1,28 +1,34 @@
 /**
  * Which frames of the log still hold something that is needed: one counter per frame, at the block it begins in. The tail is the
- * first frame with a live entry; dead frames before it cost nothing to pass.
+ * first frame with a live entry; dead frames before it cost nothing to pass. Four bytes a block.
  */
 import { invariant } from '../assert.ts';
 
+/** What two bytes can count: a frame has fewer blocks and entries (frame-layout.ts), a longer gap is noted in pieces. */
+const STRETCH_BLOCKS_MAX = 0xffff;
+
 export class LiveLog {
-  readonly #live: Uint32Array;
-  readonly #blocks: Uint32Array;
+  readonly #live: Uint16Array;
+  readonly #blocks: Uint16Array;
   tailLsn: number;
   headLsn: number;
 
   constructor(blockCount: number, startLsn: number) {
-    this.#live = new Uint32Array(blockCount);
-    this.#blocks = new Uint32Array(blockCount);
+    this.#live = new Uint16Array(blockCount);
+    this.#blocks = new Uint16Array(blockCount);
     this.tailLsn = startLsn;
     this.headLsn = startLsn;
   }
 
   /** A frame, or a gap without one, of `blocks` blocks at the head. Nothing in it is live yet. */
   extend(blocks: number): void {
-    const at = this.headLsn % this.#live.length;
-    this.#blocks[at] = blocks;
-    this.#live[at] = 0;
-    this.headLsn += blocks;
+    for (let left = blocks; left > 0; left -= STRETCH_BLOCKS_MAX) {
+      const at = this.headLsn % this.#live.length;
+      const stretch = Math.min(left, STRETCH_BLOCKS_MAX);
+      this.#blocks[at] = stretch;
+      this.#live[at] = 0;
+      this.headLsn += stretch;
+    }
   }
 
   /** One more live entry in the frame at `lsn`. */

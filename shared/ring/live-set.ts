@@ -30,7 +30,7 @@ export class LiveSet {
       switch (entry.kind) {
         case 'put': {
           const slot = this.index.find(entry.id);
-          if (slot !== NO_SLOT) this.log.lose(this.index.lsn[slot] ?? 0);
+          if (slot !== NO_SLOT) this.log.lose(this.index.lsn(slot));
           this.log.gain(lsn);
           break;
         }
@@ -54,9 +54,7 @@ export class LiveSet {
   /** What the next copy of a message will say of it. */
   setState(state: { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }): void {
     const slot = this.index.find(state.id);
-    if (slot === NO_SLOT) return;
-    this.index.deliveryCount[slot] = state.deliveryCount;
-    this.index.notBeforeMs[slot] = state.notBeforeMs;
+    if (slot !== NO_SLOT) this.index.setState(slot, state);
   }
 
   /** The put entry that says all of a message as it is now; its body lies where it lay. */
@@ -65,21 +63,21 @@ export class LiveSet {
     return {
       kind: 'put',
       copy: true,
-      damaged: index.damaged[slot] === 1,
-      id: index.id[slot] ?? 0,
-      queue: index.queue[slot] ?? 0,
-      priority: index.priority[slot] ?? 0,
-      deliveryCount: index.deliveryCount[slot] ?? 0,
-      stream: index.stream[slot] ?? 0,
-      number: index.number[slot] ?? 0,
-      epochCounter: index.epochCounter[slot] ?? 0,
-      epochRandom: index.epochRandom[slot] ?? 0,
-      storedAtMs: index.storedAtMs[slot] ?? 0,
-      expiresAtMs: index.expiresAtMs[slot] ?? 0,
-      notBeforeMs: index.notBeforeMs[slot] ?? 0,
-      bodyBytes: index.bodyBytes[slot] ?? 0,
-      bodyCrc: index.bodyCrc[slot] ?? 0,
-      bodyOffset: index.bodyOffset[slot] ?? 0,
+      damaged: index.isDamaged(slot),
+      id: index.id(slot),
+      queue: index.queue(slot),
+      priority: index.priority(slot),
+      deliveryCount: index.deliveryCount(slot),
+      stream: index.stream(slot),
+      number: index.number(slot),
+      epochCounter: index.epochCounter(slot),
+      epochRandom: index.epochRandom(slot),
+      storedAtMs: index.storedAtMs(slot),
+      expiresAtMs: index.expiresAtMs(slot),
+      notBeforeMs: index.notBeforeMs(slot),
+      bodyBytes: index.bodyBytes(slot),
+      bodyCrc: index.bodyCrc(slot),
+      bodyOffset: index.bodyOffset(slot),
     };
   }
 
@@ -90,10 +88,11 @@ export class LiveSet {
       if (entry.kind !== 'put') continue;
       let slot = this.index.find(entry.id);
       if (slot === NO_SLOT) {
-        slot = this.index.insert(entry.id);
+        slot = this.index.insert(entry, lsn);
         this.#messageBytes += PUT_BYTES + entry.bodyBytes;
+      } else {
+        this.index.replace(slot, entry, lsn);
       }
-      this.#place(slot, entry, lsn);
       slots.push(slot);
     }
     return slots;
@@ -110,27 +109,8 @@ export class LiveSet {
   #forget(id: number): void {
     const slot = this.index.find(id);
     if (slot === NO_SLOT) return;
-    this.log.lose(this.index.lsn[slot] ?? 0);
-    this.#messageBytes -= PUT_BYTES + (this.index.bodyBytes[slot] ?? 0);
+    this.log.lose(this.index.lsn(slot));
+    this.#messageBytes -= PUT_BYTES + this.index.bodyBytes(slot);
     this.index.remove(slot);
-  }
-
-  #place(slot: number, entry: PutEntry, lsn: number): void {
-    const index = this.index;
-    index.lsn[slot] = lsn;
-    index.bodyOffset[slot] = entry.bodyOffset;
-    index.bodyBytes[slot] = entry.bodyBytes;
-    index.bodyCrc[slot] = entry.bodyCrc;
-    index.number[slot] = entry.number;
-    index.stream[slot] = entry.stream;
-    index.queue[slot] = entry.queue;
-    index.priority[slot] = entry.priority;
-    index.deliveryCount[slot] = entry.deliveryCount;
-    index.damaged[slot] = entry.damaged ? 1 : 0;
-    index.epochCounter[slot] = entry.epochCounter;
-    index.epochRandom[slot] = entry.epochRandom;
-    index.storedAtMs[slot] = entry.storedAtMs;
-    index.expiresAtMs[slot] = entry.expiresAtMs;
-    index.notBeforeMs[slot] = entry.notBeforeMs;
   }
 }

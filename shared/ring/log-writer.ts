@@ -11,10 +11,12 @@ import { encodeFrame, type FrameKind, type FrameSeal, frameContentBytes } from '
 import type { RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Recovered } from './recovery.ts';
-import { COUNTER_MAX, decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from './superblock-layout.ts';
+import { COUNTER_MAX, decodeSuperblock, NUMBER_MAX, SUPERBLOCK_BYTES, type Superblock } from './superblock-layout.ts';
 
 /** Superblocks that one opening may write before it must be opened anew to be counted again. */
 const GENERATIONS_PER_OPENING = 0x100_0000;
+/** Blocks, frames, messages or milliseconds that one opening may use up: 34 years, if each takes a millisecond. */
+const NUMBERS_PER_OPENING = 2 ** 40;
 
 export class LogWriter {
   readonly live: LiveSet;
@@ -39,6 +41,12 @@ export class LogWriter {
     const epoch = Math.max(superblock.epoch, last?.epoch ?? 0) + 1;
     const counter = Math.max(epoch, superblock.generation + GENERATIONS_PER_OPENING);
     if (counter > COUNTER_MAX) throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter, counterMax: COUNTER_MAX });
+    const nextId = Math.max(superblock.nextId, last?.nextId ?? 1);
+    const queueTimeMs = Math.max(superblock.queueTimeMs, last?.queueTimeMs ?? 0);
+    const highest = NUMBERS_PER_OPENING + Math.max(found.endLsn, found.nextSeq, nextId, queueTimeMs);
+    if (highest > NUMBER_MAX) {
+      throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter: highest, counterMax: NUMBER_MAX });
+    }
     const { geometry } = superblock;
     this.live = live;
     this.seal = found.seal;
@@ -49,8 +57,8 @@ export class LogWriter {
     this.#frameBuffer = new Uint8Array(geometry.frameBlocksMax * geometry.blockBytes);
     this.#superblock = superblock;
     this.#seq = found.nextSeq;
-    this.#nextId = Math.max(superblock.nextId, last?.nextId ?? 1);
-    this.#queueTimeMs = Math.max(superblock.queueTimeMs, last?.queueTimeMs ?? 0);
+    this.#nextId = nextId;
+    this.#queueTimeMs = queueTimeMs;
   }
 
   get geometry(): RingGeometry {

@@ -1,137 +1,280 @@
 /**
- * The messages of a ring, in memory: typed arrays with a free list, about 100 bytes a message whatever its size. A *slot* is an index
- * into the arrays; it is reused after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `list`
- * belong to whoever orders the messages (shared/queue/slot-list.ts).
+ * The messages of a ring, in memory: columns of numbers with a free list, 46 bytes a message and 6 for finding it by id, whatever its
+ * size; expiry, delay and delivery count take 14 more once any message has them. A *slot* is a place in the columns; it is used again
+ * after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong to whoever orders the
+ * messages (shared/queue/slot-list.ts).
+ *
+ *   bytes  6 id   6 lsn   6 number   6 storedAt   5 body: offset and length of 20 bits each   4 checksum of the body
+ *          4 origin: queue, stream, epoch   1 priority, damaged, listed   4 next   4 previous
  */
 import { invariant } from '../assert.ts';
+import type { PutEntry } from './entry-layout.ts';
+import { type Column, RareColumn, Uint16Column, Uint48Column, widened } from './message-columns.ts';
+import { OriginTable } from './origin-table.ts';
 
 export const NO_SLOT = -1;
 const SLOTS_MIN = 64;
+/** Columns grow by an eighth: copying them is cheap, memory that nobody uses is not. */
+const GROWTH = 9 / 8;
+/** Places to find a message by id, per slot: two of three are taken at the most. */
+const BUCKETS_PER_SLOT = 1.5;
+const TWO_32 = 0x1_0000_0000;
+
+const PRIORITY_BITS = 0b0000_0111;
+const DAMAGED = 0b0000_1000;
+const LISTED = 0b0001_0000;
 
 export class MessageIndex {
-  /** Message id, ascending in order of arrival. 0 marks a free slot. */
-  id = new Float64Array(SLOTS_MIN);
-  /** LSN of the frame that holds the newest copy. */
-  lsn = new Float64Array(SLOTS_MIN);
-  number = new Float64Array(SLOTS_MIN);
-  /** Queue time, 0 for never. */
-  storedAtMs = new Float64Array(SLOTS_MIN);
-  expiresAtMs = new Float64Array(SLOTS_MIN);
-  notBeforeMs = new Float64Array(SLOTS_MIN);
-  bodyOffset = new Uint32Array(SLOTS_MIN);
-  bodyBytes = new Uint32Array(SLOTS_MIN);
-  bodyCrc = new Uint32Array(SLOTS_MIN);
-  stream = new Uint32Array(SLOTS_MIN);
-  queue = new Uint32Array(SLOTS_MIN);
-  epochCounter = new Uint32Array(SLOTS_MIN);
-  epochRandom = new Uint32Array(SLOTS_MIN);
-  priority = new Uint8Array(SLOTS_MIN);
-  /** 1 where the body is known to be lost. */
-  damaged = new Uint8Array(SLOTS_MIN);
-  deliveryCount = new Uint16Array(SLOTS_MIN);
-  list = new Int32Array(SLOTS_MIN);
-  next = new Int32Array(SLOTS_MIN);
-  previous = new Int32Array(SLOTS_MIN);
-  #buckets = new Int32Array(2 * SLOTS_MIN).fill(NO_SLOT);
+  /** 0 marks a free slot. */
+  readonly #id = new Uint48Column();
+  readonly #lsn = new Uint48Column();
+  readonly #number = new Uint48Column();
+  readonly #storedAtMs = new Uint48Column();
+  readonly #expiresAtMs = new RareColumn(new Uint48Column());
+  readonly #notBeforeMs = new RareColumn(new Uint48Column());
+  readonly #deliveryCount = new RareColumn(new Uint16Column());
+  readonly #origins = new OriginTable();
+  /** Low 16 bits of both, and the four above them in one byte. */
+  #bodyOffset = new Uint16Array(0);
+  #bodyBytes = new Uint16Array(0);
+  #bodyHigh = new Uint8Array(0);
+  #bodyCrc = new Uint32Array(0);
+  #origin = new Uint32Array(0);
+  #flags = new Uint8Array(0);
+  #next = new Int32Array(0);
+  #previous = new Int32Array(0);
+  #buckets = new Int32Array(0);
   #free = NO_SLOT;
   #used = 0;
   #count = 0;
+
+  constructor() {
+    this.#resize(SLOTS_MIN);
+  }
 
   get count(): number {
     return this.#count;
   }
 
+  /** Memory taken. */
+  get bytes(): number {
+    const narrow = [this.#bodyOffset, this.#bodyBytes, this.#bodyHigh, this.#bodyCrc, this.#origin, this.#flags];
+    const arrays = [...narrow, this.#next, this.#previous, this.#buckets];
+    const columns = [...this.#columns, this.#origins].reduce((sum, { bytes }) => sum + bytes, 0);
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, columns);
+  }
+
+  /** Ascending in order of arrival; 0 where the slot is free. */
+  id(slot: number): number {
+    return this.#id.get(slot);
+  }
+
+  /** Of the frame that holds the newest copy. */
+  lsn(slot: number): number {
+    return this.#lsn.get(slot);
+  }
+
+  number(slot: number): number {
+    return this.#number.get(slot);
+  }
+
+  /** Queue time. */
+  storedAtMs(slot: number): number {
+    return this.#storedAtMs.get(slot);
+  }
+
+  /** Queue time, 0 for never. */
+  expiresAtMs(slot: number): number {
+    return this.#expiresAtMs.get(slot);
+  }
+
+  /** Queue time, 0 for at once. */
+  notBeforeMs(slot: number): number {
+    return this.#notBeforeMs.get(slot);
+  }
+
+  deliveryCount(slot: number): number {
+    return this.#deliveryCount.get(slot);
+  }
+
+  /** From the first byte of the frame. */
+  bodyOffset(slot: number): number {
+    return ((this.#bodyHigh[slot] ?? 0) & 0x0f) * 0x1_0000 + (this.#bodyOffset[slot] ?? 0);
+  }
+
+  bodyBytes(slot: number): number {
+    return ((this.#bodyHigh[slot] ?? 0) >> 4) * 0x1_0000 + (this.#bodyBytes[slot] ?? 0);
+  }
+
+  bodyCrc(slot: number): number {
+    return this.#bodyCrc[slot] ?? 0;
+  }
+
+  queue(slot: number): number {
+    return this.#origins.queue(this.#origin[slot] ?? 0);
+  }
+
+  stream(slot: number): number {
+    return this.#origins.stream(this.#origin[slot] ?? 0);
+  }
+
+  epochCounter(slot: number): number {
+    return this.#origins.epochCounter(this.#origin[slot] ?? 0);
+  }
+
+  epochRandom(slot: number): number {
+    return this.#origins.epochRandom(this.#origin[slot] ?? 0);
+  }
+
+  priority(slot: number): number {
+    return (this.#flags[slot] ?? 0) & PRIORITY_BITS;
+  }
+
+  /** The body is known to be lost. */
+  isDamaged(slot: number): boolean {
+    return ((this.#flags[slot] ?? 0) & DAMAGED) !== 0;
+  }
+
+  /** In a list of somebody's. */
+  isListed(slot: number): boolean {
+    return ((this.#flags[slot] ?? 0) & LISTED) !== 0;
+  }
+
+  next(slot: number): number {
+    return this.#next[slot] ?? NO_SLOT;
+  }
+
+  previous(slot: number): number {
+    return this.#previous[slot] ?? NO_SLOT;
+  }
+
+  setNext(slot: number, next: number): void {
+    this.#next[slot] = next;
+  }
+
+  setPrevious(slot: number, previous: number): void {
+    this.#previous[slot] = previous;
+  }
+
+  setListed(slot: number, state: 'listed' | 'unlisted'): void {
+    const flags = this.#flags[slot] ?? 0;
+    this.#flags[slot] = state === 'listed' ? flags | LISTED : flags & ~LISTED;
+  }
+
   /** Slot of a message, or NO_SLOT. */
   find(id: number): number {
-    for (let at = this.#bucketOf(id); ; at = (at + 1) & (this.#buckets.length - 1)) {
+    const { length } = this.#buckets;
+    for (let at = this.#bucketOf(id); ; at = at + 1 === length ? 0 : at + 1) {
       const slot = this.#buckets[at] ?? NO_SLOT;
-      if (slot === NO_SLOT || this.id[slot] === id) return slot;
+      if (slot === NO_SLOT || this.#id.get(slot) === id) return slot;
     }
   }
 
-  /** A slot for a new id, all its fields unset but `id`, `list`, `next` and `previous`. */
-  insert(id: number): number {
-    invariant(id > 0, 'message ids start at 1');
-    if (this.#free === NO_SLOT && this.#used === this.id.length) this.#grow();
+  /** A slot for a new message, in no list. */
+  insert(entry: PutEntry, lsn: number): number {
+    invariant(entry.id > 0, 'message ids start at 1');
+    if (this.#free === NO_SLOT && this.#used === this.#flags.length) this.#resize(Math.ceil(this.#used * GROWTH));
     let slot = this.#free;
     if (slot === NO_SLOT) slot = this.#used++;
-    else this.#free = this.next[slot] ?? NO_SLOT;
-    this.id[slot] = id;
-    this.list[slot] = NO_SLOT;
-    this.next[slot] = NO_SLOT;
-    this.previous[slot] = NO_SLOT;
+    else this.#free = this.#next[slot] ?? NO_SLOT;
+    this.#id.set(slot, entry.id);
+    this.#next[slot] = NO_SLOT;
+    this.#previous[slot] = NO_SLOT;
+    this.#flags[slot] = 0;
     this.#count++;
     this.#enter(slot);
+    this.#origin[slot] = this.#origins.take(entry);
+    this.#place(slot, entry, lsn);
     return slot;
+  }
+
+  /** A newer copy of a message, which says all there is to say of it. */
+  replace(slot: number, entry: PutEntry, lsn: number): void {
+    const old = this.#origin[slot] ?? 0;
+    this.#origin[slot] = this.#origins.take(entry);
+    this.#origins.release(old);
+    this.#place(slot, entry, lsn);
+  }
+
+  setState(slot: number, state: { readonly deliveryCount: number; readonly notBeforeMs: number }): void {
+    this.#deliveryCount.set(slot, state.deliveryCount);
+    this.#notBeforeMs.set(slot, state.notBeforeMs);
   }
 
   remove(slot: number): void {
     this.#leave(slot);
-    this.id[slot] = 0;
-    this.next[slot] = this.#free;
+    this.#origins.release(this.#origin[slot] ?? 0);
+    this.#id.set(slot, 0);
+    this.#next[slot] = this.#free;
     this.#free = slot;
     this.#count--;
   }
 
   /** Every slot in use, in no order. */
   *slots(): Generator<number> {
-    for (let slot = 0; slot < this.#used; slot++) if (this.id[slot] !== 0) yield slot;
+    for (let slot = 0; slot < this.#used; slot++) if (this.#id.get(slot) !== 0) yield slot;
+  }
+
+  #place(slot: number, entry: PutEntry, lsn: number): void {
+    this.#lsn.set(slot, lsn);
+    this.#number.set(slot, entry.number);
+    this.#storedAtMs.set(slot, entry.storedAtMs);
+    this.#expiresAtMs.set(slot, entry.expiresAtMs);
+    this.#notBeforeMs.set(slot, entry.notBeforeMs);
+    this.#deliveryCount.set(slot, entry.deliveryCount);
+    this.#bodyOffset[slot] = entry.bodyOffset;
+    this.#bodyBytes[slot] = entry.bodyBytes;
+    this.#bodyHigh[slot] = (entry.bodyOffset >>> 16) | ((entry.bodyBytes >>> 16) << 4);
+    this.#bodyCrc[slot] = entry.bodyCrc;
+    this.#flags[slot] = ((this.#flags[slot] ?? 0) & LISTED) | entry.priority | (entry.damaged ? DAMAGED : 0);
   }
 
   #bucketOf(id: number): number {
-    const mixed = Math.imul((id % 0x1_0000_0000) ^ Math.floor(id / 0x1_0000_0000), 0x9e37_79b1);
-    return (mixed ^ (mixed >>> 15)) & (this.#buckets.length - 1);
+    const mixed = Math.imul((id % TWO_32) ^ Math.floor(id / TWO_32), 0x9e37_79b1);
+    return Math.floor((((mixed ^ (mixed >>> 15)) >>> 0) / TWO_32) * this.#buckets.length);
   }
 
   #enter(slot: number): void {
-    let at = this.#bucketOf(this.id[slot] ?? 0);
-    while (this.#buckets[at] !== NO_SLOT) at = (at + 1) & (this.#buckets.length - 1);
+    const { length } = this.#buckets;
+    let at = this.#bucketOf(this.#id.get(slot));
+    while (this.#buckets[at] !== NO_SLOT) at = at + 1 === length ? 0 : at + 1;
     this.#buckets[at] = slot;
   }
 
   /** Backward-shift deletion: no tombstones, so a probe never gets longer than the load explains. */
   #leave(slot: number): void {
-    const mask = this.#buckets.length - 1;
-    let hole = this.#bucketOf(this.id[slot] ?? 0);
-    while (this.#buckets[hole] !== slot) hole = (hole + 1) & mask;
-    for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
+    const { length } = this.#buckets;
+    const after = (at: number) => (at + 1 === length ? 0 : at + 1);
+    const distance = (from: number, to: number) => (to >= from ? to - from : to - from + length);
+    let hole = this.#bucketOf(this.#id.get(slot));
+    while (this.#buckets[hole] !== slot) hole = after(hole);
+    for (let at = after(hole); ; at = after(at)) {
       const other = this.#buckets[at] ?? NO_SLOT;
       if (other === NO_SLOT) break;
-      const home = this.#bucketOf(this.id[other] ?? 0);
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      const home = this.#bucketOf(this.#id.get(other));
+      if (distance(home, at) < distance(hole, at)) continue;
       this.#buckets[hole] = other;
       hole = at;
     }
     this.#buckets[hole] = NO_SLOT;
   }
 
-  #grow(): void {
-    const length = 2 * this.id.length;
-    this.id = widened(this.id, new Float64Array(length));
-    this.lsn = widened(this.lsn, new Float64Array(length));
-    this.number = widened(this.number, new Float64Array(length));
-    this.storedAtMs = widened(this.storedAtMs, new Float64Array(length));
-    this.expiresAtMs = widened(this.expiresAtMs, new Float64Array(length));
-    this.notBeforeMs = widened(this.notBeforeMs, new Float64Array(length));
-    this.bodyOffset = widened(this.bodyOffset, new Uint32Array(length));
-    this.bodyBytes = widened(this.bodyBytes, new Uint32Array(length));
-    this.bodyCrc = widened(this.bodyCrc, new Uint32Array(length));
-    this.stream = widened(this.stream, new Uint32Array(length));
-    this.queue = widened(this.queue, new Uint32Array(length));
-    this.epochCounter = widened(this.epochCounter, new Uint32Array(length));
-    this.epochRandom = widened(this.epochRandom, new Uint32Array(length));
-    this.priority = widened(this.priority, new Uint8Array(length));
-    this.damaged = widened(this.damaged, new Uint8Array(length));
-    this.deliveryCount = widened(this.deliveryCount, new Uint16Array(length));
-    this.list = widened(this.list, new Int32Array(length));
-    this.next = widened(this.next, new Int32Array(length));
-    this.previous = widened(this.previous, new Int32Array(length));
-    this.#buckets = new Int32Array(2 * length).fill(NO_SLOT);
-    for (let slot = 0; slot < this.#used; slot++) if (this.id[slot] !== 0) this.#enter(slot);
+  get #columns(): Column[] {
+    const always = [this.#id, this.#lsn, this.#number, this.#storedAtMs];
+    return [...always, this.#expiresAtMs, this.#notBeforeMs, this.#deliveryCount];
   }
-}
 
-function widened<T extends { set(from: T): void }>(from: T, into: T): T {
-  into.set(from);
-  return into;
+  #resize(length: number): void {
+    for (const column of this.#columns) column.resize(length);
+    this.#bodyOffset = widened(this.#bodyOffset, new Uint16Array(length));
+    this.#bodyBytes = widened(this.#bodyBytes, new Uint16Array(length));
+    this.#bodyHigh = widened(this.#bodyHigh, new Uint8Array(length));
+    this.#bodyCrc = widened(this.#bodyCrc, new Uint32Array(length));
+    this.#origin = widened(this.#origin, new Uint32Array(length));
+    this.#flags = widened(this.#flags, new Uint8Array(length));
+    this.#next = widened(this.#next, new Int32Array(length));
+    this.#previous = widened(this.#previous, new Int32Array(length));
+    this.#buckets = new Int32Array(Math.ceil(length * BUCKETS_PER_SLOT)).fill(NO_SLOT);
+    for (let slot = 0; slot < this.#used; slot++) if (this.#id.get(slot) !== 0) this.#enter(slot);
+  }
 }

@@ -117,9 +117,9 @@ describe('refused by name', () => {
 
 describe('near the limits', () => {
   test('numbers far beyond 32 bits, and the last epoch', () => {
-    const lsn = 2 ** 48 - 60;
+    const lsn = 2 ** 47 - 60;
     const disk = formatted('limits');
-    rewrite(disk, { anchorLsn: lsn, anchorSeq: 2 ** 48 - 3, nextId: 2 ** 40 - 2, queueTimeMs: 2 ** 41 });
+    rewrite(disk, { anchorLsn: lsn, anchorSeq: 2 ** 47 - 3, nextId: 2 ** 40 - 2, queueTimeMs: 2 ** 41 });
     const h = new RingHarness(disk);
     h.settle();
     for (let number = 1; number < 120; number++) {
@@ -131,9 +131,20 @@ describe('near the limits', () => {
       expect(h.ring.report.gaps).toEqual([]);
     }
     h.checkBodies();
-    expect(Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn[slot] ?? 0))).toBeGreaterThan(2 ** 48);
-    expect(Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.id[slot] ?? 0))).toBeGreaterThan(2 ** 40);
+    expect(Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn(slot)))).toBeGreaterThan(2 ** 47);
+    expect(Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.id(slot)))).toBeGreaterThan(2 ** 40);
   });
+
+  test.each(['anchorLsn', 'anchorSeq', 'nextId', 'queueTimeMs'] as const)(
+    'a file whose %s might wrap within one opening',
+    (field) => {
+      const disk = formatted('wrap');
+      rewrite(disk, { [field]: 2 ** 48 - 2 ** 40 });
+      expect(codeOf(disk)).toBe('RING_WORN_OUT');
+      rewrite(disk, { [field]: 2 ** 48 - 2 ** 40 - 2 });
+      expect(codeOf(disk)).toBe('serving');
+    },
+  );
 
   test('the last epochs are used, and none wraps', () => {
     const h = freshHarness({ geometry: SMALLEST, random: stream('last', 'epochs') });
@@ -186,7 +197,7 @@ describe('hostile content', () => {
     h.settle();
     const seal = sealOf(superblockOf(h.disk), crc32);
     h.commit({ puts: [{ number: 1, bytes: 100 }] });
-    const lsn = (h.ring.index.lsn[h.ring.index.find(1)] ?? 0) + 1;
+    const lsn = h.ring.index.lsn(h.ring.index.find(1)) + 1;
     const body = new Uint8Array(384 + 4 * 512);
     for (let block = 0; block < 4; block++) {
       const forged = {
@@ -204,7 +215,7 @@ describe('hostile content', () => {
       body.set(into, 384 + block * 512);
     }
     h.commit({ puts: [{ number: 2, bytes: body.length, body }] });
-    expect(h.ring.index.lsn[h.ring.index.find(2)]).toBe(lsn); // as guessed
+    expect(h.ring.index.lsn(h.ring.index.find(2))).toBe(lsn); // as guessed
     h.powerCut();
     h.reopen();
     h.check();

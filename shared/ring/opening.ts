@@ -94,7 +94,7 @@ function openContent(writer: LogWriter, again?: { last: Frame; bytes: Uint8Array
   for (const entry of again?.last.entries ?? []) {
     if (entry.kind === 'put') {
       const slot = live.index.find(entry.id);
-      if (again === undefined || slot === NO_SLOT || live.index.lsn[slot] !== again.last.lsn) continue;
+      if (again === undefined || slot === NO_SLOT || live.index.lsn(slot) !== again.last.lsn) continue;
       content.entries.push(live.copyOf(slot));
       content.bodies.push(again.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
     } else if (entry.kind !== 'meta' || entry.key !== EPOCH_KEY) {

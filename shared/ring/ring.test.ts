@@ -18,12 +18,12 @@ function fresh(seed: string, ring: Partial<RingOptions> = {}, completion: 'at-on
 
 function idOf(h: RingHarness, number: number): number {
   const { index } = h.ring;
-  for (const slot of index.slots()) if (index.number[slot] === number) return index.id[slot] ?? 0;
+  for (const slot of index.slots()) if (index.number(slot) === number) return index.id(slot);
   return 0;
 }
 
 function lsnOf(h: RingHarness, number: number): number {
-  return h.ring.index.lsn[h.ring.index.find(idOf(h, number))] ?? 0;
+  return h.ring.index.lsn(h.ring.index.find(idOf(h, number)));
 }
 
 function offsetOf(lsn: number): number {
@@ -119,12 +119,12 @@ describe('commits', () => {
     const message = { ...put, expiresAtMs: 0, notBeforeMs: 0, body: new Uint8Array(5) };
     h.ring.append({ puts: [message] }, when, (_, slots) => {
       order.push('first');
-      h.ring.append({ acks: [{ id: h.ring.index.id[slots[0] ?? 0] ?? 0, reason: 'dropped' }] }, when, say('third'));
+      h.ring.append({ acks: [{ id: h.ring.index.id(slots[0] ?? 0), reason: 'dropped' }] }, when, say('third'));
       h.ring.pump(h.nowMs);
     });
     h.ring.append({ puts: [message] }, when, (_, slots) => {
       order.push('second');
-      expect(h.ring.index.id[slots[0] ?? 0]).toBeGreaterThan(0);
+      expect(h.ring.index.id(slots[0] ?? 0)).toBeGreaterThan(0);
     });
     h.settle();
     expect(order).toEqual(['first', 'second', 'third']);

@@ -199,7 +199,7 @@ export class Ring {
 
   /** The body if it is in memory. */
   cachedBody(slot: number): Uint8Array | undefined {
-    return this.#cache.get(this.index.id[slot] ?? 0);
+    return this.#cache.get(this.index.id(slot));
   }
 
   get canFetch(): boolean {
@@ -217,14 +217,14 @@ export class Ring {
     const { index } = this;
     const slot = index.find(id);
     if (slot === NO_SLOT) return then({ kind: 'gone' });
-    const lsn = index.lsn[slot] ?? 0;
-    const at = { lsn, skip: index.bodyOffset[slot] ?? 0, bytes: index.bodyBytes[slot] ?? 0 };
+    const lsn = index.lsn(slot);
+    const at = { lsn, skip: index.bodyOffset(slot), bytes: index.bodyBytes(slot) };
     this.#io.readBeside(readRange(this.geometry, at), (body) => {
       const now = index.find(id);
       if (now === NO_SLOT) return then({ kind: 'gone' });
-      const moved = index.lsn[now] !== lsn;
-      const isDamaged = index.damaged[now] === 1;
-      if (!moved && !isDamaged && body !== undefined && this.#log.checksum(body) === index.bodyCrc[now]) {
+      const moved = index.lsn(now) !== lsn;
+      const isDamaged = index.isDamaged(now);
+      if (!moved && !isDamaged && body !== undefined && this.#log.checksum(body) === index.bodyCrc(now)) {
         this.#cache.put(id, body);
         return then({ kind: 'body', body });
       }
@@ -344,7 +344,7 @@ export class Ring {
       next += puts.length;
       this.#room.putsSettled(batch);
       puts.forEach(({ body }, i) => {
-        this.#cache.put(this.index.id[own[i] ?? 0] ?? 0, body);
+        this.#cache.put(this.index.id(own[i] ?? 0), body);
       });
       for (const { id } of batch.acks ?? []) this.#cache.drop(id);
       return () => done('durable', own);

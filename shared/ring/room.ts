@@ -90,7 +90,7 @@ export class Room {
     let bytes = 0;
     for (const { id } of batch.acks ?? []) {
       const slot = index.find(id);
-      if (slot !== NO_SLOT) bytes += PUT_BYTES + (index.bodyBytes[slot] ?? 0);
+      if (slot !== NO_SLOT) bytes += PUT_BYTES + index.bodyBytes(slot);
     }
     return bytes;
   }

@@ -40,6 +40,8 @@ export const FORMAT_MAJOR = 1;
 export const FLAG_CLEAN = 1;
 /** Epoch and generation have 32 bits and never wrap: a file that has used them up is copied into a new one. */
 export const COUNTER_MAX = 0xffff_ffff;
+/** LSN, sequence, message id and queue time have 48 bits wherever they are kept. */
+export const NUMBER_MAX = 2 ** 48 - 1;
 
 const MAGIC = [0x89, 0x52, 0x4d, 0x52, 0x0d, 0x0a, 0x1a, 0x0a];
 

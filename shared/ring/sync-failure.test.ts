@@ -282,7 +282,7 @@ describe('a medium that lies about its flushes', () => {
       expect(h.ring.state, String(h.ring.failure)).toBe('serving');
       holes += h.ring.report.gaps.length;
       const { index } = h.ring;
-      for (const slot of index.slots()) expect(everPut.get(index.number[slot] ?? 0)).toBe(index.bodyBytes[slot]);
+      for (const slot of index.slots()) expect(everPut.get(index.number(slot))).toBe(index.bodyBytes(slot));
       for (const message of before) if (h.durable.messages.has(message)) expect(findNumber(h, message)).toBe(true);
       h.powerCut();
       const shown = index.count;
@@ -295,6 +295,6 @@ describe('a medium that lies about its flushes', () => {
 });
 
 function findNumber(h: RingHarness, number: number): boolean {
-  for (const slot of h.ring.index.slots()) if (h.ring.index.number[slot] === number) return true;
+  for (const slot of h.ring.index.slots()) if (h.ring.index.number(slot) === number) return true;
   return false;
 }

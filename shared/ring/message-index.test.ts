@@ -1,0 +1,102 @@
+/** The index says of every message exactly what it was told, in few bytes, whatever came and went before. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { PutEntry } from './entry-layout.ts';
+import { MessageIndex, NO_SLOT } from './message-index.ts';
+
+const UINT48_MAX = 2 ** 48 - 1;
+/** Body offset and length have 20 bits: more than any frame has (geometry.ts). */
+const IN_FRAME_MAX = 512 * 1024;
+
+const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const uint48 = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 0, max: UINT48_MAX }));
+const few = fc.integer({ min: 0, max: 3 });
+
+const entryOf = (id: fc.Arbitrary<number>): fc.Arbitrary<PutEntry> =>
+  fc.record({
+    kind: fc.constant('put' as const),
+    copy: fc.boolean(),
+    damaged: fc.boolean(),
+    id,
+    queue: few,
+    priority: fc.integer({ min: 0, max: 7 }),
+    deliveryCount: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 65_535 })),
+    stream: fc.oneof(few, uint32),
+    number: uint48,
+    epochCounter: few,
+    epochRandom: fc.oneof(few, uint32),
+    storedAtMs: uint48,
+    expiresAtMs: fc.oneof(fc.constant(0), uint48),
+    notBeforeMs: fc.oneof(fc.constant(0), uint48),
+    bodyBytes: fc.integer({ min: 0, max: IN_FRAME_MAX }),
+    bodyCrc: uint32,
+    bodyOffset: fc.integer({ min: 0, max: IN_FRAME_MAX }),
+  });
+
+function told(index: MessageIndex, slot: number): Omit<PutEntry, 'kind' | 'copy'> & { lsn: number } {
+  return {
+    damaged: index.isDamaged(slot),
+    id: index.id(slot),
+    queue: index.queue(slot),
+    priority: index.priority(slot),
+    deliveryCount: index.deliveryCount(slot),
+    stream: index.stream(slot),
+    number: index.number(slot),
+    epochCounter: index.epochCounter(slot),
+    epochRandom: index.epochRandom(slot),
+    storedAtMs: index.storedAtMs(slot),
+    expiresAtMs: index.expiresAtMs(slot),
+    notBeforeMs: index.notBeforeMs(slot),
+    bodyBytes: index.bodyBytes(slot),
+    bodyCrc: index.bodyCrc(slot),
+    bodyOffset: index.bodyOffset(slot),
+    lsn: index.lsn(slot),
+  };
+}
+
+describe('the index', () => {
+  test('tells what it was told, through inserts, copies, states and removals', () => {
+    const id = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: UINT48_MAX - 5, max: UINT48_MAX }));
+    const steps = fc.array(fc.record({ what: fc.constantFrom('put', 'state', 'remove'), entry: entryOf(id), lsn: uint48 }), {
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(steps, (script) => {
+        const index = new MessageIndex();
+        const model = new Map<number, Omit<PutEntry, 'kind' | 'copy'> & { lsn: number }>();
+        for (const { what, entry, lsn } of script) {
+          const { kind: _kind, copy: _copy, ...said } = entry;
+          const slot = index.find(entry.id);
+          expect(slot === NO_SLOT).toBe(!model.has(entry.id));
+          if (what === 'put') {
+            if (slot === NO_SLOT) index.insert(entry, lsn);
+            else index.replace(slot, entry, lsn);
+            model.set(entry.id, { ...said, lsn });
+          } else if (slot !== NO_SLOT && what === 'remove') {
+            index.remove(slot);
+            model.delete(entry.id);
+          } else if (slot !== NO_SLOT) {
+            index.setState(slot, entry);
+            const { deliveryCount, notBeforeMs } = entry;
+            model.set(entry.id, { ...model.get(entry.id)!, deliveryCount, notBeforeMs });
+          }
+        }
+        expect(index.count).toBe(model.size);
+        const all = [...index.slots()].map((slot) => told(index, slot)).sort((a, b) => a.id - b.id);
+        expect(all).toEqual([...model.values()].sort((a, b) => a.id - b.id));
+      }),
+    );
+  });
+
+  test('takes at most 64 bytes a message, at any count from a thousand on', () => {
+    const index = new MessageIndex();
+    const [entry] = fc.sample(entryOf(fc.constant(1)), { numRuns: 1, seed: 1 });
+    let worst = 0;
+    for (let id = 1; id <= 60_000; id++) {
+      index.insert({ ...entry!, id, expiresAtMs: 0, notBeforeMs: 0, deliveryCount: 0 }, id);
+      if (id >= 1000) worst = Math.max(worst, index.bytes / id);
+    }
+    expect(worst).toBeLessThanOrEqual(64);
+    expect(index.bytes).toBeGreaterThan(46 * index.count); // the count is not made up: columns alone have 46 bytes
+  });
+});
