@@ -6,6 +6,7 @@
 
 import { invariant } from '../shared/assert.ts';
 import { toHex } from '../shared/bytes.ts';
+import type { AckReason } from '../shared/ring/entry-layout.ts';
 import type { RingGeometry } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
 import { type Batch, EPOCH_KEY, type Outcome, type Ring, type RingOptions } from '../shared/ring/ring.ts';
@@ -24,6 +25,8 @@ export interface ModelPut {
 export interface ModelBatch {
   readonly puts?: readonly ModelPut[];
   readonly acks?: readonly number[];
+  /** Why they go; `acknowledged` unless said. */
+  readonly reason?: AckReason;
   readonly states?: readonly { readonly number: number; readonly deliveryCount: number; readonly notBeforeMs: number }[];
   readonly metas?: readonly { readonly key: string; readonly value: string | undefined }[];
 }
@@ -256,6 +259,22 @@ export class RingHarness {
     this.#outstanding = [];
   }
 
+  /** What the ring shows is the truth from now on: after damage, when it may be less than what was called durable. */
+  believe(): void {
+    const { index, metas } = this.ring;
+    const truth = new RingModel();
+    this.#lastId = 0;
+    for (const slot of [...index.slots()].sort((a, b) => index.id(a) - index.id(b))) {
+      const number = index.number(slot);
+      const state = { number, deliveryCount: index.deliveryCount(slot), notBeforeMs: index.notBeforeMs(slot) };
+      truth.apply({ puts: [{ number, bytes: index.bodyBytes(slot), priority: index.priority(slot) }], states: [state] });
+      this.#lastId = index.id(slot);
+    }
+    for (const [key, value] of metas.withPrefix('')) if (key !== EPOCH_KEY) truth.metas.set(key, toHex(value));
+    this.durable = truth;
+    this.#outstanding = [];
+  }
+
   #realBatch(batch: ModelBatch): Batch {
     const { index } = this.ring;
     const ids = new Map<number, number>();
@@ -273,7 +292,7 @@ export class RingHarness {
         priority: put.priority ?? 3,
         body: modelBody(put),
       })),
-      acks: (batch.acks ?? []).map((number) => ({ id: ids.get(number) ?? 0, reason: 'acknowledged' })),
+      acks: (batch.acks ?? []).map((number) => ({ id: ids.get(number) ?? 0, reason: batch.reason ?? 'acknowledged' })),
       states: (batch.states ?? []).map(({ number, ...state }) => ({ id: ids.get(number) ?? 0, ...state })),
       metas: (batch.metas ?? []).map(({ key, value }) => ({ key, value: value === undefined ? undefined : bytesOfHex(value) })),
     };

@@ -16,6 +16,7 @@ import { CustodySender } from '../custody/sender.ts';
 import { RingmailError } from '../errors.ts';
 import type { Random } from '../ports.ts';
 import { Ring } from '../ring/ring.ts';
+import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Carriers } from './carriers.ts';
 import { Desk } from './desk.ts';
@@ -28,6 +29,8 @@ export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
   readonly checksum: Checksum;
   readonly random: Random;
+  /** The machine's clock as the ring is opened; undefined where it does not tell its boots apart. */
+  readonly clock?: BootClock | undefined;
   /** For stats and answers. A file that nobody describes is of unknown durability. */
   readonly describeFile?: () => FileDescription;
 }
@@ -57,6 +60,7 @@ export class NodeCore {
       ...deps.file,
       checksum: deps.checksum,
       epochRandom,
+      clock: deps.clock,
       commitDelayMs: config.commitDelayMs,
       cacheBytesMax: CACHE_BYTES_MAX,
       pendingBytesMax: PENDING_BYTES_MAX,

@@ -12,6 +12,7 @@ import { hasCode, RingmailError } from '../errors.ts';
 import type { Broker, Line } from '../ports.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import { AdapterCounters } from './adapter-counters.ts';
+import { bootClock } from './boot-clock.ts';
 import { fastChecksum } from './checksum.ts';
 import type { NodeCalls } from './node-calls.ts';
 import { systemRandom } from './random.ts';
@@ -162,6 +163,7 @@ export class Node implements NodeCalls {
       file: { path: ringPath, size: file.size },
       checksum: fastChecksum(crc32),
       random: systemRandom,
+      clock: bootClock(),
       describeFile: () => ({ durability: file.durability, ioMode: file.ioMode }),
     });
     const broker = this.#options.connectBroker?.();

@@ -79,14 +79,20 @@ export function pushAck(entries: DirectoryEntry[], id: number, reason: AckReason
   }
 }
 
+/** Taken ones are cut off the list when they are this many, and more than half of it. */
+const CUT_COUNT_MIN = 64;
+
 /** Batches in order of append. */
 export class PendingBatches {
   #list: Pending[] = [];
+  /** Place in the list of the first one that was not taken. */
+  #first = 0;
   #bytes = 0;
-  #dueMs = Number.POSITIVE_INFINITY;
+  /** Those with nobody as urgent behind them: the first is the most urgent of all. */
+  readonly #urgent: Pending[] = [];
 
   get count(): number {
-    return this.#list.length;
+    return this.#list.length - this.#first;
   }
 
   get bytes(): number {
@@ -95,28 +101,36 @@ export class PendingBatches {
 
   /** When the most urgent of them wants to be written; infinite when there is none. */
   get dueMs(): number {
-    return this.#dueMs;
+    return this.#urgent[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   push(pending: Pending): void {
     this.#list.push(pending);
     this.#bytes += pending.bytes;
-    this.#dueMs = Math.min(this.#dueMs, pending.dueMs);
+    for (let last = this.#urgent.at(-1); last !== undefined && last.dueMs >= pending.dueMs; last = this.#urgent.at(-1)) {
+      this.#urgent.pop();
+    }
+    this.#urgent.push(pending);
   }
 
   /** The first ones, as far as they fit into `bytesMax`; none overtakes another. */
   take(which: 'all' | 'without-puts' | 'none', bytesMax: number): Pending[] {
+    const taken: Pending[] = [];
     let bytes = 0;
-    let count = 0;
-    for (const pending of which === 'none' ? [] : this.#list) {
-      if (bytes + pending.bytes > bytesMax) break;
+    for (let at = this.#first; which !== 'none' && at < this.#list.length; at++) {
+      const pending = this.#list[at];
+      if (pending === undefined || bytes + pending.bytes > bytesMax) break;
       if (which === 'without-puts' && (pending.batch.puts?.length ?? 0) > 0) break;
       bytes += pending.bytes;
-      count += 1;
+      taken.push(pending);
+      if (this.#urgent[0] === pending) this.#urgent.shift();
     }
     this.#bytes -= bytes;
-    const taken = this.#list.splice(0, count);
-    this.#dueMs = this.#list.reduce((due, pending) => Math.min(due, pending.dueMs), Number.POSITIVE_INFINITY);
+    this.#first += taken.length;
+    if (this.#first >= CUT_COUNT_MIN && this.#first > this.#list.length / 2) {
+      this.#list = this.#list.slice(this.#first);
+      this.#first = 0;
+    }
     return taken;
   }
 

@@ -1,36 +1,43 @@
-/** Bodies read or written lately, by message id: least recently used go first. Bounded in bytes. */
+/**
+ * Bodies read or written lately, by message id. Two generations: what is asked for moves to the young one; when that has half the
+ * room, the old one goes as a whole and the young one becomes the old. Bounded in bytes, and nothing is ever searched or sorted.
+ */
 export class BodyCache {
-  readonly #bodies = new Map<number, Uint8Array>();
-  readonly #bytesMax: number;
-  #bytes = 0;
+  readonly #generationBytesMax: number;
+  #young = new Map<number, Uint8Array>();
+  #old = new Map<number, Uint8Array>();
+  #youngBytes = 0;
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.#generationBytesMax = Math.floor(bytesMax / 2);
   }
 
   get(id: number): Uint8Array | undefined {
-    const body = this.#bodies.get(id);
-    if (body === undefined) return undefined;
-    this.#bodies.delete(id);
-    this.#bodies.set(id, body);
-    return body;
+    const young = this.#young.get(id);
+    if (young !== undefined) return young;
+    const old = this.#old.get(id);
+    if (old !== undefined) this.put(id, old);
+    return old;
   }
 
   put(id: number, body: Uint8Array): void {
     this.drop(id);
-    this.#bodies.set(id, body);
-    this.#bytes += body.length;
-    for (const [oldest, bytes] of this.#bodies) {
-      if (this.#bytes <= this.#bytesMax) break;
-      this.#bodies.delete(oldest);
-      this.#bytes -= bytes.length;
+    if (body.length > this.#generationBytesMax) return;
+    if (this.#youngBytes + body.length > this.#generationBytesMax) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngBytes = 0;
     }
+    this.#young.set(id, body);
+    this.#youngBytes += body.length;
   }
 
   drop(id: number): void {
-    const body = this.#bodies.get(id);
-    if (body === undefined) return;
-    this.#bodies.delete(id);
-    this.#bytes -= body.length;
+    const young = this.#young.get(id);
+    if (young !== undefined) {
+      this.#young.delete(id);
+      this.#youngBytes -= young.length;
+    }
+    this.#old.delete(id);
   }
 }

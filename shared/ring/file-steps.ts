@@ -107,6 +107,7 @@ export function* formatRing(geometry: RingGeometry, fileId: Uint8Array): FileSte
       anchorCrc: 0,
       nextId: 1,
       queueTimeMs: 0,
+      clock: undefined,
     });
   }
 }

@@ -3,6 +3,7 @@
  * a frame's header says, and nothing of what is in the frame.
  */
 import { invariant } from '../assert.ts';
+import { equalBytes } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
 import type { FileIo } from './file-io.ts';
 import { type FileSteps, fenceAfter, readFence, superblockWrites, writeBlocks } from './file-steps.ts';
@@ -11,12 +12,26 @@ import { encodeFrame, type FrameKind, type FrameSeal, frameContentBytes } from '
 import type { RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Recovered } from './recovery.ts';
-import { COUNTER_MAX, decodeSuperblock, NUMBER_MAX, SUPERBLOCK_BYTES, type Superblock } from './superblock-layout.ts';
+import {
+  type BootClock,
+  COUNTER_MAX,
+  decodeSuperblock,
+  NUMBER_MAX,
+  SUPERBLOCK_BYTES,
+  type Superblock,
+} from './superblock-layout.ts';
 
 /** Superblocks that one opening may write before it must be opened anew to be counted again. */
 const GENERATIONS_PER_OPENING = 0x100_0000;
 /** Blocks, frames, messages or milliseconds that one opening may use up: 34 years, if each takes a millisecond. */
 const NUMBERS_PER_OPENING = 2 ** 40;
+
+interface LogShell {
+  readonly io: FileIo;
+  readonly path: string;
+  readonly epochRandom: number;
+  readonly clock: BootClock | undefined;
+}
 
 export class LogWriter {
   readonly live: LiveSet;
@@ -34,15 +49,17 @@ export class LogWriter {
   #nextId: number;
   #queueTimeMs: number;
   #clockOffsetMs: number | undefined;
+  /** How far the machine's clock is ahead of queue time: the same as long as this opening lasts. */
+  readonly #bootAhead: { readonly bootId: Uint8Array; readonly aheadMs: number } | undefined;
 
   /** @throws RING_WORN_OUT */
-  constructor(found: Recovered, live: LiveSet, shell: { io: FileIo; path: string; epochRandom: number }) {
+  constructor(found: Recovered, live: LiveSet, shell: LogShell) {
     const { superblock, last } = found;
     const epoch = Math.max(superblock.epoch, last?.epoch ?? 0) + 1;
     const counter = Math.max(epoch, superblock.generation + GENERATIONS_PER_OPENING);
     if (counter > COUNTER_MAX) throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter, counterMax: COUNTER_MAX });
     const nextId = Math.max(superblock.nextId, last?.nextId ?? 1);
-    const queueTimeMs = Math.max(superblock.queueTimeMs, last?.queueTimeMs ?? 0);
+    const queueTimeMs = Math.max(superblock.queueTimeMs + sinceMs(superblock.clock, shell.clock), last?.queueTimeMs ?? 0);
     const highest = NUMBERS_PER_OPENING + Math.max(found.endLsn, found.nextSeq, nextId, queueTimeMs);
     if (highest > NUMBER_MAX) {
       throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter: highest, counterMax: NUMBER_MAX });
@@ -59,6 +76,7 @@ export class LogWriter {
     this.#seq = found.nextSeq;
     this.#nextId = nextId;
     this.#queueTimeMs = queueTimeMs;
+    this.#bootAhead = shell.clock && { bootId: shell.clock.bootId, aheadMs: shell.clock.bootMs - queueTimeMs };
   }
 
   get geometry(): RingGeometry {
@@ -91,6 +109,11 @@ export class LogWriter {
 
   get queueTimeMs(): number {
     return this.#queueTimeMs;
+  }
+
+  get #clock(): BootClock | undefined {
+    const ahead = this.#bootAhead;
+    return ahead && { bootId: ahead.bootId, bootMs: Math.max(0, this.#queueTimeMs + ahead.aheadMs) };
   }
 
   /** From here on every write fails that another opener's superblock stands in the way of. @throws RING_LOCKED when one does already */
@@ -158,6 +181,7 @@ export class LogWriter {
       anchorCrc: this.lastFrame.crc,
       nextId: this.#nextId,
       queueTimeMs: this.#queueTimeMs,
+      clock: this.#clock,
     };
     for (const write of superblockWrites(next)) {
       yield write;
@@ -165,4 +189,10 @@ export class LogWriter {
     }
     this.#superblock = next;
   }
+}
+
+/** Time from one reading of the machine's clock to another; none where it started anew between them, or nobody knows. */
+function sinceMs(then: BootClock | undefined, now: BootClock | undefined): number {
+  if (then === undefined || now === undefined || !equalBytes(then.bootId, now.bootId)) return 0;
+  return Math.max(0, now.bootMs - then.bootMs);
 }

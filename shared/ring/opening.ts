@@ -12,6 +12,7 @@ import { LogWriter } from './log-writer.ts';
 import { NO_SLOT } from './message-index.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { copiesBlocksMax, frameShare, openReserveBlocks } from './reserve.ts';
+import type { BootClock } from './superblock-layout.ts';
 
 /** Key of the epoch in META: [counter u32 LE, random u32 LE]. */
 export const EPOCH_KEY = 'epoch';
@@ -34,6 +35,8 @@ export interface OpeningOptions {
   readonly size: number;
   readonly checksum: Checksum;
   readonly epochRandom: number;
+  /** The machine's clock as it stands now: queue time went on while this machine ran, even without us. Undefined: not known. */
+  readonly clock?: BootClock | undefined;
 }
 
 /**
@@ -50,7 +53,7 @@ export function* openLog(options: OpeningOptions, io: FileIo, whenKnown: (opened
   const known = live ?? new LiveSet(geometry.blockCount, found.endLsn);
   if (known.log.headLsn < found.endLsn) known.log.extend(found.endLsn - known.log.headLsn);
   known.log.advance();
-  const writer = new LogWriter(found, known, { io, path: options.path, epochRandom: options.epochRandom });
+  const writer = new LogWriter(found, known, { io, path: options.path, epochRandom: options.epochRandom, clock: options.clock });
   const cleaner = new Cleaner(geometry, found.seal, known);
   const report = { gaps: found.gaps, tornBlocks: found.tornBlocks, messages: known.index.count };
   whenKnown({ writer, cleaner, report });

@@ -394,6 +394,48 @@ describe('opening and closing', () => {
     expect(h.ring.queueTime(110)).toBe(before + 100);
   });
 
+  describe('queue time of a machine that tells its boots apart', () => {
+    const boot = (id: number, bootMs: number) => ({ clock: { bootId: new Uint8Array(16).fill(id), bootMs } });
+
+    /** A ring opened at `bootMs` after boot 1, used for a second, and left as `end` says. Returns its disk and its queue time then. */
+    function used(end: 'closed' | 'killed') {
+      const first = freshHarness({ geometry: SMALLEST, random: stream('boot', end), ring: boot(1, 50_000) });
+      first.settle();
+      first.ring.queueTime(0);
+      first.nowMs = 1000;
+      first.commit({ metas: [{ key: 'a', value: '01' }] });
+      if (end === 'closed') first.ring.close(() => {});
+      first.settle();
+      first.disk.kill();
+      return { disk: first.disk, leftMs: first.ring.queueTime(1000) };
+    }
+    const timeAtOpening = (disk: SimDisk, clock: Partial<RingOptions>) => {
+      const driver = openRing(disk, { epochRandom: 2, ...clock });
+      driver.play(0);
+      return driver.ring.queueTime(0);
+    };
+
+    test.each(['closed', 'killed'] as const)('goes on while a ring that was %s lies still, in the same boot', (end) => {
+      const { disk, leftMs } = used(end);
+      expect(timeAtOpening(disk, boot(1, 50_000 + 1000 + 60_000))).toBe(leftMs + 60_000);
+    });
+
+    test('stands still over a boot, over an unknown one, and where the clock went back', () => {
+      for (const clock of [boot(2, 90_000_000), {}, boot(1, 10)]) {
+        const { disk, leftMs } = used('closed');
+        expect(timeAtOpening(disk, clock)).toBe(leftMs);
+      }
+    });
+
+    test('and never counts the same minute twice, however often it is opened', () => {
+      const { disk, leftMs } = used('killed');
+      for (const laterMs of [1000, 5000, 5000, 9000]) {
+        expect(timeAtOpening(disk, boot(1, 51_000 + laterMs))).toBe(leftMs + laterMs);
+        disk.kill();
+      }
+    });
+  });
+
   test('what may live, and what a body may have, follow from the geometry', () => {
     const h = fresh('limits');
     expect(h.ring.bytesMax).toBe(liveBytesMaxOf(SMALLEST));

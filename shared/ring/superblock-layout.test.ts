@@ -6,7 +6,7 @@ import { decodeSuperblock, encodeSuperblock, type Superblock } from './superbloc
 /** Made by hand from docs/ring-file.md; the checksum is zlib's. */
 const GOLDEN = [
   '89524d520d0a1a0a', // magic
-  'c5255c3c', //         crc of bytes 12..255
+  '7f91e112', //         crc of bytes 12..255
   '01000000', //         format 1.0
   '000102030405060708090a0b0c0d0e0f', // file id
   '00100000 10000000', //  B 4096, Fmax 16
@@ -20,6 +20,9 @@ const GOLDEN = [
   '9001 0400', //         u 400, trigger N / 4
   '0000000001000000', //  next id 2^32
   '0100000001000000', //  queue time 2^32 + 1
+  '0000000000000000', //  reserved
+  '0200000001000000', //  2^32 + 2 ms after the boot
+  '303132333435363738393a3b3c3d3e3f', // boot id
 ].join('');
 
 const SUPERBLOCK: Superblock = {
@@ -36,6 +39,7 @@ const SUPERBLOCK: Superblock = {
   anchorCrc: 0xdeadbeef,
   nextId: 2 ** 32,
   queueTimeMs: 2 ** 32 + 1,
+  clock: { bootId: Uint8Array.from({ length: 16 }, (_, i) => 0x30 + i), bootMs: 2 ** 32 + 2 },
 };
 
 function golden(): Uint8Array {
@@ -48,6 +52,12 @@ describe('a superblock', () => {
   test('is written as specified', () => expect(toHex(encodeSuperblock(SUPERBLOCK, 1))).toBe(toHex(golden())));
 
   test('is read as specified', () => expect(decodeSuperblock(golden())).toEqual({ ...SUPERBLOCK, copy: 1 }));
+
+  test('without a clock has zeros there, and is read as one without', () => {
+    const bytes = encodeSuperblock({ ...SUPERBLOCK, clock: undefined }, 1);
+    expect(toHex(bytes.subarray(112, 256))).toBe('00'.repeat(144));
+    expect(decodeSuperblock(bytes)).toEqual({ ...SUPERBLOCK, clock: undefined, copy: 1 });
+  });
 
   test('is refused with any single bit flipped', () => {
     for (let bit = 0; bit < 256 * 8; bit++) {

@@ -23,7 +23,9 @@
  *    94   2  cleanDivisor
  *    96   8  nextId           floor
  *   104   8  queueTimeMs
- *   112  32  reserved for wall clock, monotonic clock and boot id
+ *   112   8  reserved for a wall clock
+ *   120   8  bootMs           milliseconds since the machine booted, at queueTimeMs
+ *   128  16  bootId           which boot that was; zeros: not known
  *   144  48  reserved for encryption at rest (kdf id, salt, key check)
  *   192  64  reserved, zero
  *
@@ -59,6 +61,16 @@ export interface Superblock {
   readonly anchorCrc: number;
   readonly nextId: number;
   readonly queueTimeMs: number;
+  /** The clock beside which queue time stood at `queueTimeMs`; undefined where nobody knew. */
+  readonly clock: BootClock | undefined;
+}
+
+/** A clock that does not stop while a process is down, but starts anew with the machine. */
+export interface BootClock {
+  /** 16 bytes, not all zero. */
+  readonly bootId: Uint8Array;
+  /** Since that boot, whole milliseconds. */
+  readonly bootMs: number;
 }
 
 /** One copy, padded to a block. */
@@ -84,6 +96,10 @@ export function encodeSuperblock(s: Superblock, copy: number): Uint8Array {
   view.setUint16(94, s.geometry.cleanDivisor, true);
   setUint53(view, 96, s.nextId);
   setUint53(view, 104, s.queueTimeMs);
+  if (s.clock !== undefined) {
+    setUint53(view, 120, s.clock.bootMs);
+    bytes.set(s.clock.bootId, 128);
+  }
   view.setUint32(8, crc32(bytes.subarray(12, SUPERBLOCK_BYTES), 0), true);
   return bytes;
 }
@@ -117,7 +133,12 @@ export function decodeSuperblock(bytes: Uint8Array): (Superblock & { readonly co
     anchorCrc: view.getUint32(88, true),
     nextId: getUint53(view, 96),
     queueTimeMs: getUint53(view, 104),
+    clock: decodeClock(view, bytes.slice(128, 144)),
   };
+}
+
+function decodeClock(view: DataView, bootId: Uint8Array): BootClock | undefined {
+  return bootId.every((byte) => byte === 0) ? undefined : { bootId, bootMs: getUint53(view, 120) };
 }
 
 /** Eight bytes, of which a double holds 53 bits exactly. */
