@@ -84,7 +84,7 @@ export class Node implements NodeCalls {
 
   /** How durable an acknowledgement is here, and how it is written. */
   get durability(): string {
-    return `${this.#file?.durability ?? 'closed'}, ${this.#file?.ioMode ?? '-'}`;
+    return `${this.#file?.durability ?? 'closed'}, ${this.#file?.howItWrites ?? '-'}`;
   }
 
   /** Settles when the node is closed, or when its store cannot be opened any more. */
@@ -164,7 +164,7 @@ export class Node implements NodeCalls {
       checksum: fastChecksum(crc32),
       random: systemRandom,
       clock: bootClock(),
-      describeFile: () => ({ durability: file.durability, ioMode: file.ioMode }),
+      describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
     });
     const broker = this.#options.connectBroker?.();
     this.#core = core;

@@ -1,9 +1,8 @@
 /**
  * The ring file on a real file system.
  *
- *   write   one write(2) on an O_DSYNC descriptor: back when the medium says that it has the bytes, and no pages of others are
- *           flushed along. Inline or in the thread pool, as measured. Where the system has no such descriptor (anything but Linux):
- *           write and fdatasync.
+ *   write   back when the medium says that it has the bytes: one write(2) with O_DSYNC, or write(2) and fdatasync(2), whichever is
+ *           quicker here (sync-method.ts; only the latter anywhere but on Linux). Inline or in the thread pool, as measured.
  *   read    pread(2) inline: what is read was written lately, or is read ahead by the kernel
  *   fence   pread(2) right before the write
  */
@@ -15,6 +14,7 @@ import { RingmailError } from '../errors.ts';
 import type { Fence, RingFile } from '../ports.ts';
 import { type Lock, lockFile } from './lock.ts';
 import { type IoMode, StallBudget } from './stall-budget.ts';
+import { type SyncMethod, SyncMethodChoice } from './sync-method.ts';
 import { refuseVolatile } from './volatile.ts';
 
 export interface OpenRingFileOptions {
@@ -24,7 +24,7 @@ export interface OpenRingFileOptions {
 
 const { O_RDWR } = fs.constants;
 /** macOS knows the flag and does not keep the promise; there fdatasync does. */
-const O_DSYNC = process.platform === 'linux' ? fs.constants.O_DSYNC : 0;
+const IS_DSYNC_KEPT = process.platform === 'linux';
 
 /**
  * Opens an existing ring file and becomes its owner.
@@ -32,13 +32,16 @@ const O_DSYNC = process.platform === 'linux' ? fs.constants.O_DSYNC : 0;
  */
 export async function openRingFile(path: string, options: OpenRingFileOptions = {}): Promise<NodeRingFile> {
   const fd = openDescriptor(path);
+  let lock: Lock | undefined;
   try {
     const stat = fs.fstatSync(fd);
     if (!stat.isFile()) throw new RingmailError('RING_FOREIGN', { path, reason: 'not a plain file' });
     const durability = await refuseVolatile(path, options.volatile ?? 'refuse');
-    const lock = await lockFile({ fd, path });
-    return new NodeRingFile({ fd, size: stat.size, durability, lock });
+    lock = await lockFile({ fd, path });
+    const dsyncFd = IS_DSYNC_KEPT ? openAgain(path, stat.ino) : undefined;
+    return new NodeRingFile({ fd, dsyncFd, size: stat.size, durability, lock });
   } catch (error) {
+    lock?.release();
     fs.closeSync(fd);
     throw error;
   }
@@ -46,7 +49,7 @@ export async function openRingFile(path: string, options: OpenRingFileOptions = 
 
 function openDescriptor(path: string): number {
   try {
-    return fs.openSync(path, O_RDWR | O_DSYNC);
+    return fs.openSync(path, O_RDWR);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new RingmailError('RING_NOT_FOUND', { path });
@@ -54,8 +57,19 @@ function openDescriptor(path: string): number {
   }
 }
 
+/** A second descriptor of the same file, undefined where the name means another one by now. */
+function openAgain(path: string, inode: number): number | undefined {
+  const fd = fs.openSync(path, O_RDWR | fs.constants.O_DSYNC);
+  if (fs.fstatSync(fd).ino === inode) return fd;
+  fs.closeSync(fd);
+  return undefined;
+}
+
 interface Opened {
+  /** Holds the lock; reads go through it. */
   readonly fd: number;
+  /** Of the same file, with O_DSYNC. Without it writes are synced by fdatasync. */
+  readonly dsyncFd?: number | undefined;
   readonly size: number;
   readonly durability: 'sync' | 'volatile';
   readonly lock: Lock;
@@ -66,6 +80,8 @@ export class NodeRingFile implements RingFile {
   /** `sync`: done means on the medium. `volatile`: the file lies in memory, and done means nothing after a power cut. */
   readonly durability: 'sync' | 'volatile';
   readonly #fd: number;
+  readonly #dsyncFd: number | undefined;
+  readonly #method: SyncMethodChoice;
   readonly #lock: Lock;
   readonly #budget = new StallBudget();
   #failure: Error | undefined;
@@ -75,12 +91,24 @@ export class NodeRingFile implements RingFile {
     this.size = opened.size;
     this.durability = opened.durability;
     this.#fd = opened.fd;
+    this.#dsyncFd = opened.dsyncFd;
+    this.#method = new SyncMethodChoice(opened.dsyncFd === undefined ? 'fdatasync' : undefined);
     this.#lock = opened.lock;
   }
 
   /** How the next write is done. */
   get ioMode(): IoMode {
     return this.#budget.mode;
+  }
+
+  /** How writes are made durable; undefined while the first ones are measured. */
+  get syncMethod(): SyncMethod | undefined {
+    return this.#method.chosen;
+  }
+
+  /** Both, for people. */
+  get howItWrites(): string {
+    return `${this.syncMethod ?? 'measuring'} ${this.ioMode}`;
   }
 
   read(offset: number, into: Uint8Array): void {
@@ -100,13 +128,12 @@ export class NodeRingFile implements RingFile {
     const startMs = performance.now();
     if (this.ioMode === 'inline') {
       this.#writeInline(offset, bytes);
-      this.#budget.took(performance.now() - startMs);
-      return;
+      return this.#took(performance.now() - startMs);
     }
-    this.#writing = writePooled(this.#fd, { offset, bytes }).then(
+    this.#writing = this.#writePooled(offset, bytes).then(
       () => {
         this.#writing = undefined;
-        this.#budget.took(performance.now() - startMs);
+        this.#took(performance.now() - startMs);
       },
       (error: unknown) => {
         this.#writing = undefined;
@@ -123,17 +150,34 @@ export class NodeRingFile implements RingFile {
     this.#failure = new ClosedError();
     await writing?.catch(() => {}); // its caller hears of it
     this.#lock.release();
+    if (this.#dsyncFd !== undefined) fs.closeSync(this.#dsyncFd);
     fs.closeSync(this.#fd);
+  }
+
+  #took(ms: number): void {
+    this.#budget.took(ms);
+    this.#method.took(ms);
+  }
+
+  /** Where the next write goes. */
+  get #writeFd(): number {
+    return this.#method.next === 'dsync' ? (this.#dsyncFd ?? this.#fd) : this.#fd;
   }
 
   #writeInline(offset: number, bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length; )
-        done += some(fs.writeSync(this.#fd, bytes, done, bytes.length - done, offset + done));
-      if (O_DSYNC === 0) fs.fdatasyncSync(this.#fd);
+        done += some(fs.writeSync(this.#writeFd, bytes, done, bytes.length - done, offset + done));
+      if (this.#method.next === 'fdatasync') fs.fdatasyncSync(this.#fd);
     } catch (error) {
       throw this.#fail(error);
     }
+  }
+
+  async #writePooled(offset: number, bytes: Uint8Array): Promise<void> {
+    const fd = this.#writeFd;
+    for (let done = 0; done < bytes.length; ) done += some(await writeSome(fd, bytes.subarray(done), offset + done));
+    if (this.#method.next === 'fdatasync') await syncPooled(fd);
   }
 
   #checkFence(fence: Fence): void {
@@ -165,12 +209,6 @@ class ClosedError extends Error {
   }
 }
 
-async function writePooled(fd: number, { offset, bytes }: { offset: number; bytes: Uint8Array }): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += some(await writeSome(fd, bytes.subarray(done), offset + done));
-  if (O_DSYNC === 0)
-    await new Promise<void>((resolve, reject) => fs.fdatasync(fd, (error) => (error ? reject(error) : resolve())));
-}
-
 /** A short write goes on; one of nothing would go on for ever. */
 function some(count: number): number {
   if (count === 0) throw new Error('the system took no bytes');
@@ -181,6 +219,10 @@ function writeSome(fd: number, bytes: Uint8Array, position: number): Promise<num
   return new Promise((resolve, reject) => {
     fs.write(fd, bytes, 0, bytes.length, position, (error, count) => (error ? reject(error) : resolve(count)));
   });
+}
+
+function syncPooled(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => fs.fdatasync(fd, (error) => (error ? reject(error) : resolve())));
 }
 
 /** Makes the names in a directory survive a power cut. Where directories cannot be synced (Windows) the system does it by itself. */
