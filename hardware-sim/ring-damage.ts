@@ -2,7 +2,7 @@
  * What damage to a ring may cost: whatever lies in the frames that were hit, and nothing else. Frames are looked up before the blocks
  * are damaged; afterwards nobody could say what was in them.
  */
-import { type Frame, type FrameSeal, decodeFrame } from '../shared/ring/frame-layout.ts';
+import { decodeFrame, type Frame, type FrameSeal } from '../shared/ring/frame-layout.ts';
 import { type RingGeometry, segmentsOf } from '../shared/ring/geometry.ts';
 import { EPOCH_KEY } from '../shared/ring/ring.ts';
 
@@ -36,7 +36,8 @@ export class Touched {
 
   /** These blocks of the ring are hit. */
   add(frames: readonly Frame[], g: RingGeometry, blocks: ReadonlySet<number>): void {
-    const isHit = (frame: Frame) => Array.from({ length: frame.blocks }, (_, i) => (frame.lsn + i) % g.blockCount).some((b) => blocks.has(b));
+    const isHit = (frame: Frame) =>
+      Array.from({ length: frame.blocks }, (_, i) => (frame.lsn + i) % g.blockCount).some((b) => blocks.has(b));
     const numberOf = new Map<number, number>();
     for (const { entries } of frames) for (const one of entries) if (one.kind === 'put') numberOf.set(one.id, one.number);
     const newestWhole = Math.max(0, ...frames.filter((frame) => !isHit(frame)).map((frame) => frame.seq));

@@ -55,7 +55,11 @@ export class Cleaner {
    */
   nextLoad(): Load | undefined {
     const { log } = this.#live;
-    if (this.isLoading || this.#victims.length > 0) return undefined;
+    if (this.isLoading) return undefined;
+    // What died while it waited is not copied: who wants to move the tail must look further.
+    for (let first = this.#victims[0]; first && this.#liveEntries(first).length === 0; first = this.#victims[0])
+      this.#victims.shift();
+    if (this.#victims.length > 0) return undefined;
     const frames: { lsn: number; blocks: number }[] = [];
     let blocks = 0;
     for (let lsn = log.tailLsn; lsn < log.headLsn; ) {

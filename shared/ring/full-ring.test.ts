@@ -92,7 +92,7 @@ const others: RingGeometry[] = [
   { blockBytes: 512, blockCount: 384, frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 },
   { blockBytes: 512, blockCount: 389, frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 },
   { blockBytes: 1024, blockCount: 1021, frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 },
-  { blockBytes: 512, blockCount: 4099, frameBlocksMax: 64, livePermille: 480, cleanDivisor: 8 },
+  { blockBytes: 512, blockCount: 4099, frameBlocksMax: 64, livePermille: 490, cleanDivisor: 8 },
   { blockBytes: 512, blockCount: 700, frameBlocksMax: 32, livePermille: 450, cleanDivisor: 4 },
 ];
 

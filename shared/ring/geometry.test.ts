@@ -9,6 +9,8 @@ import {
   fileBytesOf,
   geometryFor,
   geometryIsSafe,
+  liveBytesMaxOf,
+  metaReserveBytesOf,
   RESERVE_FRAMES,
   segmentsOf,
   superblockOffset,
@@ -21,10 +23,12 @@ describe('a geometry', () => {
   test.each([
     [388 * 4096, 4096, { blockCount: 384, frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 }],
     [16 * MIB - 1, 4096, { blockCount: 4091, frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 }],
-    [16 * MIB + 4 * 4096, 4096, { blockCount: 4096, frameBlocksMax: 64, livePermille: 480, cleanDivisor: 8 }],
-    [1024 * MIB, 4096, { blockCount: 262_140, frameBlocksMax: 64, livePermille: 480, cleanDivisor: 8 }],
-    [64 * MIB, 16_384, { blockCount: 4092, frameBlocksMax: 16 }],
-    [80 * MIB, 16_384, { blockCount: 5116, frameBlocksMax: 32, livePermille: 480 }],
+    [16 * MIB, 4096, { blockCount: 4092, frameBlocksMax: 64, livePermille: 490, cleanDivisor: 8 }],
+    [64 * MIB, 4096, { blockCount: 16_380, frameBlocksMax: 64, livePermille: 490, cleanDivisor: 11 }],
+    [1024 * MIB, 4096, { blockCount: 262_140, frameBlocksMax: 64, livePermille: 490, cleanDivisor: 12 }],
+    [64 * MIB - 1, 16_384, { blockCount: 4091, frameBlocksMax: 16 }],
+    [64 * MIB, 16_384, { blockCount: 4092, frameBlocksMax: 32 }],
+    [80 * MIB, 16_384, { blockCount: 5116, frameBlocksMax: 32, livePermille: 490 }],
     [300 * MIB, 65_536, { blockCount: 4796, frameBlocksMax: 8, livePermille: 400 }],
   ])('for %i bytes in blocks of %i', (fileBytes, blockBytes, expected) => {
     const geometry = geometryFor(fileBytes, blockBytes);
@@ -71,6 +75,12 @@ describe('a geometry', () => {
       }
     }
     expect(FRAME_BYTES_MAX / ENTRY_BYTES_MIN - 1).toBeLessThanOrEqual(ENTRY_COUNT_MAX);
+    expect(metaReserveBytesOf(geometryFor(4 * MIB))).toBe(64 * 1024);
+    for (const bytes of [388 * 4096, 4 * MIB, 16 * MIB, 1024 * MIB]) {
+      const geometry = geometryFor(bytes);
+      expect(metaReserveBytesOf(geometry)).toBeGreaterThanOrEqual(Math.floor(liveBytesMaxOf(geometry) / 64));
+      expect(metaReserveBytesOf(geometry)).toBeLessThanOrEqual(Math.floor(liveBytesMaxOf(geometry) / 8));
+    }
     expect(bodyBytesMaxOf(geometryFor(64 * MIB))).toBe(192 * 1024);
     expect(bodyBytesMaxOf(geometryFor(8 * MIB))).toBe(48 * 1024);
   });

@@ -33,13 +33,15 @@ export const FRAME_BLOCKS_MIN = 4;
 export const FRAME_BYTES_MAX = 512 * 1024;
 /** Smallest ring the reserve arithmetic holds for. */
 export const BLOCK_COUNT_MIN = 384;
-/** From here on the large preset is safe. */
-export const LARGE_BLOCK_COUNT_MIN = 4096;
+/** From here on the large preset is safe: a file of 16 MiB has so many blocks of 4 KiB beside its superblocks. */
+export const LARGE_BLOCK_COUNT_MIN = 4092;
 export const SUPERBLOCK_COPIES = 4;
 /** Blocks that a frame with new messages leaves free, in frames (reserve.ts). */
 export const RESERVE_FRAMES = 3;
 /** A batch that replaces messages may overdraw what may live by this part of it: cleaning still gains, only later. */
 export const OVERDRAFT_SHARE = 4;
+/** Room for META of about 400 streams. */
+const META_RESERVE_BYTES_MIN = 64 * 1024;
 /** Blocks scanned for live entries per block written, at the most. */
 export const CLEAN_FACTOR = 8;
 /** A log shorter than this is not cleaned for its length. */
@@ -50,8 +52,9 @@ export const CLEAN_LOG_FACTOR = 4;
 /** Room every frame leaves for the epoch entry of the OPEN frame that says it again: 24 bytes, and as much again three times. */
 const RELOG_BYTES = 128;
 
-const LARGE = { frameBlocksMax: 64, livePermille: 480, cleanDivisor: 8 };
-const SMALL = { frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 };
+/** The later cleaning begins, the less is copied: a larger ring can wait longer. */
+const LARGE = { frameBlocksMax: 64, livePermille: 490, cleanDivisors: [12, 11, 10, 9, 8] };
+const SMALL = { frameBlocksMax: 16, livePermille: 400, cleanDivisors: [4] };
 
 /**
  * The geometry for a file of at most `fileBytes`: the large preset where it is safe (from 16 MiB on), else the small one.
@@ -60,10 +63,12 @@ const SMALL = { frameBlocksMax: 16, livePermille: 400, cleanDivisor: 4 };
 export function geometryFor(fileBytes: number, blockBytes = 4096): RingGeometry {
   const blockCount = Math.floor(fileBytes / blockBytes) - SUPERBLOCK_COPIES;
   const presets = blockCount >= LARGE_BLOCK_COUNT_MIN ? [LARGE, SMALL] : [SMALL];
-  for (const preset of presets) {
+  for (const { cleanDivisors, livePermille, ...preset } of presets) {
     const frameBlocksMax = Math.min(preset.frameBlocksMax, Math.floor(FRAME_BYTES_MAX / blockBytes));
-    const geometry = { blockBytes, blockCount, ...preset, frameBlocksMax };
-    if (geometryIsSafe(geometry)) return geometry;
+    for (const cleanDivisor of cleanDivisors) {
+      const geometry = { blockBytes, blockCount, frameBlocksMax, livePermille, cleanDivisor };
+      if (geometryIsSafe(geometry)) return geometry;
+    }
   }
   const bytesMin = (BLOCK_COUNT_MIN + SUPERBLOCK_COPIES) * blockBytes;
   throw new RingmailError('RING_SIZE_INVALID', { bytes: fileBytes, bytesMin });
@@ -112,6 +117,15 @@ export function bodyBytesMaxOf(g: RingGeometry): number {
 /** Live bytes the ring admits: entries and bodies of messages and META (I9). */
 export function liveBytesMaxOf(g: RingGeometry): number {
   return Math.floor((g.livePermille * g.blockCount * g.blockBytes) / 1000);
+}
+
+/**
+ * The part of it that is kept from messages, so that META (counters, cursors, accounts) is never refused for their sake: an eighth in
+ * a small ring, a sixty-fourth in a large one. What META needs grows with streams, not with the file.
+ */
+export function metaReserveBytesOf(g: RingGeometry): number {
+  const bytes = liveBytesMaxOf(g);
+  return Math.floor(Math.max(bytes / 64, Math.min(bytes / 8, META_RESERVE_BYTES_MIN)));
 }
 
 export function superblockOffset(g: RingGeometry, copy: number): number {

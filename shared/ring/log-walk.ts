@@ -172,19 +172,27 @@ function isWanted({ seq, epoch, lsn, blocks }: Frame, { seqMin, seqMax, epochMin
   return seq >= seqMin && seq <= seqMax && epoch >= epochMin && epoch <= epochMax && lsn + blocks <= endMax;
 }
 
-/** The newest frame before a damaged anchor. It was durable before the anchor was written. */
+/**
+ * The newest frame before a damaged anchor. It was durable before the anchor was written. Newest by epoch, then by number: on a medium
+ * that lost writes, frames of a history that was given up may stand at higher places than it.
+ */
 function* newestBefore(superblock: Superblock, log: Log): ReadSteps<Frame | undefined> {
   const { geometry: g, anchorLsn, anchorSeq, epoch } = superblock;
   const wanted = { seqMin: 1, seqMax: anchorSeq - 1, epochMin: 0, epochMax: epoch, endMax: anchorLsn };
   const lowest = Math.max(g.blockCount, anchorLsn - g.blockCount + 1);
+  let newest: Frame | undefined;
   for (let end = anchorLsn; end > lowest; end -= g.frameBlocksMax) {
-    const starts = yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end });
-    for (const lsn of starts.reverse()) {
+    for (const lsn of yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end })) {
       const frame = yield* readDirectory(g, log.seal, lsn);
-      if (frame !== undefined && isWanted(frame, wanted)) return frame;
+      if (frame !== undefined && isWanted(frame, wanted) && isNewer(frame, newest)) newest = frame;
     }
   }
-  return undefined;
+  return newest;
+}
+
+function isNewer(frame: Frame, other: Frame | undefined): boolean {
+  if (other === undefined || frame.epoch !== other.epoch) return frame.epoch > (other?.epoch ?? -1);
+  return frame.seq > other.seq;
 }
 
 /** Blocks of [lsn, end) that look like the first of a frame that belongs there. Read in one piece. */

@@ -23,6 +23,8 @@ import {
 
 /** Superblocks that one opening may write before it must be opened anew to be counted again. */
 const GENERATIONS_PER_OPENING = 0x100_0000;
+/** Blocks behind the anchor that recovery may have to look through, however short the log. An anchor costs two blocks: 0.2 %. */
+const ANCHOR_LAG_BLOCKS = 1024;
 /** Blocks, frames, messages or milliseconds that one opening may use up: 34 years, if each takes a millisecond. */
 const NUMBERS_PER_OPENING = 2 ** 40;
 
@@ -165,7 +167,7 @@ export class LogWriter {
   get anchorIsFar(): boolean {
     const { log } = this.live;
     const lag = log.headLsn - this.#superblock.anchorLsn;
-    return lag > Math.min(this.geometry.blockCount / 4, Math.max(256, (log.headLsn - log.tailLsn) / 2));
+    return lag > Math.min(this.geometry.blockCount / 4, Math.max(ANCHOR_LAG_BLOCKS, (log.headLsn - log.tailLsn) / 2));
   }
 
   /** Makes the last frame, which is durable, the place where the next recovery starts. */

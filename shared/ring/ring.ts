@@ -19,7 +19,7 @@ import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
 import { type FileSteps, readRange, readWhatThereIs } from './file-steps.ts';
 import { FrameContent } from './frame-content.ts';
 import { FRAME_HEADER_BYTES } from './frame-layout.ts';
-import { bodyBytesMaxOf, CLEAN_FACTOR, contentBytesMaxOf, liveBytesMaxOf, type RingGeometry } from './geometry.ts';
+import { bodyBytesMaxOf, CLEAN_FACTOR, contentBytesMaxOf, type RingGeometry } from './geometry.ts';
 import { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
 import { type Opened, type OpeningOptions, type OpenReport, openLog } from './opening.ts';
@@ -253,7 +253,7 @@ export class Ring {
   #open(): FileSteps<void> {
     return openLog(this.#options, this.#io, (opened) => {
       const { geometry, live } = opened.writer;
-      this.#opened = { ...opened, room: new Room(liveBytesMaxOf(geometry), live) };
+      this.#opened = { ...opened, room: new Room(geometry, live) };
     });
   }
 

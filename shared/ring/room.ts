@@ -5,12 +5,9 @@
 import { RingmailError } from '../errors.ts';
 import { type Batch, type Pending, putBytes } from './batch.ts';
 import { metaBytes, PUT_BYTES } from './entry-layout.ts';
-import { OVERDRAFT_SHARE } from './geometry.ts';
+import { liveBytesMaxOf, metaReserveBytesOf, OVERDRAFT_SHARE, type RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
-
-/** An eighth of what may live is kept from messages: up to it META is never refused for messages' sake. */
-const META_SHARE = 8;
 
 /** What a batch adds to what lives in the ring, at most. */
 export interface Growth {
@@ -20,12 +17,14 @@ export interface Growth {
 
 export class Room {
   readonly bytesMax: number;
+  readonly #metaReserveBytes: number;
   readonly #live: LiveSet;
   #plannedPutBytes = 0;
   #plannedMetaBytes = 0;
 
-  constructor(bytesMax: number, live: LiveSet) {
-    this.bytesMax = bytesMax;
+  constructor(geometry: RingGeometry, live: LiveSet) {
+    this.bytesMax = liveBytesMaxOf(geometry);
+    this.#metaReserveBytes = metaReserveBytesOf(geometry);
     this.#live = live;
   }
 
@@ -36,7 +35,7 @@ export class Room {
 
   /** `bytesUsed` at which new messages are refused: the rest is kept for META. */
   get messageBytesMax(): number {
-    const reserve = Math.floor(this.bytesMax / META_SHARE) - this.#live.metas.bytes - this.#plannedMetaBytes;
+    const reserve = this.#metaReserveBytes - this.#live.metas.bytes - this.#plannedMetaBytes;
     return this.bytesMax - Math.max(0, reserve);
   }
 
