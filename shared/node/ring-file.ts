@@ -9,7 +9,6 @@
 import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { invariant } from '../assert.ts';
-import { equalBytes } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
 import type { Fence, RingFile } from '../ports.ts';
 import { type Lock, lockFile } from './lock.ts';
@@ -84,6 +83,8 @@ export class NodeRingFile implements RingFile {
   readonly #method: SyncMethodChoice;
   readonly #lock: Lock;
   readonly #budget = new StallBudget();
+  /** What stands where the fence is; kept, since it is read before every write. */
+  #found = new Uint8Array(0);
   #failure: Error | undefined;
   #writing: Promise<void> | undefined;
 
@@ -181,13 +182,14 @@ export class NodeRingFile implements RingFile {
   }
 
   #checkFence(fence: Fence): void {
-    const found = new Uint8Array(fence.bytes.length);
+    if (this.#found.length !== fence.bytes.length) this.#found = new Uint8Array(fence.bytes.length);
+    const found = this.#found;
     try {
       this.read(fence.offset, found);
     } catch (error) {
       throw this.#fail(error);
     }
-    if (!equalBytes(found, fence.bytes)) throw this.#fail(new Error('another owner has written to the ring file'));
+    if (Buffer.compare(found, fence.bytes) !== 0) throw this.#fail(new Error('another owner has written to the ring file'));
   }
 
   #checkRange(offset: number, length: number): void {

@@ -21,9 +21,9 @@ const HOPELESS_MS = 4 * STALL_MS;
 const WINDOW_COUNT = 128;
 const SLOW_COUNT_MAX = 1;
 const PROBE_COUNT = 8;
-/** Pooled writes before the next probe: the first time, and at most. */
+/** Pooled writes before the next probe: the first time, and at most. A probe that fails costs one slow write in so many. */
 const PAUSE_COUNT_MIN = 16;
-const PAUSE_COUNT_MAX = 65_536;
+const PAUSE_COUNT_MAX = 1024;
 /** Weight of the newest write in the average. */
 const AVERAGE_WEIGHT = 0.1;
 
@@ -32,8 +32,10 @@ export class StallBudget {
   #averageMs = 0;
   #left = PAUSE_COUNT_MIN;
   #pause = PAUSE_COUNT_MIN;
-  /** Of the last inline writes: true where one was slow. */
-  #slow: boolean[] = [];
+  /** Of the last inline writes, round and round: 1 where one was slow. */
+  readonly #slow = new Uint8Array(WINDOW_COUNT);
+  #slowCount = 0;
+  #at = 0;
 
   /** How the next write is to be done. */
   get mode(): IoMode {
@@ -43,14 +45,15 @@ export class StallBudget {
   /** A write, done as `mode` said, took so long. */
   took(ms: number): void {
     if (this.#state === 'async') return this.#tookAsync(ms);
-    this.#slow.push(ms > STALL_MS);
-    if (this.#slow.length > WINDOW_COUNT) this.#slow.shift();
-    const slowCount = this.#slow.filter(Boolean).length;
+    const slow = ms > STALL_MS ? 1 : 0;
+    this.#slowCount += slow - (this.#slow[this.#at] ?? 0);
+    this.#slow[this.#at] = slow;
+    this.#at = (this.#at + 1) % WINDOW_COUNT;
     if (this.#state === 'inline') {
-      if (slowCount > SLOW_COUNT_MAX || ms > STALL_MS_MAX) this.#retreat();
+      if (this.#slowCount > SLOW_COUNT_MAX || ms > STALL_MS_MAX) this.#retreat();
       return;
     }
-    if (slowCount > 0) return this.#retreat();
+    if (this.#slowCount > 0) return this.#retreat();
     this.#left -= 1;
     if (this.#left > 0) return;
     this.#state = 'inline';
@@ -67,7 +70,8 @@ export class StallBudget {
     }
     this.#state = 'probing';
     this.#left = PROBE_COUNT;
-    this.#slow = [];
+    this.#slow.fill(0);
+    this.#slowCount = 0;
   }
 
   #retreat(): void {

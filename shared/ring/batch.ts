@@ -2,12 +2,12 @@
 import { invariant } from '../assert.ts';
 import {
   type AckReason,
-  type DirectoryEntry,
   ENTRY_BYTES_MIN,
   META_KEY_BYTES_MAX,
   META_VALUE_BYTES_MAX,
   metaBytes,
   PUT_BYTES,
+  STATE_BYTES,
 } from './entry-layout.ts';
 
 /** A message to store. `stream`, `number` and the epoch are its identity here (docs/custody.md). Times are queue time in whole ms; 0 is never. */
@@ -48,13 +48,12 @@ export interface Pending {
   readonly done: WhenDurable;
 }
 
-const STATE_BYTES = 24;
-
 /** Bytes a batch takes in a frame, at most: acknowledgements may share a run, values of one key replace each other. */
 export function batchBytes(batch: Batch): number {
   let bytes = putBytes(batch);
   bytes += ENTRY_BYTES_MIN * (batch.acks?.length ?? 0) + STATE_BYTES * (batch.states?.length ?? 0);
-  for (const { key, value } of batch.metas ?? []) {
+  if (batch.metas === undefined) return bytes;
+  for (const { key, value } of batch.metas) {
     invariant((value?.length ?? 0) <= META_VALUE_BYTES_MAX, `META ${key} is too large`);
     invariant(key.length <= META_KEY_BYTES_MAX, `META key ${key} is too long`);
     bytes += metaBytes(key, value);
@@ -65,18 +64,8 @@ export function batchBytes(batch: Batch): number {
 /** What the messages of a batch add to what lives in the ring. */
 export function putBytes(batch: Batch): number {
   let bytes = 0;
-  for (const put of batch.puts ?? []) bytes += PUT_BYTES + put.body.length;
+  if (batch.puts !== undefined) for (const put of batch.puts) bytes += PUT_BYTES + put.body.length;
   return bytes;
-}
-
-/** Acks of contiguous ids become one run: FIFO consumers pay 16 bytes for thousands. */
-export function pushAck(entries: DirectoryEntry[], id: number, reason: AckReason): void {
-  const last = entries.at(-1);
-  if (last?.kind === 'ack' && last.reason === reason && last.id + last.count === id) {
-    entries[entries.length - 1] = { ...last, count: last.count + 1 };
-  } else {
-    entries.push({ kind: 'ack', reason, id, count: 1 });
-  }
 }
 
 /** Taken ones are cut off the list when they are this many, and more than half of it. */

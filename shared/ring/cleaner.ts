@@ -2,7 +2,7 @@
  * Copy-forward cleaning: what is still live at the tail rides the next frames, so that the tail can pass. Blocks from the tail on
  * are read ahead; a frame takes the live entries of up to `CLEAN_FACTOR` blocks per block it needs itself, and pays no extra sync.
  */
-import { type DirectoryEntry, entryBytes, type PutEntry } from './entry-layout.ts';
+import { type DirectoryEntry, entryBytes, type MetaEntry, type PutEntry } from './entry-layout.ts';
 import { decodeFrame, type FrameSeal } from './frame-layout.ts';
 import { CLEAN_LOG_BYTES_MIN, CLEAN_LOG_FACTOR, type RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
@@ -19,8 +19,12 @@ interface Victim {
   readonly lsn: number;
   readonly blocks: number;
   readonly entries: readonly DirectoryEntry[];
+  /** Entries before this one are copied, or dead. */
+  at: number;
   readonly bytes: Uint8Array;
 }
+
+const NOTHING_ENDED: ReadonlySet<number | string> = new Set();
 
 export interface Copies {
   readonly entries: DirectoryEntry[];
@@ -40,13 +44,18 @@ export class Cleaner {
     this.#live = live;
   }
 
-  /** True when the log is too long for what lives in it, or `freeBlocks` is below the trigger. */
-  isDue(freeBlocks: number): boolean {
+  /**
+   * What the log needs, with so many blocks free. `padding`: it is longer than recovery should have to read, so what would be
+   * padding takes copies, which costs nothing. `blocks`: it is far too long, or room is getting short.
+   */
+  need(freeBlocks: number): 'nothing' | 'padding' | 'blocks' {
     const { blockBytes, blockCount, cleanDivisor } = this.#geometry;
+    if (freeBlocks < blockCount / cleanDivisor) return 'blocks';
     const log = this.#live.log.headLsn - this.#live.log.tailLsn;
+    if (log <= CLEAN_LOG_BYTES_MIN / blockBytes) return 'nothing';
     const liveBlocks = Math.ceil(this.#live.bytes / blockBytes);
-    const logMax = Math.max(Math.ceil(CLEAN_LOG_BYTES_MIN / blockBytes), CLEAN_LOG_FACTOR * liveBlocks);
-    return freeBlocks < blockCount / cleanDivisor || log > logMax;
+    if (log > 2 * CLEAN_LOG_FACTOR * liveBlocks) return 'blocks';
+    return log > CLEAN_LOG_FACTOR * liveBlocks ? 'padding' : 'nothing';
   }
 
   /**
@@ -57,7 +66,7 @@ export class Cleaner {
     const { log } = this.#live;
     if (this.isLoading) return undefined;
     // What died while it waited is not copied: who wants to move the tail must look further.
-    for (let first = this.#victims[0]; first && this.#liveEntries(first).length === 0; first = this.#victims[0])
+    for (let first = this.#victims[0]; first && this.#liveBytes(first, NOTHING_ENDED) === 0; first = this.#victims[0])
       this.#victims.shift();
     if (this.#victims.length > 0) return undefined;
     const frames: { lsn: number; blocks: number }[] = [];
@@ -84,7 +93,7 @@ export class Cleaner {
       const start = (lsn - load.lsn) * blockBytes;
       const whole = bytes.subarray(start, start + blocks * blockBytes);
       const entries = decodeFrame(whole, lsn, this.#seal)?.entries ?? this.#remembered(lsn);
-      this.#victims.push({ lsn, blocks, entries, bytes: whole });
+      this.#victims.push({ lsn, blocks, entries, at: 0, bytes: whole });
     }
   }
 
@@ -93,23 +102,31 @@ export class Cleaner {
    * replaces (`beside`) is not copied: an ACK must come after every copy of its message (I7), and the newest META must stay the last.
    */
   take(room: { bytes: number; blocks: number }, beside: readonly DirectoryEntry[]): Copies {
+    return this.#take(room, beside, 'whole-frames');
+  }
+
+  /** As `take`, entry by entry until the next one does not fit. */
+  takeWhatFits(room: { bytes: number; blocks: number }, beside: readonly DirectoryEntry[]): Copies {
+    return this.#take(room, beside, 'entries');
+  }
+
+  #take(room: { bytes: number; blocks: number }, beside: readonly DirectoryEntry[], unit: 'whole-frames' | 'entries'): Copies {
     const copies: Copies = { entries: [], bodies: [] };
-    const ended = endedBy(beside);
+    const ended = this.#victims.length === 0 ? NOTHING_ENDED : endedBy(beside);
     let { bytes, blocks } = room;
     for (let victim = this.#victims[0]; victim !== undefined && blocks > 0; victim = this.#victims[0]) {
-      const live = this.#liveEntries(victim).filter((entry) => !ended.has(entry.kind === 'meta' ? entry.key : entry.id));
-      const needed = live.reduce((sum, entry) => sum + bytesOf(entry), 0);
-      if (needed > bytes && copies.entries.length > 0) break;
-      for (const entry of live) {
+      if (unit === 'whole-frames' && copies.entries.length > 0 && this.#liveBytes(victim, ended) > bytes) break;
+      for (let entry = this.#nextLive(victim, ended); entry !== undefined; entry = this.#nextLive(victim, ended)) {
         bytes -= bytesOf(entry);
         if (bytes < 0) return copies;
-        if (entry.kind !== 'put') {
+        victim.at += 1;
+        if (entry.kind === 'put') {
+          const body = bodyOf(victim, entry);
+          copies.bodies.push(body);
+          copies.entries.push(this.#checked(entry, body));
+        } else {
           copies.entries.push(entry);
-          continue;
         }
-        const body = bodyOf(victim, entry);
-        copies.bodies.push(body);
-        copies.entries.push(this.#checked(entry, body));
       }
       blocks -= victim.blocks;
       this.#victims.shift();
@@ -135,19 +152,33 @@ export class Cleaner {
     return entries;
   }
 
-  /** COPY carries the full current state: a STATE entry may be reclaimed before the message it speaks of. */
-  #liveEntries(victim: Victim): DirectoryEntry[] {
+  /** True when the frame at `lsn` is still where this is found, and nothing in `ended` ends it. */
+  #isLive(entry: DirectoryEntry, lsn: number, ended: ReadonlySet<number | string>): boolean {
     const { index, metas } = this.#live;
-    const live: DirectoryEntry[] = [];
-    for (const entry of victim.entries) {
-      if (entry.kind === 'put') {
-        const slot = index.find(entry.id);
-        if (slot !== NO_SLOT && index.lsn(slot) === victim.lsn) live.push(this.#live.copyOf(slot));
-      } else if (entry.kind === 'meta' && entry.value !== undefined && metas.lsnOf(entry.key) === victim.lsn) {
-        live.push({ kind: 'meta', key: entry.key, value: metas.get(entry.key) });
-      }
+    if (entry.kind === 'put') {
+      const slot = index.find(entry.id);
+      return slot !== NO_SLOT && index.lsn(slot) === lsn && !ended.has(entry.id);
     }
-    return live;
+    return entry.kind === 'meta' && entry.value !== undefined && metas.lsnOf(entry.key) === lsn && !ended.has(entry.key);
+  }
+
+  /** The next entry to copy; those before it are copied or dead, which they stay. A COPY carries the full state of now (I7). */
+  #nextLive(victim: Victim, ended: ReadonlySet<number | string>): PutEntry | MetaEntry | undefined {
+    for (let entry = victim.entries[victim.at]; entry !== undefined; entry = victim.entries[++victim.at]) {
+      if (!this.#isLive(entry, victim.lsn, ended)) continue;
+      if (entry.kind === 'put') return this.#live.copyOf(this.#live.index.find(entry.id));
+      if (entry.kind === 'meta') return { kind: 'meta', key: entry.key, value: this.#live.metas.get(entry.key) };
+    }
+    return undefined;
+  }
+
+  #liveBytes(victim: Victim, ended: ReadonlySet<number | string>): number {
+    let bytes = 0;
+    for (let at = victim.at; at < victim.entries.length; at++) {
+      const entry = victim.entries[at];
+      if (entry !== undefined && this.#isLive(entry, victim.lsn, ended)) bytes += bytesOf(entry);
+    }
+    return bytes;
   }
 }
 

@@ -68,6 +68,7 @@ export interface MetaEntry {
 export type DirectoryEntry = PutEntry | AckEntry | StateEntry | MetaEntry;
 
 export const PUT_BYTES = 64;
+export const STATE_BYTES = 24;
 /** Smallest entry. Bounds how many entries, and how long a run of acknowledgements, a frame can hold. */
 export const ENTRY_BYTES_MIN = 8;
 /** The header counts entries in 16 bits. */
@@ -87,7 +88,7 @@ export function entryBytes(entry: DirectoryEntry): number {
     case 'ack':
       return entry.count === 1 ? 8 : 16;
     case 'state':
-      return 24;
+      return STATE_BYTES;
     case 'meta':
       return metaBytes(entry.key, entry.value);
   }
@@ -100,29 +101,33 @@ export function encodeDirectory(entries: readonly DirectoryEntry[], view: DataVi
   return at - start;
 }
 
+/** Writes every byte of an entry, reserved ones too: the buffer held another frame before. */
 function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number {
-  const bytes = entryBytes(entry);
-  new Uint8Array(view.buffer, view.byteOffset + at, bytes).fill(0);
   switch (entry.kind) {
     case 'put':
       encodePut(entry, view, at);
-      break;
+      return PUT_BYTES;
     case 'ack':
       view.setUint8(at, entry.count === 1 ? 2 : 3);
       view.setUint8(at + 1, ACK_REASONS.indexOf(entry.reason));
       setUint48(view, at + 2, entry.id);
-      if (entry.count !== 1) view.setUint32(at + 8, entry.count, true);
-      break;
+      if (entry.count === 1) return 8;
+      view.setUint32(at + 8, entry.count, true);
+      view.setUint32(at + 12, 0, true);
+      return 16;
     case 'state':
       view.setUint8(at, 4);
       view.setUint8(at + 1, entry.priority);
       view.setUint16(at + 2, entry.deliveryCount, true);
       view.setUint32(at + 4, entry.queue, true);
       setUint48(view, at + 8, entry.id);
+      view.setUint16(at + 14, 0, true);
       setUint48(view, at + 16, entry.notBeforeMs);
-      break;
+      view.setUint16(at + 22, 0, true);
+      return STATE_BYTES;
     case 'meta': {
       const key = toUtf8(entry.key);
+      const bytes = align(8 + key.length + (entry.value?.length ?? 0));
       view.setUint8(at, 6);
       view.setUint8(at + 1, entry.value === undefined ? 1 : 0);
       view.setUint16(at + 2, key.length, true);
@@ -130,10 +135,10 @@ function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number 
       const into = new Uint8Array(view.buffer, view.byteOffset + at + 8, bytes - 8);
       into.set(key, 0);
       if (entry.value !== undefined) into.set(entry.value, key.length);
-      break;
+      into.fill(0, key.length + (entry.value?.length ?? 0));
+      return bytes;
     }
   }
-  return bytes;
 }
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
@@ -142,15 +147,18 @@ function encodePut(entry: PutEntry, view: DataView, at: number): void {
   view.setUint16(at + 2, entry.deliveryCount, true);
   view.setUint32(at + 4, entry.queue, true);
   setUint48(view, at + 8, entry.id);
+  view.setUint16(at + 14, 0, true);
   view.setUint32(at + 16, entry.bodyBytes, true);
   view.setUint32(at + 20, entry.bodyCrc, true);
   view.setUint32(at + 24, entry.stream, true);
   view.setUint32(at + 28, entry.epochCounter, true);
   view.setUint32(at + 32, entry.epochRandom, true);
+  view.setUint16(at + 36, 0, true);
   setUint48(view, at + 38, entry.number);
   setUint48(view, at + 44, entry.storedAtMs);
   setUint48(view, at + 50, entry.expiresAtMs);
   setUint48(view, at + 56, entry.notBeforeMs);
+  view.setUint16(at + 62, 0, true);
 }
 
 /** Returns undefined when the entries do not fill `bytes` from `start` exactly. The checksum is the caller's. */
@@ -191,7 +199,7 @@ function decodeEntry(bytes: Uint8Array, at: number, bodyOffset: number): Directo
       return { kind: 'ack', reason, id: getUint48(view, at + 2), count };
     }
     case 4:
-      if (room < 24) return undefined;
+      if (room < STATE_BYTES) return undefined;
       return {
         kind: 'state',
         priority: view.getUint8(at + 1),

@@ -44,7 +44,9 @@ export class FileIo {
   }
 
   takeOutputs(): RingOutput[] {
-    return this.#outputs.splice(0);
+    const outputs = this.#outputs;
+    if (outputs.length > 0) this.#outputs = [];
+    return outputs;
   }
 
   /** Runs a job; exactly one of the two is called at its end, never from inside this call unless the job asks nothing. */

@@ -1,8 +1,15 @@
 /** What goes into one frame: the batches it carries, the entries they become, and copies of what is live at the tail. */
 import type { Checksum } from '../crc32.ts';
-import { type NewMessage, type Pending, pushAck } from './batch.ts';
-import { DELIVERY_COUNT_MAX, type DirectoryEntry, type PutEntry } from './entry-layout.ts';
-import { frameContentBytes } from './frame-layout.ts';
+import type { NewMessage, Pending } from './batch.ts';
+import {
+  type AckEntry,
+  type AckReason,
+  DELIVERY_COUNT_MAX,
+  type DirectoryEntry,
+  entryBytes,
+  type PutEntry,
+} from './entry-layout.ts';
+import { FRAME_HEADER_BYTES } from './frame-layout.ts';
 import type { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
 
@@ -13,13 +20,52 @@ export interface Stamp {
   readonly checksum: (body: Uint8Array) => ReturnType<Checksum>;
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 export class FrameContent {
-  readonly entries: DirectoryEntry[] = [];
-  readonly bodies: Uint8Array[] = [];
   readonly batches: Pending[] = [];
+  readonly bodies: Uint8Array[] = [];
+  /** Ours alone: made for this frame, and completed by `placeBodies`. */
+  readonly #entries: Writable<DirectoryEntry>[] = [];
+  #directoryBytes = 0;
+  #bodyBytes = 0;
+  /** The run of acknowledgements that is still growing. */
+  #run: Writable<AckEntry> | undefined;
+
+  get entries(): readonly DirectoryEntry[] {
+    return this.#entries;
+  }
 
   get isEmpty(): boolean {
-    return this.entries.length === 0;
+    return this.#entries.length === 0;
+  }
+
+  /** Header, directory and bodies, before padding. */
+  get bytes(): number {
+    return FRAME_HEADER_BYTES + this.#directoryBytes + this.#bodyBytes;
+  }
+
+  add(entry: Writable<DirectoryEntry>, body?: Uint8Array): void {
+    this.#run = undefined;
+    this.#entries.push(entry);
+    this.#directoryBytes += entryBytes(entry);
+    if (body === undefined) return;
+    this.bodies.push(body);
+    this.#bodyBytes += body.length;
+  }
+
+  /** Acks of contiguous ids become one run: FIFO consumers pay 16 bytes for thousands. */
+  addAck(id: number, reason: AckReason): void {
+    const run = this.#run;
+    if (run === undefined || run.reason !== reason || run.id + run.count !== id) {
+      const first = { kind: 'ack' as const, reason, id, count: 1 };
+      this.add(first);
+      this.#run = first;
+      return;
+    }
+    this.#directoryBytes -= entryBytes(run);
+    run.count += 1;
+    this.#directoryBytes += entryBytes(run);
   }
 
   /** In order; of a META key that several set, the last value stands. */
@@ -27,63 +73,58 @@ export class FrameContent {
     const metas = new Map<string, Uint8Array | undefined>();
     for (const pending of batches) {
       this.#addBatch(pending, live, stamp);
-      for (const { key, value } of pending.batch.metas ?? []) metas.set(key, value);
+      if (pending.batch.metas !== undefined) for (const { key, value } of pending.batch.metas) metas.set(key, value);
     }
-    for (const [key, value] of metas) this.entries.push({ kind: 'meta', key, value });
+    for (const [key, value] of metas) this.add({ kind: 'meta', key, value });
   }
 
   addCopies(copies: { entries: readonly DirectoryEntry[]; bodies: readonly Uint8Array[] }): void {
-    this.entries.push(...copies.entries);
-    this.bodies.push(...copies.bodies);
+    let next = 0;
+    for (const entry of copies.entries) this.add(entry, entry.kind === 'put' ? copies.bodies[next++] : undefined);
   }
 
   /** Bodies follow the directory in entry order: gives each put its offset from the frame's first byte. */
   placeBodies(): void {
-    let bodyBytes = 0;
-    for (const entry of this.entries) if (entry.kind === 'put') bodyBytes += entry.bodyBytes;
-    let bodyOffset = frameContentBytes(this.entries) - bodyBytes;
-    for (const [i, entry] of this.entries.entries()) {
+    let bodyOffset = FRAME_HEADER_BYTES + this.#directoryBytes;
+    for (const entry of this.#entries) {
       if (entry.kind !== 'put') continue;
-      this.entries[i] = { ...entry, bodyOffset };
+      entry.bodyOffset = bodyOffset;
       bodyOffset += entry.bodyBytes;
     }
   }
 
   #addBatch(pending: Pending, live: LiveSet, stamp: Stamp): void {
-    const { batch } = pending;
+    const { puts, acks, states } = pending.batch;
     this.batches.push(pending);
-    for (const put of batch.puts ?? []) {
-      this.entries.push(putEntry(put, stamp));
-      this.bodies.push(put.body);
-    }
-    for (const { id, reason } of batch.acks ?? []) pushAck(this.entries, id, reason);
-    for (const { id, notBeforeMs, ...rest } of batch.states ?? []) {
+    if (puts !== undefined) for (const put of puts) this.add(putEntry(put, stamp), put.body);
+    if (acks !== undefined) for (const { id, reason } of acks) this.addAck(id, reason);
+    if (states === undefined) return;
+    for (const { id, notBeforeMs, ...rest } of states) {
       const slot = live.index.find(id);
       if (slot === NO_SLOT) continue;
       const deliveryCount = Math.min(rest.deliveryCount, DELIVERY_COUNT_MAX);
       const where = { queue: live.index.queue(slot), priority: live.index.priority(slot) };
       live.setState({ id, deliveryCount, notBeforeMs }); // now, so that a copy in this very frame carries it (I7)
-      this.entries.push({ kind: 'state', id, deliveryCount, notBeforeMs, ...where });
+      this.add({ kind: 'state', id, deliveryCount, notBeforeMs, ...where });
     }
   }
 }
 
-function putEntry(put: NewMessage, stamp: Stamp): PutEntry {
-  const { queue, priority, stream, number, epochCounter, epochRandom, expiresAtMs, notBeforeMs } = put;
+function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
   return {
     kind: 'put',
     id: stamp.nextId(),
     copy: false,
     damaged: false,
-    queue,
-    priority,
-    stream,
-    number,
-    epochCounter,
-    epochRandom,
+    queue: put.queue,
+    priority: put.priority,
+    stream: put.stream,
+    number: put.number,
+    epochCounter: put.epochCounter,
+    epochRandom: put.epochRandom,
     deliveryCount: Math.min(put.deliveryCount, DELIVERY_COUNT_MAX),
-    expiresAtMs,
-    notBeforeMs,
+    expiresAtMs: put.expiresAtMs,
+    notBeforeMs: put.notBeforeMs,
     storedAtMs: stamp.queueTimeMs,
     bodyBytes: put.body.length,
     bodyCrc: stamp.checksum(put.body),

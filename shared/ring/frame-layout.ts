@@ -21,7 +21,7 @@
  *    64      directory, bodies, padding
  */
 import type { Checksum } from '../crc32.ts';
-import { type DirectoryEntry, decodeDirectory, encodeDirectory, entryBytes } from './entry-layout.ts';
+import { type DirectoryEntry, decodeDirectory, encodeDirectory } from './entry-layout.ts';
 import { getUint53, setUint53 } from './superblock-layout.ts';
 import { getUint48, setUint48 } from './uint48.ts';
 
@@ -61,13 +61,10 @@ export interface FrameSeal {
   readonly frameBlocksMax: number;
 }
 
-/** Bytes of header, directory and bodies, before padding. */
-export function frameContentBytes(entries: readonly DirectoryEntry[]): number {
-  return entries.reduce((bytes, entry) => bytes + entryBytes(entry), FRAME_HEADER_BYTES) + bodyBytesOf(entries);
-}
-
 function bodyBytesOf(entries: readonly DirectoryEntry[]): number {
-  return entries.reduce((bytes, entry) => bytes + (entry.kind === 'put' ? entry.bodyBytes : 0), 0);
+  let bytes = 0;
+  for (const entry of entries) if (entry.kind === 'put') bytes += entry.bodyBytes;
+  return bytes;
 }
 
 /** Writes a frame to the start of `into` (which holds whole blocks) and returns its blocks and its crc field. */

@@ -46,8 +46,11 @@ const META_RESERVE_BYTES_MIN = 64 * 1024;
 export const CLEAN_FACTOR = 8;
 /** A log shorter than this is not cleaned for its length. */
 export const CLEAN_LOG_BYTES_MIN = 1024 * 1024;
-/** A log longer than this many times its live bytes is cleaned, so that recovery costs O(live). */
-export const CLEAN_LOG_FACTOR = 4;
+/**
+ * A log longer than this many times its live bytes is cleaned, so that recovery costs O(live): beyond it padding takes copies, beyond
+ * twice as much they take blocks of their own.
+ */
+export const CLEAN_LOG_FACTOR = 8;
 
 /** Room every frame leaves for the epoch entry of the OPEN frame that says it again: 24 bytes, and as much again three times. */
 const RELOG_BYTES = 128;

@@ -13,7 +13,7 @@ import { decodeDirectory, type PutEntry } from './entry-layout.ts';
 import { type ReadSteps, readBlocks, readWhatThereIs } from './file-steps.ts';
 import { claimedBlocks, decodeFrame, FRAME_HEADER_BYTES, type Frame } from './frame-layout.ts';
 import { blockOffset, readSuperblockCopies } from './inspect-superblocks.ts';
-import { type FrameNote, hasMoved, type RingSource, type RingView, readBodyAt, readView, VIEWS_MAX } from './inspect-view.ts';
+import { type FrameNote, hasMoved, type RingSource, type RingView, readView, VIEWS_MAX } from './inspect-view.ts';
 import type { Gap } from './log-stretch.ts';
 import { NO_SLOT } from './message-index.ts';
 import { scanFrames } from './salvage-scan.ts';
@@ -153,7 +153,7 @@ class Check {
   /** What lay in a gap: ids by the frames around it, names by what is left of the first frame in it. */
   *#gap({ lsn, blocks, framesLost, idsLost }: Gap): ReadSteps<void> {
     const { frames } = this.#view;
-    const before = frames.findLast((frame) => frame.lsn < lsn);
+    const before = frames.filter((frame) => frame.lsn < lsn).at(-1);
     const after = frames.find((frame) => frame.lsn >= lsn + blocks);
     const ids = idsLost > 0 && before && after ? { from: before.nextId, to: after.nextId - 1, count: idsLost } : undefined;
     const claims = yield* this.#claimsOf(lsn);
@@ -205,7 +205,7 @@ class Check {
       this.problems.push({ code: 'FRAMES_MISSING', ...this.#placeOf(note), lost: { frames: 1 } });
       return;
     }
-    for (const entry of frame.entries) if (entry.kind === 'put') yield* this.#body(frame, entry);
+    for (const entry of frame.entries) if (entry.kind === 'put') this.#body(frame, entry, bytes);
     const end = contentEndOf(bytes);
     const stray = bytes.findIndex((byte, at) => at >= end && byte !== 0);
     if (stray >= 0) {
@@ -214,7 +214,7 @@ class Check {
     }
   }
 
-  *#body(frame: Frame, entry: PutEntry): ReadSteps<void> {
+  #body(frame: Frame, entry: PutEntry, bytes: Uint8Array): void {
     const { index } = this.#view.contents;
     const { seal } = this.#view.found;
     const slot = index.find(entry.id);
@@ -227,7 +227,8 @@ class Check {
     if (isLive && entry.damaged) this.problems.push({ code: 'BODY_KNOWN_DAMAGED', ...place, lost });
     if (this.#bodies === 'none' || (this.#bodies === 'live' && !isLive)) return;
     this.bodiesChecked += 1;
-    if ((yield* readBodyAt(this.#g, seal, { lsn: frame.lsn, entry })) !== undefined) return;
+    const body = bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes);
+    if (seal.checksum(body, seal.seed) === entry.bodyCrc) return;
     this.problems.push(isLive ? { code: 'BODY_DAMAGED', ...place, lost } : { code: 'DEAD_BODY_DAMAGED', ...place, lost: {} });
   }
 

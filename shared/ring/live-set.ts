@@ -29,7 +29,7 @@ export class LiveSet {
     for (const entry of entries) {
       switch (entry.kind) {
         case 'put': {
-          const slot = this.index.find(entry.id);
+          const slot = this.#find(entry);
           if (slot !== NO_SLOT) this.log.lose(this.index.lsn(slot));
           this.log.gain(lsn);
           break;
@@ -86,7 +86,7 @@ export class LiveSet {
     const slots: number[] = [];
     for (const entry of entries) {
       if (entry.kind !== 'put') continue;
-      let slot = this.index.find(entry.id);
+      let slot = this.#find(entry);
       if (slot === NO_SLOT) {
         slot = this.index.insert(entry, lsn);
         this.#messageBytes += PUT_BYTES + entry.bodyBytes;
@@ -104,6 +104,11 @@ export class LiveSet {
     this.log.extend(frame.blocks);
     this.plan(frame.entries, frame.lsn);
     this.settle(frame.entries, frame.lsn);
+  }
+
+  /** Only what is said again was ever said before: an id is given once (I10). */
+  #find(entry: PutEntry): number {
+    return entry.copy ? this.index.find(entry.id) : NO_SLOT;
   }
 
   #forget(id: number): void {

@@ -8,7 +8,7 @@ import { RingmailError } from '../errors.ts';
 import type { FileIo } from './file-io.ts';
 import { type FileSteps, fenceAfter, readFence, superblockWrites, writeBlocks } from './file-steps.ts';
 import type { FrameContent } from './frame-content.ts';
-import { encodeFrame, type FrameKind, type FrameSeal, frameContentBytes } from './frame-layout.ts';
+import { encodeFrame, type FrameKind, type FrameSeal } from './frame-layout.ts';
 import type { RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Recovered } from './recovery.ts';
@@ -139,7 +139,7 @@ export class LogWriter {
     const lsn = log.headLsn;
     content.placeBodies();
     const { entries, bodies } = content;
-    log.extend(Math.ceil(frameContentBytes(entries) / geometry.blockBytes));
+    log.extend(Math.ceil(content.bytes / geometry.blockBytes));
     this.live.plan(entries, lsn);
     log.advance();
     invariant(log.headLsn - geometry.blockCount <= this.durableTailLsn, 'I1: a needed block would be overwritten');

@@ -1,5 +1,5 @@
 /**
- * The messages of a ring, in memory: columns of numbers with a free list, 46 bytes a message and 6 for finding it by id, whatever its
+ * The messages of a ring, in memory: columns of numbers with a free list, 46 bytes a message and 6 to 9 for finding it by id, whatever its
  * size; expiry, delay and delivery count take 14 more once any message has them. A *slot* is a place in the columns; it is used again
  * after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong to whoever orders the
  * messages (shared/queue/slot-list.ts).
@@ -16,8 +16,9 @@ export const NO_SLOT = -1;
 const SLOTS_MIN = 64;
 /** Columns grow by an eighth: copying them is cheap, memory that nobody uses is not. */
 const GROWTH = 9 / 8;
-/** Places to find a message by id, per slot: two of three are taken at the most. */
-const BUCKETS_PER_SLOT = 1.5;
+/** Places to find a message by id grow by themselves, by half, so that at least a third of them is free: entering all anew costs. */
+const BUCKETS_GROWTH = 3 / 2;
+const BUCKETS_PER_MESSAGE_MIN = 3 / 2;
 const TWO_32 = 0x1_0000_0000;
 
 const PRIORITY_BITS = 0b0000_0111;
@@ -50,6 +51,7 @@ export class MessageIndex {
 
   constructor() {
     this.#resize(SLOTS_MIN);
+    this.#widenBuckets();
   }
 
   get count(): number {
@@ -182,7 +184,8 @@ export class MessageIndex {
     this.#previous[slot] = NO_SLOT;
     this.#flags[slot] = 0;
     this.#count++;
-    this.#enter(slot);
+    if (this.#count * BUCKETS_PER_MESSAGE_MIN > this.#buckets.length) this.#widenBuckets();
+    else this.#enter(slot);
     this.#origin[slot] = this.#origins.take(entry);
     this.#place(slot, entry, lsn);
     return slot;
@@ -274,7 +277,11 @@ export class MessageIndex {
     this.#flags = widened(this.#flags, new Uint8Array(length));
     this.#next = widened(this.#next, new Int32Array(length));
     this.#previous = widened(this.#previous, new Int32Array(length));
-    this.#buckets = new Int32Array(Math.ceil(length * BUCKETS_PER_SLOT)).fill(NO_SLOT);
+  }
+
+  #widenBuckets(): void {
+    const length = Math.ceil(Math.max(SLOTS_MIN, this.#count) * BUCKETS_PER_MESSAGE_MIN * BUCKETS_GROWTH);
+    this.#buckets = new Int32Array(length).fill(NO_SLOT);
     for (let slot = 0; slot < this.#used; slot++) if (this.#id.get(slot) !== 0) this.#enter(slot);
   }
 }

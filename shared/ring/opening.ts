@@ -4,7 +4,7 @@ import { Cleaner } from './cleaner.ts';
 import type { FileIo } from './file-io.ts';
 import { type FileSteps, type ReadSteps, readWhatThereIs, writeBlocks } from './file-steps.ts';
 import { FrameContent } from './frame-content.ts';
-import { type Frame, frameContentBytes, RELOGGED_MAX } from './frame-layout.ts';
+import { type Frame, RELOGGED_MAX } from './frame-layout.ts';
 import { contentBytesMaxOf } from './geometry.ts';
 import { LiveSet } from './live-set.ts';
 import type { Gap } from './log-stretch.ts';
@@ -75,7 +75,7 @@ function* writeOpenFrame(found: Recovered, writer: LogWriter, cleaner: Cleaner):
   let relogged = 0;
   if (last !== undefined && unproven !== undefined) {
     const again = openContent(writer, { last, bytes: unproven });
-    const left = writer.freeBlocks - Math.ceil(frameContentBytes(again.entries) / geometry.blockBytes);
+    const left = writer.freeBlocks - Math.ceil(again.bytes / geometry.blockBytes);
     const mayRewrite = last.kind !== 'data';
     if (left < 0 || (mayRewrite && left < openReserveBlocks(geometry))) {
       yield* writeBlocks(geometry, last.lsn, unproven);
@@ -98,16 +98,15 @@ function openContent(writer: LogWriter, again?: { last: Frame; bytes: Uint8Array
     if (entry.kind === 'put') {
       const slot = live.index.find(entry.id);
       if (again === undefined || slot === NO_SLOT || live.index.lsn(slot) !== again.last.lsn) continue;
-      content.entries.push(live.copyOf(slot));
-      content.bodies.push(again.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
+      content.add(live.copyOf(slot), again.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
     } else if (entry.kind !== 'meta' || entry.key !== EPOCH_KEY) {
-      content.entries.push(entry);
+      content.add(entry);
     }
   }
   const value = new Uint8Array(8);
   new DataView(value.buffer).setUint32(0, epoch.counter, true);
   new DataView(value.buffer).setUint32(4, epoch.random, true);
-  content.entries.push({ kind: 'meta', key: EPOCH_KEY, value });
+  content.add({ kind: 'meta', key: EPOCH_KEY, value });
   return content;
 }
 
@@ -117,6 +116,6 @@ function* addCopies(content: FrameContent, writer: LogWriter, cleaner: Cleaner):
   const blocks = copiesBlocksMax(geometry, writer.freeBlocks);
   if (load === undefined || blocks < 1) return;
   cleaner.loaded(load, yield* readWhatThereIs(geometry, load.lsn, load.blocks));
-  const bytes = Math.min(blocks * geometry.blockBytes - frameContentBytes(content.entries), contentBytesMaxOf(geometry));
+  const bytes = Math.min(blocks * geometry.blockBytes - content.bytes, contentBytesMaxOf(geometry));
   content.addCopies(cleaner.take({ bytes, blocks: geometry.frameBlocksMax }, content.entries));
 }

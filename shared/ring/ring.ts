@@ -44,6 +44,7 @@ export type RingState = 'opening' | 'serving' | 'closing' | 'closed' | 'stopped'
 
 /** What there is before the file is read: nothing. */
 const NOTHING = new LiveSet(1, 0);
+const NO_SLOTS: readonly number[] = [];
 
 export class Ring {
   state: RingState = 'opening';
@@ -151,11 +152,7 @@ export class Ring {
     const bytes = batchBytes(batch);
     const bytesMax = contentBytesMaxOf(this.geometry);
     if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
-    for (const { body } of batch.puts ?? []) {
-      if (body.length > this.bodyBytesMax) {
-        throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: body.length, bytesMax: this.bodyBytesMax });
-      }
-    }
+    if (batch.puts !== undefined) for (const { body } of batch.puts) this.#checkBody(body.length);
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
     const { meta } = this.#room.admit(batch, pending);
     this.#pending.push({ batch, bytes, metaGrowth: meta, dueMs: when.nowMs + when.delayMs, done });
@@ -235,6 +232,11 @@ export class Ring {
     });
   }
 
+  #checkBody(bytes: number): void {
+    const bytesMax = this.bodyBytesMax;
+    if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
+  }
+
   get #log() {
     invariant(this.#opened !== undefined, 'the ring is open');
     return this.#opened.writer;
@@ -286,7 +288,7 @@ export class Ring {
 
   #loadVictims(): void {
     const cleaner = this.#cleaner;
-    if (!cleaner.isDue(this.freeBlocks)) return;
+    if (cleaner.need(this.freeBlocks) === 'nothing') return;
     const load = cleaner.nextLoad();
     if (load === undefined) return;
     cleaner.isLoading = true;
@@ -318,7 +320,6 @@ export class Ring {
       if (content.isEmpty) this.#waitsFor = 'victims';
       return content.isEmpty ? undefined : content;
     }
-    const bytes = batches.reduce((sum, pending) => sum + pending.bytes, 0);
     const stamp = {
       nextId: () => log.nextId(),
       queueTimeMs: log.queueTimeMs,
@@ -326,11 +327,21 @@ export class Ring {
     };
     content.addBatches(batches, log.live, stamp);
     for (const pending of batches) this.#room.metaTaken(pending);
-    const blocks = Math.ceil((FRAME_HEADER_BYTES + bytes) / blockBytes);
-    if (cleaner.isDue(free - blocks)) {
-      content.addCopies(cleaner.take({ bytes: bytesMax - bytes, blocks: CLEAN_FACTOR * blocks }, content.entries));
-    }
+    this.#addCopies(content, bytesMax + FRAME_HEADER_BYTES);
     return content;
+  }
+
+  /** Copies of what lives at the tail ride along: as many as cleaning needs, or only what would be padding otherwise. */
+  #addCopies(content: FrameContent, bytesMax: number): void {
+    const cleaner = this.#cleaner;
+    const { blockBytes } = this.geometry;
+    const blocks = Math.ceil(content.bytes / blockBytes);
+    const need = cleaner.need(this.freeBlocks - blocks);
+    const scanned = CLEAN_FACTOR * blocks;
+    if (need === 'blocks') content.addCopies(cleaner.take({ bytes: bytesMax - content.bytes, blocks: scanned }, content.entries));
+    if (need !== 'padding') return;
+    const padding = Math.min(blocks * blockBytes, bytesMax) - content.bytes;
+    content.addCopies(cleaner.takeWhatFits({ bytes: padding, blocks: scanned }, content.entries));
   }
 
   #settled(content: FrameContent): void {
@@ -338,17 +349,17 @@ export class Ring {
     const slots = log.live.settle(content.entries, log.lastFrame.lsn);
     this.#inFlight = [];
     let next = 0;
-    const settled = content.batches.map(({ batch, done }) => {
-      const puts = batch.puts ?? [];
-      const own = slots.slice(next, next + puts.length);
-      next += puts.length;
+    for (const { batch } of content.batches) {
       this.#room.putsSettled(batch);
-      puts.forEach(({ body }, i) => {
-        this.#cache.put(this.index.id(own[i] ?? 0), body);
-      });
-      for (const { id } of batch.acks ?? []) this.#cache.drop(id);
-      return () => done('durable', own);
-    });
-    for (const tell of settled) tell();
+      if (batch.puts !== undefined) for (const { body } of batch.puts) this.#cache.put(this.index.id(slots[next++] ?? 0), body);
+      if (batch.acks !== undefined) for (const { id } of batch.acks) this.#cache.drop(id);
+    }
+    // Only now: whoever is told may append, and look at anything.
+    next = 0;
+    for (const { batch, done } of content.batches) {
+      const end = next + (batch.puts?.length ?? 0);
+      done('durable', next === end ? NO_SLOTS : slots.slice(next, end));
+      next = end;
+    }
   }
 }
