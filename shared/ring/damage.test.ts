@@ -270,7 +270,7 @@ test('a frame of another history in the place of the anchor is not taken for it'
   h.check();
 });
 
-test('what lies behind more unreadable blocks than are looked through is given up, and stays given up when they can be read again', () => {
+test('what lies behind more damage than is looked through is given up, and stays given up when it can be read again', () => {
   const geometry = geometryFor(3004 * 4096);
   const h = freshHarness({ geometry, random: stream('fork', 'disk') });
   h.settle();
@@ -287,7 +287,8 @@ test('what lies behind more unreadable blocks than are looked through is given u
   expect(head() - anchor()).toBeGreaterThanOrEqual(345);
   const from = (2 + ((anchor() + 30) % geometry.blockCount)) * 4096;
   h.disk.kill();
-  h.disk.failReads(from, 300 * 4096);
+  const behind = h.disk.platter().slice(from + 100 * 4096, from + 300 * 4096);
+  h.disk.rot(from, 300 * 4096, 'garbage');
   h.beginReopen();
   h.settle();
   const first = [...h.ring.index.slots()].map((slot) => h.ring.index.number(slot));
@@ -296,7 +297,7 @@ test('what lies behind more unreadable blocks than are looked through is given u
   for (let i = 0; i < 5; i++)
     h.ring.append({ metas: [{ key: 'new', value: Uint8Array.of(i) }] }, { nowMs: i, delayMs: 0 }, () => {});
   h.settle();
-  h.disk.healReads();
+  h.disk.poke(from + 100 * 4096, behind);
   for (let opening = 0; opening < 3; opening++) {
     h.powerCut();
     h.beginReopen();
@@ -305,4 +306,21 @@ test('what lies behind more unreadable blocks than are looked through is given u
     expect(now.sort()).toEqual(first.sort());
     expect(h.ring.metas.get('new')).toEqual(Uint8Array.of(4));
   }
+});
+
+test('blocks that cannot be read at all are stepped over, however many they are', () => {
+  const geometry = geometryFor(3004 * 4096);
+  const h = freshHarness({ geometry, random: stream('far', 'disk') });
+  h.settle();
+  for (let number = 1; number <= 220; number++) h.commit({ puts: [{ number, bytes: 11_000 }] });
+  h.disk.kill();
+  h.disk.failReads((2 + 20) * 4096, 600 * 4096);
+  h.beginReopen();
+  h.settle();
+  const { gaps } = h.ring.report;
+  expect(gaps).toHaveLength(1);
+  const lost = h.durable.messages.size - h.ring.index.count;
+  expect(lost).toBeGreaterThan(190);
+  expect(lost).toBeLessThan(205);
+  expect(gaps[0]).toMatchObject({ framesLost: lost, idsLost: lost });
 });

@@ -57,3 +57,21 @@ test('a damaged anchor costs nothing that stood whole before it, whatever a lost
   h.reopen();
   h.check();
 });
+
+test('ids go on where they were, though the frame at the anchor is lost and with it all that used them', () => {
+  const h = freshHarness({ geometry: SMALLEST, random: stream('ids', 'disk') });
+  h.settle();
+  h.commit({ puts: [{ number: 1, bytes: 10 }] });
+  h.commit({ puts: [2, 3, 4].map((number) => ({ number, bytes: 10 })) });
+  const last = lsnOf(h, 4);
+  const [highest] = [...h.ring.index.slots()].map((slot) => h.ring.index.id(slot)).sort((a, b) => b - a);
+  close(h);
+  h.disk.rot(offsetOf(last), blockBytes, 'zeros');
+  h.beginReopen();
+  h.settle();
+  h.believe();
+  expect(h.numbers()).toEqual([1]);
+  h.commit({ puts: [{ number: 10, bytes: 10 }] });
+  const slots = [...h.ring.index.slots()];
+  expect(Math.max(...slots.map((slot) => h.ring.index.id(slot)))).toBe((highest ?? 0) + 1);
+});

@@ -115,10 +115,13 @@ function* follow(
   stretch: Stretch,
   bounds: { limit: number; window: number; seqMax?: number; until?: Frame | undefined },
 ): ReadSteps<void> {
-  const { limit, window, until } = bounds;
+  const { limit, until } = bounds;
   for (;;) {
     const { last, next } = stretch;
     const seqMin = next.seq ?? 0;
+    // Where the medium gives nothing, nothing can be said about how much is missing.
+    const isGiven = next.lsn >= limit || (yield* readBlocks(log.g, next.lsn, 1)) !== undefined;
+    const window = isGiven ? bounds.window : log.g.blockCount;
     const seqMax = Math.min(
       bounds.seqMax ?? Number.POSITIVE_INFINITY,
       next.seq === undefined ? Number.POSITIVE_INFINITY : seqMin + window,
