@@ -7,8 +7,12 @@
 export interface ErrorDetails {
   /** The queue, or the ring file, has no room. Nothing was written. Retry after messages were consumed. */
   QUEUE_FULL: { queue: string; bytesLimit: number; bytesUsed: number; bytesNeeded: number };
+  /** What queues have reserved is more than the ring can hold. Nothing was changed. Reserve less, or make a larger ring. */
+  RESERVE_TOO_LARGE: { bytes: number; bytesMax: number };
   /** This message can never fit. Do not retry. */
   MESSAGE_TOO_LARGE: { bytes: number; bytesMax: number };
+  /** Each part fits, all of it together is more than one frame of the ring holds. Nothing was written. Commit in parts. */
+  TRANSACTION_TOO_LARGE: { bytes: number; bytesMax: number };
   /** A queue, node or address is not spelled as names are. */
   NAME_INVALID: { name: string; reason: string };
   /** No such queue on this node. */
@@ -45,6 +49,12 @@ export interface ErrorDetails {
   RING_VOLATILE: { path: string; fileSystem: string };
   /** The requested size is outside what the format allows. */
   RING_SIZE_INVALID: { bytes: number; bytesMin: number };
+  /** What lives in the old ring does not fit a file of this length. `bytesNeeded`: the smallest that would do. */
+  RING_TOO_SMALL: { path: string; bytes: number; bytesNeeded: number };
+  /** What this would copy is damaged, and copying would hide it. Nothing was changed. `ringmail ring verify` tells where, `salvage` saves the rest. */
+  RING_DAMAGED: { path: string; reason: string };
+  /** A file that claims to be an export of a ring is not one, or is cut short. `line`: from 1. Nothing was made of it. */
+  EXPORT_INVALID: { path: string; line: number; reason: string };
   /** There is a file of this name already. Nothing was changed. */
   RING_EXISTS: { path: string };
   /** The system refused to create, open or read the ring file: no rights, no space, a directory, a broken medium. */

@@ -62,7 +62,7 @@ describe('a full ring', () => {
     h.commit({ puts: [{ number: 1, bytes: bodyBytesMax }] });
     expect(() => h.append({ puts: [{ number: 2, bytes: bodyBytesMax + 1 }] })).toThrow(/MESSAGE_TOO_LARGE/);
     const two = [3, 4].map((number) => ({ number, bytes: bodyBytesMax }));
-    expect(() => h.append({ puts: two })).toThrow(/MESSAGE_TOO_LARGE/);
+    expect(() => h.append({ puts: two })).toThrow(/TRANSACTION_TOO_LARGE/);
     h.check();
     h.checkBodies();
   });

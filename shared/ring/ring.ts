@@ -145,14 +145,14 @@ export class Ring {
   /**
    * Plans a batch for the next frame, or for one within `delayMs`. Ids are given in order of append. A batch that replaces a message
    * by another one finds room where a new message does not. Acknowledgements and META that does not grow are always taken.
-   * @throws MESSAGE_TOO_LARGE, QUEUE_FULL (queue ''), BUSY, NODE_STOPPED; then nothing was planned.
+   * @throws MESSAGE_TOO_LARGE, TRANSACTION_TOO_LARGE, QUEUE_FULL (queue ''), BUSY, NODE_STOPPED; then nothing was planned.
    */
   append(batch: Batch, when: { nowMs: number; delayMs: number }, done: WhenDurable): void {
     if (this.state !== 'serving') throw new RingmailError('NODE_STOPPED', { reason: this.failure?.message ?? this.state });
+    if (batch.puts !== undefined) for (const { body } of batch.puts) this.#checkBody(body.length);
     const bytes = batchBytes(batch);
     const bytesMax = contentBytesMaxOf(this.geometry);
-    if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
-    if (batch.puts !== undefined) for (const { body } of batch.puts) this.#checkBody(body.length);
+    if (bytes > bytesMax) throw new RingmailError('TRANSACTION_TOO_LARGE', { bytes, bytesMax });
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
     const { meta } = this.#room.admit(batch, pending);
     this.#pending.push({ batch, bytes, metaGrowth: meta, dueMs: when.nowMs + when.delayMs, done });

@@ -22,6 +22,7 @@ export const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   METHOD_NOT_ALLOWED: 405,
   LEASE_UNKNOWN: 410,
   MESSAGE_TOO_LARGE: 413,
+  TRANSACTION_TOO_LARGE: 413,
   IN_DOUBT: 500,
   BUSY: 503,
   NODE_STOPPED: 503,
