@@ -20,9 +20,9 @@ export class BodyCache {
     return old;
   }
 
+  /** The body of an id is always the same one. */
   put(id: number, body: Uint8Array): void {
-    this.drop(id);
-    if (body.length > this.#generationBytesMax) return;
+    if (body.length > this.#generationBytesMax || this.#young.has(id)) return;
     if (this.#youngBytes + body.length > this.#generationBytesMax) {
       this.#old = this.#young;
       this.#young = new Map();
