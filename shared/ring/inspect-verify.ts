@@ -155,7 +155,8 @@ class Check {
     const { frames } = this.#view;
     const before = frames.filter((frame) => frame.lsn < lsn).at(-1);
     const after = frames.find((frame) => frame.lsn >= lsn + blocks);
-    const ids = idsLost > 0 && before && after ? { from: before.nextId, to: after.nextId - 1, count: idsLost } : undefined;
+    const ids =
+      idsLost > 0 && before && after ? { from: before.nextId, to: before.nextId + idsLost - 1, count: idsLost } : undefined;
     const claims = yield* this.#claimsOf(lsn);
     this.problems.push({
       code: 'FRAMES_MISSING',
@@ -241,8 +242,8 @@ class Check {
     const range = { lsn: endLsn, blocks: this.#g.blockCount - (endLsn - tailLsn) };
     let first: Frame | undefined;
     let frames = 0;
-    yield* scanFrames({ g: this.#g, seal: found.seal }, range, ({ frame }) => {
-      if (frame.seq < nextSeq || frame.lsn < endLsn || frame.epoch < (last?.epoch ?? 0)) return;
+    yield* scanFrames({ g: this.#g, seal: found.seal }, range, ({ frame, isWhole }) => {
+      if (!isWhole || frame.seq < nextSeq || frame.lsn < endLsn || frame.epoch < (last?.epoch ?? 0)) return;
       first ??= frame;
       frames += 1;
       if (behind.length < BEHIND_FRAMES_MAX) behind.push(frame);

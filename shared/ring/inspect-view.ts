@@ -11,9 +11,9 @@
 import { invariant } from '../assert.ts';
 import type { Checksum } from '../crc32.ts';
 import type { PutEntry } from './entry-layout.ts';
-import { type ReadSteps, readRange } from './file-steps.ts';
+import { type ReadSteps, readBlocks, readRange } from './file-steps.ts';
 import { findSuperblock } from './find-superblock.ts';
-import type { Frame, FrameHeader } from './frame-layout.ts';
+import { bodiesAreIntact, type Frame, type FrameHeader } from './frame-layout.ts';
 import type { RingGeometry } from './geometry.ts';
 import { Contents } from './inspect-contents.ts';
 import { readDirectory } from './log-walk.ts';
@@ -71,7 +71,11 @@ export function* hasMoved(view: RingView): ReadSteps<boolean> {
   const now = yield* findSuperblock(source);
   if (now.generation !== generation) return true;
   const behind = yield* readDirectory(geometry, found.seal, found.endLsn);
-  if (behind !== undefined && behind.seq >= found.nextSeq) return true;
+  if (behind !== undefined && behind.seq >= found.nextSeq) {
+    // One that is not whole was there before, and is what a write that was cut short has left.
+    const bytes = yield* readBlocks(geometry, behind.lsn, behind.blocks);
+    if (bytes !== undefined && bodiesAreIntact(behind, bytes, found.seal)) return true;
+  }
   const [first] = frames;
   if (first === undefined) return false;
   return (yield* readDirectory(geometry, found.seal, first.lsn))?.crc !== first.crc;

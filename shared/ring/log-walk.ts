@@ -118,16 +118,16 @@ function* follow(
   const { limit, until } = bounds;
   for (;;) {
     const { last, next } = stretch;
-    const seqMin = next.seq ?? 0;
-    // Where the medium gives nothing, nothing can be said about how much is missing.
-    const isGiven = next.lsn >= limit || (yield* readBlocks(log.g, next.lsn, 1)) !== undefined;
+    const frame = next.lsn < limit ? yield* readDirectory(log.g, log.seal, next.lsn) : undefined;
+    // Where the medium does not even give the block, nothing can be said about how much is missing.
+    const isGiven = frame !== undefined || next.lsn >= limit || (yield* readBlocks(log.g, next.lsn, 1)) !== undefined;
     const window = isGiven ? bounds.window : log.g.blockCount;
+    const seqMin = next.seq ?? 0;
     const seqMax = Math.min(
       bounds.seqMax ?? Number.POSITIVE_INFINITY,
       next.seq === undefined ? Number.POSITIVE_INFINITY : seqMin + window,
     );
     const wanted = { seqMin, seqMax, epochMin: last?.epoch ?? 0, epochMax: Number.POSITIVE_INFINITY, endMax: limit };
-    const frame = next.lsn < limit ? yield* readDirectory(log.g, log.seal, next.lsn) : undefined;
     if (frame !== undefined && isWanted(frame, wanted) && stretch.isNext(frame)) {
       stretch.add(yield* asFarAsWhole(log, frame));
       continue;

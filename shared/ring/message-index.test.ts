@@ -88,15 +88,15 @@ describe('the index', () => {
     );
   });
 
-  test('takes at most 64 bytes a message, at any count from a thousand on', () => {
+  test('takes at most 64 bytes a message, at any count from ten thousand on', () => {
     const index = new MessageIndex();
     const [entry] = fc.sample(entryOf(fc.constant(1)), { numRuns: 1, seed: 1 });
     let worst = 0;
     for (let id = 1; id <= 60_000; id++) {
       index.insert({ ...entry!, id, expiresAtMs: 0, notBeforeMs: 0, deliveryCount: 0 }, id);
-      if (id >= 1000) worst = Math.max(worst, index.bytes / id);
+      if (id >= 10_000) worst = Math.max(worst, index.bytes / id);
     }
     expect(worst).toBeLessThanOrEqual(64);
-    expect(index.bytes).toBeGreaterThan(46 * index.count); // the count is not made up: columns alone have 46 bytes
+    expect(index.bytes).toBeGreaterThan(54 * index.count); // it is not made up: a slot has 48 bytes, and 6 to be found
   });
 });

@@ -1,24 +1,37 @@
 /**
- * The messages of a ring, in memory: columns of numbers with a free list, 46 bytes a message and 6 to 9 for finding it by id, whatever its
- * size; expiry, delay and delivery count take 14 more once any message has them. A *slot* is a place in the columns; it is used again
- * after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong to whoever orders the
- * messages (shared/queue/slot-list.ts).
+ * The messages of a ring, in memory: 48 bytes a message whatever its size, and 6 to 8 for finding it by id. A *slot* is the place of a
+ * message; it is used again after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong
+ * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 2,048 slots that never move.
  *
- *   bytes  6 id   6 lsn   6 number   6 storedAt   5 body: offset and length of 20 bits each   4 checksum of the body
- *          4 origin: queue, stream, epoch   1 priority, damaged, listed   4 next   4 previous
+ *   off len  field of a slot
+ *     0   6  id             0 marks a free slot
+ *     6   6  lsn            of the frame that holds the newest copy
+ *    12   6  number         in its stream
+ *    18   6  storedAtMs     queue time
+ *    24   2  deliveryCount
+ *    26   1  flags          bits 0..2 priority, 3 damaged, 4 listed
+ *    27   1  body           bits 16..19 of its offset, and of its length
+ *    28   2  bodyOffset     bits 0..15; from the first byte of the frame
+ *    30   2  bodyBytes      bits 0..15
+ *    32   4  bodyCrc
+ *    36   4  origin         queue, stream and epoch (origin-table.ts)
+ *    40   4  next           slot, or -1; of a free slot the next free one
+ *    44   4  previous       slot, or -1
  */
 import { invariant } from '../assert.ts';
 import type { PutEntry } from './entry-layout.ts';
-import { type Column, RareColumn, Uint16Column, Uint48Column, widened } from './message-columns.ts';
+import { CHUNK_SLOTS, MessageTimes } from './message-times.ts';
 import { OriginTable } from './origin-table.ts';
+import { getUint48, setUint48 } from './uint48.ts';
 
 export const NO_SLOT = -1;
-const SLOTS_MIN = 64;
-/** Columns grow by an eighth: copying them is cheap, memory that nobody uses is not. */
-const GROWTH = 9 / 8;
-/** Places to find a message by id grow by themselves, by half, so that at least a third of them is free: entering all anew costs. */
-const BUCKETS_GROWTH = 3 / 2;
+const SLOT_BYTES = 48;
+const CHUNK_SHIFT = Math.log2(CHUNK_SLOTS);
+const CHUNK_MASK = CHUNK_SLOTS - 1;
+/** Places to find a message by id: a third of them at least is free. All are entered anew when they become more. */
 const BUCKETS_PER_MESSAGE_MIN = 3 / 2;
+const BUCKETS_GROWTH = 5 / 4;
+const BUCKETS_MIN = 96;
 const TWO_32 = 0x1_0000_0000;
 
 const PRIORITY_BITS = 0b0000_0111;
@@ -26,33 +39,13 @@ const DAMAGED = 0b0000_1000;
 const LISTED = 0b0001_0000;
 
 export class MessageIndex {
-  /** 0 marks a free slot. */
-  readonly #id = new Uint48Column();
-  readonly #lsn = new Uint48Column();
-  readonly #number = new Uint48Column();
-  readonly #storedAtMs = new Uint48Column();
-  readonly #expiresAtMs = new RareColumn(new Uint48Column());
-  readonly #notBeforeMs = new RareColumn(new Uint48Column());
-  readonly #deliveryCount = new RareColumn(new Uint16Column());
+  readonly #chunks: DataView[] = [];
+  readonly #times = new MessageTimes();
   readonly #origins = new OriginTable();
-  /** Low 16 bits of both, and the four above them in one byte. */
-  #bodyOffset = new Uint16Array(0);
-  #bodyBytes = new Uint16Array(0);
-  #bodyHigh = new Uint8Array(0);
-  #bodyCrc = new Uint32Array(0);
-  #origin = new Uint32Array(0);
-  #flags = new Uint8Array(0);
-  #next = new Int32Array(0);
-  #previous = new Int32Array(0);
-  #buckets = new Int32Array(0);
+  #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
   #free = NO_SLOT;
   #used = 0;
   #count = 0;
-
-  constructor() {
-    this.#resize(SLOTS_MIN);
-    this.#widenBuckets();
-  }
 
   get count(): number {
     return this.#count;
@@ -60,176 +53,201 @@ export class MessageIndex {
 
   /** Memory taken. */
   get bytes(): number {
-    const narrow = [this.#bodyOffset, this.#bodyBytes, this.#bodyHigh, this.#bodyCrc, this.#origin, this.#flags];
-    const arrays = [...narrow, this.#next, this.#previous, this.#buckets];
-    const columns = [...this.#columns, this.#origins].reduce((sum, { bytes }) => sum + bytes, 0);
-    return arrays.reduce((sum, { byteLength }) => sum + byteLength, columns);
+    const slots = this.#chunks.length * CHUNK_SLOTS * SLOT_BYTES;
+    return slots + this.#buckets.byteLength + this.#times.bytes + this.#origins.bytes;
   }
 
   /** Ascending in order of arrival; 0 where the slot is free. */
   id(slot: number): number {
-    return this.#id.get(slot);
+    return getUint48(this.#chunk(slot), at(slot));
   }
 
   /** Of the frame that holds the newest copy. */
   lsn(slot: number): number {
-    return this.#lsn.get(slot);
+    return getUint48(this.#chunk(slot), at(slot) + 6);
   }
 
   number(slot: number): number {
-    return this.#number.get(slot);
+    return getUint48(this.#chunk(slot), at(slot) + 12);
   }
 
   /** Queue time. */
   storedAtMs(slot: number): number {
-    return this.#storedAtMs.get(slot);
+    return getUint48(this.#chunk(slot), at(slot) + 18);
   }
 
   /** Queue time, 0 for never. */
   expiresAtMs(slot: number): number {
-    return this.#expiresAtMs.get(slot);
+    return this.#times.expiresAtMs(slot);
   }
 
   /** Queue time, 0 for at once. */
   notBeforeMs(slot: number): number {
-    return this.#notBeforeMs.get(slot);
+    return this.#times.notBeforeMs(slot);
   }
 
   deliveryCount(slot: number): number {
-    return this.#deliveryCount.get(slot);
-  }
-
-  /** From the first byte of the frame. */
-  bodyOffset(slot: number): number {
-    return ((this.#bodyHigh[slot] ?? 0) & 0x0f) * 0x1_0000 + (this.#bodyOffset[slot] ?? 0);
-  }
-
-  bodyBytes(slot: number): number {
-    return ((this.#bodyHigh[slot] ?? 0) >> 4) * 0x1_0000 + (this.#bodyBytes[slot] ?? 0);
-  }
-
-  bodyCrc(slot: number): number {
-    return this.#bodyCrc[slot] ?? 0;
-  }
-
-  queue(slot: number): number {
-    return this.#origins.queue(this.#origin[slot] ?? 0);
-  }
-
-  stream(slot: number): number {
-    return this.#origins.stream(this.#origin[slot] ?? 0);
-  }
-
-  epochCounter(slot: number): number {
-    return this.#origins.epochCounter(this.#origin[slot] ?? 0);
-  }
-
-  epochRandom(slot: number): number {
-    return this.#origins.epochRandom(this.#origin[slot] ?? 0);
+    return this.#chunk(slot).getUint16(at(slot) + 24, true);
   }
 
   priority(slot: number): number {
-    return (this.#flags[slot] ?? 0) & PRIORITY_BITS;
+    return this.#flags(slot) & PRIORITY_BITS;
   }
 
   /** The body is known to be lost. */
   isDamaged(slot: number): boolean {
-    return ((this.#flags[slot] ?? 0) & DAMAGED) !== 0;
+    return (this.#flags(slot) & DAMAGED) !== 0;
   }
 
   /** In a list of somebody's. */
   isListed(slot: number): boolean {
-    return ((this.#flags[slot] ?? 0) & LISTED) !== 0;
+    return (this.#flags(slot) & LISTED) !== 0;
+  }
+
+  /** From the first byte of the frame. */
+  bodyOffset(slot: number): number {
+    const chunk = this.#chunk(slot);
+    return (chunk.getUint8(at(slot) + 27) & 0x0f) * 0x1_0000 + chunk.getUint16(at(slot) + 28, true);
+  }
+
+  bodyBytes(slot: number): number {
+    const chunk = this.#chunk(slot);
+    return (chunk.getUint8(at(slot) + 27) >> 4) * 0x1_0000 + chunk.getUint16(at(slot) + 30, true);
+  }
+
+  bodyCrc(slot: number): number {
+    return this.#chunk(slot).getUint32(at(slot) + 32, true);
+  }
+
+  queue(slot: number): number {
+    return this.#origins.queue(this.#origin(slot));
+  }
+
+  stream(slot: number): number {
+    return this.#origins.stream(this.#origin(slot));
+  }
+
+  epochCounter(slot: number): number {
+    return this.#origins.epochCounter(this.#origin(slot));
+  }
+
+  epochRandom(slot: number): number {
+    return this.#origins.epochRandom(this.#origin(slot));
   }
 
   next(slot: number): number {
-    return this.#next[slot] ?? NO_SLOT;
+    return this.#chunk(slot).getInt32(at(slot) + 40, true);
   }
 
   previous(slot: number): number {
-    return this.#previous[slot] ?? NO_SLOT;
+    return this.#chunk(slot).getInt32(at(slot) + 44, true);
   }
 
   setNext(slot: number, next: number): void {
-    this.#next[slot] = next;
+    this.#chunk(slot).setInt32(at(slot) + 40, next, true);
   }
 
   setPrevious(slot: number, previous: number): void {
-    this.#previous[slot] = previous;
+    this.#chunk(slot).setInt32(at(slot) + 44, previous, true);
   }
 
   setListed(slot: number, state: 'listed' | 'unlisted'): void {
-    const flags = this.#flags[slot] ?? 0;
-    this.#flags[slot] = state === 'listed' ? flags | LISTED : flags & ~LISTED;
+    const flags = this.#flags(slot);
+    this.#chunk(slot).setUint8(at(slot) + 26, state === 'listed' ? flags | LISTED : flags & ~LISTED);
   }
 
   /** Slot of a message, or NO_SLOT. */
   find(id: number): number {
     const { length } = this.#buckets;
-    for (let at = this.#bucketOf(id); ; at = at + 1 === length ? 0 : at + 1) {
-      const slot = this.#buckets[at] ?? NO_SLOT;
-      if (slot === NO_SLOT || this.#id.get(slot) === id) return slot;
+    for (let bucket = this.#bucketOf(id); ; bucket = bucket + 1 === length ? 0 : bucket + 1) {
+      const slot = this.#buckets[bucket] ?? NO_SLOT;
+      if (slot === NO_SLOT || this.id(slot) === id) return slot;
     }
   }
 
   /** A slot for a new message, in no list. */
   insert(entry: PutEntry, lsn: number): number {
     invariant(entry.id > 0, 'message ids start at 1');
-    if (this.#free === NO_SLOT && this.#used === this.#flags.length) this.#resize(Math.ceil(this.#used * GROWTH));
-    let slot = this.#free;
-    if (slot === NO_SLOT) slot = this.#used++;
-    else this.#free = this.#next[slot] ?? NO_SLOT;
-    this.#id.set(slot, entry.id);
-    this.#next[slot] = NO_SLOT;
-    this.#previous[slot] = NO_SLOT;
-    this.#flags[slot] = 0;
+    const slot = this.#takeSlot();
+    const chunk = this.#chunk(slot);
+    setUint48(chunk, at(slot), entry.id);
+    chunk.setUint8(at(slot) + 26, 0);
+    chunk.setInt32(at(slot) + 40, NO_SLOT, true);
+    chunk.setInt32(at(slot) + 44, NO_SLOT, true);
+    chunk.setUint32(at(slot) + 36, this.#origins.take(entry), true);
+    this.#place(slot, entry, lsn);
     this.#count++;
     if (this.#count * BUCKETS_PER_MESSAGE_MIN > this.#buckets.length) this.#widenBuckets();
     else this.#enter(slot);
-    this.#origin[slot] = this.#origins.take(entry);
-    this.#place(slot, entry, lsn);
     return slot;
   }
 
   /** A newer copy of a message, which says all there is to say of it. */
   replace(slot: number, entry: PutEntry, lsn: number): void {
-    const old = this.#origin[slot] ?? 0;
-    this.#origin[slot] = this.#origins.take(entry);
+    const old = this.#origin(slot);
+    this.#chunk(slot).setUint32(at(slot) + 36, this.#origins.take(entry), true);
     this.#origins.release(old);
     this.#place(slot, entry, lsn);
   }
 
   setState(slot: number, state: { readonly deliveryCount: number; readonly notBeforeMs: number }): void {
-    this.#deliveryCount.set(slot, state.deliveryCount);
-    this.#notBeforeMs.set(slot, state.notBeforeMs);
+    this.#chunk(slot).setUint16(at(slot) + 24, state.deliveryCount, true);
+    this.#times.setNotBefore(slot, state.notBeforeMs);
   }
 
   remove(slot: number): void {
     this.#leave(slot);
-    this.#origins.release(this.#origin[slot] ?? 0);
-    this.#id.set(slot, 0);
-    this.#next[slot] = this.#free;
+    this.#origins.release(this.#origin(slot));
+    setUint48(this.#chunk(slot), at(slot), 0);
+    this.setNext(slot, this.#free);
     this.#free = slot;
     this.#count--;
   }
 
   /** Every slot in use, in no order. */
   *slots(): Generator<number> {
-    for (let slot = 0; slot < this.#used; slot++) if (this.#id.get(slot) !== 0) yield slot;
+    for (let slot = 0; slot < this.#used; slot++) if (this.id(slot) !== 0) yield slot;
+  }
+
+  #chunk(slot: number): DataView {
+    const chunk = this.#chunks[slot >>> CHUNK_SHIFT];
+    invariant(chunk !== undefined, 'a slot of this index');
+    return chunk;
+  }
+
+  #flags(slot: number): number {
+    return this.#chunk(slot).getUint8(at(slot) + 26);
+  }
+
+  #origin(slot: number): number {
+    return this.#chunk(slot).getUint32(at(slot) + 36, true);
+  }
+
+  #takeSlot(): number {
+    const slot = this.#free;
+    if (slot !== NO_SLOT) {
+      this.#free = this.next(slot);
+      return slot;
+    }
+    if (this.#used === this.#chunks.length * CHUNK_SLOTS) {
+      this.#chunks.push(new DataView(new ArrayBuffer(CHUNK_SLOTS * SLOT_BYTES)));
+    }
+    return this.#used++;
   }
 
   #place(slot: number, entry: PutEntry, lsn: number): void {
-    this.#lsn.set(slot, lsn);
-    this.#number.set(slot, entry.number);
-    this.#storedAtMs.set(slot, entry.storedAtMs);
-    this.#expiresAtMs.set(slot, entry.expiresAtMs);
-    this.#notBeforeMs.set(slot, entry.notBeforeMs);
-    this.#deliveryCount.set(slot, entry.deliveryCount);
-    this.#bodyOffset[slot] = entry.bodyOffset;
-    this.#bodyBytes[slot] = entry.bodyBytes;
-    this.#bodyHigh[slot] = (entry.bodyOffset >>> 16) | ((entry.bodyBytes >>> 16) << 4);
-    this.#bodyCrc[slot] = entry.bodyCrc;
-    this.#flags[slot] = ((this.#flags[slot] ?? 0) & LISTED) | entry.priority | (entry.damaged ? DAMAGED : 0);
+    const chunk = this.#chunk(slot);
+    const start = at(slot);
+    setUint48(chunk, start + 6, lsn);
+    setUint48(chunk, start + 12, entry.number);
+    setUint48(chunk, start + 18, entry.storedAtMs);
+    chunk.setUint16(start + 24, entry.deliveryCount, true);
+    chunk.setUint8(start + 26, (this.#flags(slot) & LISTED) | entry.priority | (entry.damaged ? DAMAGED : 0));
+    chunk.setUint8(start + 27, (entry.bodyOffset >>> 16) | ((entry.bodyBytes >>> 16) << 4));
+    chunk.setUint16(start + 28, entry.bodyOffset & 0xffff, true);
+    chunk.setUint16(start + 30, entry.bodyBytes & 0xffff, true);
+    chunk.setUint32(start + 32, entry.bodyCrc, true);
+    this.#times.set(slot, entry);
   }
 
   /** Eight ids in a row stand in a row, as they are asked for; which eight stand where is left to chance. */
@@ -242,50 +260,37 @@ export class MessageIndex {
 
   #enter(slot: number): void {
     const { length } = this.#buckets;
-    let at = this.#bucketOf(this.#id.get(slot));
-    while (this.#buckets[at] !== NO_SLOT) at = at + 1 === length ? 0 : at + 1;
-    this.#buckets[at] = slot;
+    let bucket = this.#bucketOf(this.id(slot));
+    while (this.#buckets[bucket] !== NO_SLOT) bucket = bucket + 1 === length ? 0 : bucket + 1;
+    this.#buckets[bucket] = slot;
   }
 
   /** Backward-shift deletion: no tombstones, so a probe never gets longer than the load explains. */
   #leave(slot: number): void {
     const { length } = this.#buckets;
-    const after = (at: number) => (at + 1 === length ? 0 : at + 1);
+    const after = (bucket: number) => (bucket + 1 === length ? 0 : bucket + 1);
     const distance = (from: number, to: number) => (to >= from ? to - from : to - from + length);
-    let hole = this.#bucketOf(this.#id.get(slot));
+    let hole = this.#bucketOf(this.id(slot));
     while (this.#buckets[hole] !== slot) hole = after(hole);
-    for (let at = after(hole); ; at = after(at)) {
-      const other = this.#buckets[at] ?? NO_SLOT;
+    for (let bucket = after(hole); ; bucket = after(bucket)) {
+      const other = this.#buckets[bucket] ?? NO_SLOT;
       if (other === NO_SLOT) break;
-      const home = this.#bucketOf(this.#id.get(other));
-      if (distance(home, at) < distance(hole, at)) continue;
+      const home = this.#bucketOf(this.id(other));
+      if (distance(home, bucket) < distance(hole, bucket)) continue;
       this.#buckets[hole] = other;
-      hole = at;
+      hole = bucket;
     }
     this.#buckets[hole] = NO_SLOT;
   }
 
-  get #columns(): Column[] {
-    const always = [this.#id, this.#lsn, this.#number, this.#storedAtMs];
-    return [...always, this.#expiresAtMs, this.#notBeforeMs, this.#deliveryCount];
-  }
-
-  #resize(length: number): void {
-    for (const column of this.#columns) column.resize(length);
-    this.#bodyOffset = widened(this.#bodyOffset, new Uint16Array(length));
-    this.#bodyBytes = widened(this.#bodyBytes, new Uint16Array(length));
-    this.#bodyHigh = widened(this.#bodyHigh, new Uint8Array(length));
-    this.#bodyCrc = widened(this.#bodyCrc, new Uint32Array(length));
-    this.#origin = widened(this.#origin, new Uint32Array(length));
-    this.#flags = widened(this.#flags, new Uint8Array(length));
-    this.#next = widened(this.#next, new Int32Array(length));
-    this.#previous = widened(this.#previous, new Int32Array(length));
-  }
-
   #widenBuckets(): void {
-    const wanted = Math.max(SLOTS_MIN, this.#count) * BUCKETS_PER_MESSAGE_MIN * BUCKETS_GROWTH;
-    const length = 8 * Math.ceil(wanted / 8);
+    const length = 8 * Math.ceil((this.#count * BUCKETS_PER_MESSAGE_MIN * BUCKETS_GROWTH) / 8);
     this.#buckets = new Int32Array(length).fill(NO_SLOT);
-    for (let slot = 0; slot < this.#used; slot++) if (this.#id.get(slot) !== 0) this.#enter(slot);
+    for (const slot of this.slots()) this.#enter(slot);
   }
+}
+
+/** Of a slot, in its chunk. */
+function at(slot: number): number {
+  return (slot & CHUNK_MASK) * SLOT_BYTES;
 }

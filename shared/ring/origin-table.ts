@@ -3,7 +3,6 @@
  * once and counted; a message holds four bytes that name it. What no message names any more is forgotten.
  */
 import { invariant } from '../assert.ts';
-import { widened } from './message-columns.ts';
 
 export interface Origin {
   readonly queue: number;
@@ -116,4 +115,9 @@ export class OriginTable {
     this.#buckets = new Int32Array(length).fill(NONE);
     for (let at = 0; at < this.#used; at++) this.#enter(at);
   }
+}
+
+function widened(from: Uint32Array, into: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  into.set(from);
+  return into;
 }

@@ -55,8 +55,8 @@ export interface Salvage {
   readonly idsMissing: number;
   /** Messages found only before the tail: the frame that moved or ended them is lost. */
   readonly mayHaveEnded: number;
-  /** Messages of a frame at the end that is not whole: nobody was told that they are stored. */
-  readonly inDoubt: number;
+  /** A frame at the end that is not whole: nobody was told that its messages are stored. */
+  readonly tornLsn: number | undefined;
   /** Where frames begin, for older copies. Empty when nobody looked for them. */
   readonly places: readonly number[];
 }
@@ -71,6 +71,10 @@ export interface Saved {
   /** No body that is whole was found; the first LOST_NAMES_MAX. */
   readonly lost: readonly PutEntry[];
   readonly lostCount: number;
+  /** Saved, of a frame at the end that is not whole: nobody was told that they are stored. */
+  readonly inDoubt: number;
+  /** Of the same frame, without a whole body: never stored, so not lost. */
+  readonly unfinished: number;
   /** The ring is in use, and these left it before they were read. */
   readonly endedMeanwhile: number;
 }
@@ -97,7 +101,7 @@ export function* writeSalvage(salvage: Salvage, log: NewLog): FileSteps<Saved> {
   for (const [key, value] of contents.metas.withPrefix('')) yield* log.meta(key, value);
   const bodies = view !== undefined && salvage.places.length === 0 ? new Follower(view) : undefined;
   const bad = new Map<number, PutEntry>();
-  let endedMeanwhile = 0;
+  let [endedMeanwhile, inDoubt, unfinished] = [0, 0, 0];
   for (const id of contents.ids()) {
     const slot = contents.index.find(id);
     const entry = contents.entryOf(slot);
@@ -110,8 +114,11 @@ export function* writeSalvage(salvage: Salvage, log: NewLog): FileSteps<Saved> {
     }
     const at = { lsn: contents.index.lsn(slot), entry };
     const body = entry.damaged ? undefined : yield* readBodyAt(salvage.geometry, salvage.seal, at);
+    const isTorn = at.lsn === salvage.tornLsn;
     if (body !== undefined) yield* log.put(entry, body);
-    else bad.set(id, entry);
+    else if (!isTorn) bad.set(id, entry);
+    if (isTorn && body !== undefined) inDoubt += 1;
+    if (isTorn && body === undefined) unfinished += 1;
   }
   const fromOlderCopies = yield* saveOlderCopies(salvage, bad, log);
   yield* log.finish();
@@ -123,6 +130,8 @@ export function* writeSalvage(salvage: Salvage, log: NewLog): FileSteps<Saved> {
     metas: log.metas,
     lost: [...bad.values()].slice(0, LOST_NAMES_MAX),
     lostCount: bad.size,
+    inDoubt,
+    unfinished,
     endedMeanwhile,
   };
 }
@@ -166,7 +175,7 @@ function ofView(view: RingView): Salvage {
     framesMissing: found.gaps.reduce((sum, gap) => sum + gap.framesLost, 0),
     idsMissing: found.gaps.reduce((sum, gap) => sum + gap.idsLost, 0),
     mayHaveEnded: 0,
-    inDoubt: 0,
+    tornLsn: undefined,
     places: [],
   };
 }
@@ -210,7 +219,7 @@ function* digUp({ source, geometry, seal, superblock, view }: Ground): ReadSteps
   const contents = new Contents();
   const counters = { epoch: superblock?.epoch ?? 0, nextId: superblock?.nextId ?? 1, queueTimeMs: superblock?.queueTimeMs ?? 0 };
   let before: Frame | undefined;
-  let [framesMissing, idsMissing, inDoubt, tailLsn] = [0, 0, 0, 0];
+  let [framesMissing, idsMissing, tailLsn] = [0, 0, 0];
   for (const { lsn, seq } of found) {
     const frame = yield* readDirectory(geometry, seal, lsn);
     if (frame?.seq !== seq) continue; // overwritten or gone since it was found
@@ -222,10 +231,8 @@ function* digUp({ source, geometry, seal, superblock, view }: Ground): ReadSteps
     counters.nextId = Math.max(counters.nextId, frame.nextId);
     counters.queueTimeMs = Math.max(counters.queueTimeMs, frame.queueTimeMs);
     const isTip = isTorn && lsn === tip.lsn;
-    const countBefore = contents.index.count;
     contents.apply(frame, isTip ? 'messages' : 'all');
-    if (isTip) inDoubt = contents.index.count - countBefore;
-    else tailLsn = frame.tailLsn;
+    if (!isTip) tailLsn = frame.tailLsn;
     before = frame;
   }
   if (view !== undefined) takeOver(contents, view.contents);
@@ -242,7 +249,7 @@ function* digUp({ source, geometry, seal, superblock, view }: Ground): ReadSteps
     framesMissing,
     idsMissing,
     mayHaveEnded: lsns.filter((lsn) => lsn < tailLsn).length,
-    inDoubt,
+    tornLsn: isTorn ? tip.lsn : undefined,
     places: found.map(({ lsn }) => lsn),
   };
 }
