@@ -18,6 +18,10 @@ export const EXIT = {
   inDoubt: 6,
   /** Nobody reads the output any more. What could not be printed is back in its queue. */
   outputClosed: 7,
+  /** Done, and what was looked at is damaged: the output says where and what it costs. */
+  damaged: 8,
+  /** No ring file, or nothing is left in it that could be told from noise. */
+  notRing: 9,
   /** A bug in ringmail. */
   bug: 70,
   /** Asked to end before anything was done. */
@@ -29,6 +33,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 const EXIT_BY_CODE: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   USAGE_INVALID: EXIT.usage,
   CONFIG_INVALID: EXIT.usage,
+  RESERVE_TOO_LARGE: EXIT.usage,
   NODE_UNREACHABLE: EXIT.unreachable,
   RING_NOT_FOUND: EXIT.unreachable,
   QUEUE_FULL: EXIT.later,

@@ -19,7 +19,8 @@ export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>
     ]),
     '',
     'Exit codes: 0 done, 1 nothing to receive, 2 wrong command line or configuration, 3 refused, 4 no node,',
-    '5 not now, 6 done or not is unknown, 7 output closed, 70 a bug, 130 interrupted.',
+    '5 not now, 6 done or not is unknown, 7 output closed, 8 damage found, 9 not a ring, 70 a bug,',
+    '130 interrupted.',
     '',
   ].join('\n');
 }

@@ -16,6 +16,7 @@ const COMMANDS: CommandTable = {
   send: async () => (await import('./send.ts')).send,
   receive: async () => (await import('./receive.ts')).receive,
   stats: async () => (await import('./stats.ts')).stats,
+  ring: async () => (await import('./ring.ts')).ring,
   'demo-receiver': async () => (await import('./demo-receiver.ts')).demoReceiver,
 };
 

@@ -7,7 +7,7 @@
 export interface ErrorDetails {
   /** The queue, or the ring file, has no room. Nothing was written. Retry after messages were consumed. */
   QUEUE_FULL: { queue: string; bytesLimit: number; bytesUsed: number; bytesNeeded: number };
-  /** What queues have reserved is more than the ring can hold. Nothing was changed. Reserve less, or make a larger ring. */
+  /** What queues would reserve is more than the ring can keep. What was configured before stands. Reserve less, or make a larger ring. */
   RESERVE_TOO_LARGE: { bytes: number; bytesMax: number };
   /** This message can never fit. Do not retry. */
   MESSAGE_TOO_LARGE: { bytes: number; bytesMax: number };

@@ -76,7 +76,7 @@ async function create(path: string, geometry: RingGeometry, fileId: Uint8Array):
 }
 
 /** A new file of that name; one that a power cut left behind is emptied, one that is being made is locked, which the caller finds. */
-async function openUnfinished(path: string): Promise<FileHandle> {
+export async function openUnfinished(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'wx+', 0o600);
   } catch (error) {
@@ -86,17 +86,17 @@ async function openUnfinished(path: string): Promise<FileHandle> {
 }
 
 /** Between opening and locking it, whoever made it may have finished: then it has another name by now, and is a ring. */
-async function checkIsOurs(file: FileHandle, names: { unfinished: string; path: string }): Promise<void> {
+export async function checkIsOurs(file: FileHandle, names: { unfinished: string; path: string }): Promise<void> {
   const [opened, named] = [await file.stat(), await stat(names.unfinished).catch(() => undefined)];
   if (opened.nlink !== 1 || named?.ino !== opened.ino) throw new RingmailError('RING_EXISTS', { path: names.path });
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+export async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
   for (let done = 0; done < bytes.length; )
     done += (await file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
 }
 
-async function fill(file: FileHandle, bytes: number): Promise<void> {
+export async function fill(file: FileHandle, bytes: number): Promise<void> {
   await file.truncate(0);
   const zeros = new Uint8Array(CHUNK_BYTES);
   for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
@@ -106,7 +106,7 @@ async function fill(file: FileHandle, bytes: number): Promise<void> {
 }
 
 /** Unlike a rename, a link never replaces what has that name. Where the file system has no links, nothing better than looking is left. */
-async function giveName(unfinished: string, path: string): Promise<void> {
+export async function giveName(unfinished: string, path: string): Promise<void> {
   try {
     await link(unfinished, path);
   } catch {

@@ -109,15 +109,22 @@ export type FollowedBody =
 
 /** Reads the bodies of a view one by one; where the ring moved on, finds the message where it is now. */
 export class Follower {
+  readonly #first: RingView;
   #view: RingView;
   #views = 1;
 
   constructor(view: RingView) {
+    this.#first = view;
     this.#view = view;
   }
 
   get hasMoved(): boolean {
     return this.#views > 1;
+  }
+
+  /** True for the messages of the view it was made with: only their bodies can be asked for. */
+  knows(id: number): boolean {
+    return this.#first.contents.index.find(id) !== NO_SLOT;
   }
 
   *body(id: number): ReadSteps<FollowedBody> {

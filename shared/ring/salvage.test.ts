@@ -8,7 +8,7 @@ import { framesOn } from '../../hardware-sim/ring-damage.ts';
 import { formattedDisk, openRing, playSteps, type RingDriver } from '../../hardware-sim/ring-driver.ts';
 import { readBody } from '../../hardware-sim/ring-harness.ts';
 import { SimDisk } from '../../hardware-sim/sim-disk.ts';
-import { equalBytes, toHex } from '../bytes.ts';
+import { toHex } from '../bytes.ts';
 import { crc32 } from '../crc32.ts';
 import type { FileSteps } from './file-steps.ts';
 import type { Frame, FrameSeal } from './frame-layout.ts';
@@ -61,7 +61,7 @@ function salvage(
   const { epoch, nextId, queueTimeMs } = found;
   const log = new NewLog({ geometry, fileId, checksum: crc32, epoch, nextId, queueTimeMs, path: 'new' });
   const saved = playBetween(writeSalvage(found, log), from, disk);
-  expect(equalBytes(from.platter(), before)).toBe(true);
+  expect(Buffer.compare(from.platter(), before)).toBe(0);
   expect(playSteps(verifyRing(sourceOf(disk), 'all'), disk.open()).problems).toEqual([]);
   return { found, saved, disk };
 }
@@ -366,6 +366,45 @@ describe('of a damaged ring', () => {
       'RING_TRUNCATED',
     );
     expect(ids(salvage(half, 'deep').disk)).toHaveLength(20);
+  });
+});
+
+describe('of a ring that is written to meanwhile', () => {
+  test.each<[SalvageDepth, number]>([
+    ['read', 3],
+    ['read', 40],
+    ['deep', 3],
+    ['deep', 40],
+    ['deep', 500],
+  ])('%s, a commit after every %i reads: nothing is called lost, what stays is saved', (depth, every) => {
+    const old = formattedDisk(GEOMETRY, stream('salvage', 'busy'));
+    const driver = openRing(old);
+    driver.play(0);
+    let n = 0;
+    const owner = () => {
+      n += 1;
+      commit(driver, { puts: [message(n)] }, n);
+      if (n > 20) commit(driver, { acks: [{ id: n - 5, reason: 'acknowledged' }] }, n);
+    };
+    for (let i = 0; i < 200; i++) owner();
+    const disk = new SimDisk({ bytes: old.bytes, random: stream('salvage', 'new') });
+    let reads = 0;
+    const beside = function* <T>(steps: FileSteps<T>): FileSteps<T> {
+      for (let step = steps.next(); ; ) {
+        if (step.done) return step.value;
+        const answer: Uint8Array | undefined = yield step.value;
+        if (step.value.kind === 'read' && ++reads % every === 0) owner();
+        step = steps.next(answer);
+      }
+    };
+    const found = playBetween(beside(findSalvage(sourceOf(old), { depth, blockBytes: undefined })), old, disk);
+    const { epoch, nextId, queueTimeMs } = found;
+    const fileId = stream('salvage', 'id').bytes(16);
+    const log = new NewLog({ geometry: GEOMETRY, fileId, checksum: crc32, epoch, nextId, queueTimeMs, path: 'new' });
+    const saved = playBetween(beside(writeSalvage(found, log)), old, disk);
+    expect(saved).toMatchObject({ lostCount: 0, reading: 'moved' });
+    expect(found.framesMissing).toBe(0);
+    expect(ids(disk)).toEqual(expect.arrayContaining([1, 2, 7, 15]));
   });
 });
 

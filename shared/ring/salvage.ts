@@ -18,7 +18,7 @@ import type { Frame, FrameSeal } from './frame-layout.ts';
 import type { RingGeometry } from './geometry.ts';
 import { countersOf, epochOf } from './inspect.ts';
 import { Contents } from './inspect-contents.ts';
-import { Follower, hasMoved, type RingSource, type RingView, readBodyAt, readView } from './inspect-view.ts';
+import { Follower, hasMoved, type RingSource, type RingView, readBodyAt, readView, VIEWS_MAX } from './inspect-view.ts';
 import { readDirectory } from './log-walk.ts';
 import { NO_SLOT } from './message-index.ts';
 import { sealOf } from './recovery.ts';
@@ -39,6 +39,8 @@ export interface SalvageOptions {
 /** What was found, before any body is read. */
 export interface Salvage {
   readonly source: RingSource;
+  /** `read` also where `deep` was asked for, but the ring is written to all the time: it must be at rest for that. */
+  readonly depth: SalvageDepth;
   /** What an opening would find; undefined where there would be none. */
   readonly view: RingView | undefined;
   readonly contents: Contents;
@@ -91,38 +93,52 @@ export function* findSalvage(source: RingSource, options: SalvageOptions): ReadS
     return yield* digUp({ source, geometry, seal, superblock, view: undefined });
   }
   const { geometry } = superblock;
-  const view = yield* readView(source.size === sizeOf(superblock) ? source : { ...source, size: sizeOf(superblock) });
-  return yield* digUp({ source, geometry, seal: sealOf(superblock, source.checksum), superblock, view });
+  const sized = source.size === sizeOf(superblock) ? source : { ...source, size: sizeOf(superblock) };
+  const seal = sealOf(superblock, source.checksum);
+  for (let views = 1; ; views++) {
+    const view = yield* readView(sized);
+    const salvage = yield* digUp({ source, geometry, seal, superblock: view.found.superblock, view });
+    if (!(yield* hasMoved(view))) return salvage;
+    if (views === VIEWS_MAX) return ofView(view);
+  }
 }
 
 /** Writes it into a new log, and finishes that. Reads come from the old file, writes go to the new one. @throws RING_TOO_SMALL */
 export function* writeSalvage(salvage: Salvage, log: NewLog): FileSteps<Saved> {
   const { contents, view } = salvage;
   for (const [key, value] of contents.metas.withPrefix('')) yield* log.meta(key, value);
-  const bodies = view !== undefined && salvage.places.length === 0 ? new Follower(view) : undefined;
+  const follower = view && new Follower(view);
   const bad = new Map<number, PutEntry>();
   let [endedMeanwhile, inDoubt, unfinished] = [0, 0, 0];
   for (const id of contents.ids()) {
     const slot = contents.index.find(id);
-    const entry = contents.entryOf(slot);
-    if (bodies !== undefined) {
-      const found = yield* bodies.body(id);
-      if (found.kind === 'body') yield* log.put(found.entry, found.body);
-      else if (found.kind === 'ended') endedMeanwhile += 1;
-      else bad.set(id, found.entry);
-      continue;
+    const lsn = contents.index.lsn(slot);
+    let entry = contents.entryOf(slot);
+    let body = entry.damaged ? undefined : yield* readBodyAt(salvage.geometry, salvage.seal, { lsn, entry });
+    if (body === undefined && follower?.knows(id)) {
+      const found = yield* follower.body(id);
+      if (found.kind === 'ended') {
+        endedMeanwhile += 1;
+        continue;
+      }
+      entry = found.entry;
+      if (found.kind === 'body') body = found.body;
     }
-    const at = { lsn: contents.index.lsn(slot), entry };
-    const body = entry.damaged ? undefined : yield* readBodyAt(salvage.geometry, salvage.seal, at);
-    const isTorn = at.lsn === salvage.tornLsn;
     if (body !== undefined) yield* log.put(entry, body);
-    else if (!isTorn) bad.set(id, entry);
-    if (isTorn && body !== undefined) inDoubt += 1;
-    if (isTorn && body === undefined) unfinished += 1;
+    if (lsn !== salvage.tornLsn) {
+      if (body === undefined) bad.set(id, entry);
+    } else if (body === undefined) unfinished += 1;
+    else inDoubt += 1;
   }
   const fromOlderCopies = yield* saveOlderCopies(salvage, bad, log);
   yield* log.finish();
-  const moved = view !== undefined && (bodies?.hasMoved === true || (yield* hasMoved(view)));
+  const moved = view !== undefined && (follower?.hasMoved === true || (yield* hasMoved(view)));
+  // What was dug up behind the writer's back he may have overwritten since: nobody can say that it is damaged.
+  for (const id of moved ? [...bad.keys()] : []) {
+    if (follower?.knows(id)) continue;
+    bad.delete(id);
+    endedMeanwhile += 1;
+  }
   return {
     reading: moved ? 'moved' : 'still',
     messages: log.messages,
@@ -164,6 +180,7 @@ function ofView(view: RingView): Salvage {
   const { found, contents, frames, source } = view;
   return {
     source,
+    depth: 'read',
     view,
     contents,
     by: 'superblock',
@@ -239,6 +256,7 @@ function* digUp({ source, geometry, seal, superblock, view }: Ground): ReadSteps
   const lsns = [...contents.index.slots()].map((slot) => contents.index.lsn(slot));
   return {
     source,
+    depth: 'deep',
     view,
     contents,
     by: superblock === undefined ? 'frames' : 'superblock',
