@@ -6,15 +6,16 @@
  * Until the name is given there is no new ring; from then on it is whole. A power cut anywhere leaves one or the other.
  */
 import { existsSync } from 'node:fs';
-import { rename, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { FileSteps } from '../ring/file-steps.ts';
 import { fileBytesOf, type RingGeometry } from '../ring/geometry.ts';
-import { checkIsOurs, fill, giveName, openUnfinished, writeAll } from './create-ring.ts';
 import { lockFile } from './lock.ts';
 import { type RingReader, type Running, runSteps } from './read-ring.ts';
 import { syncDirectory } from './ring-file.ts';
+
+const CHUNK_BYTES = 1024 * 1024;
 
 /** What was done last. In this order. */
 export const MAKE_STEPS = ['opened', 'filled', 'written', 'synced', 'named', 'name-synced'] as const;
@@ -98,4 +99,47 @@ async function make<T>(path: string, options: MakeRingOptions, fillIn: (file: Fi
   } finally {
     await file.close();
   }
+}
+
+/** A new file of that name; one that a power cut left behind is emptied, one that is being made is locked, which the caller finds. */
+async function openUnfinished(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx+', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return open(path, 'r+');
+  }
+}
+
+/** Between opening and locking it, whoever made it may have finished: then it has another name by now, and is a ring. */
+async function checkIsOurs(file: FileHandle, names: { unfinished: string; path: string }): Promise<void> {
+  const [opened, named] = [await file.stat(), await stat(names.unfinished).catch(() => undefined)];
+  if (opened.nlink !== 1 || named?.ino !== opened.ino) throw new RingmailError('RING_EXISTS', { path: names.path });
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+}
+
+async function fill(file: FileHandle, bytes: number): Promise<void> {
+  await file.truncate(0);
+  const zeros = new Uint8Array(CHUNK_BYTES);
+  for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
+    await writeAll(file, zeros.subarray(0, Math.min(CHUNK_BYTES, bytes - offset)), offset);
+  }
+  await file.sync();
+}
+
+/** Unlike a rename, a link never replaces what has that name. Where the file system has no links, nothing better than looking is left. */
+async function giveName(unfinished: string, path: string): Promise<void> {
+  try {
+    await link(unfinished, path);
+  } catch {
+    const isTaken = (await stat(path).catch(() => undefined)) !== undefined;
+    if (!isTaken) return rename(unfinished, path);
+    await unlink(unfinished);
+    throw new RingmailError('RING_EXISTS', { path });
+  }
+  await unlink(unfinished);
 }

@@ -14,6 +14,7 @@ import type { OpenReport } from '../ring/ring.ts';
 import { AdapterCounters } from './adapter-counters.ts';
 import { bootClock } from './boot-clock.ts';
 import { fastChecksum } from './checksum.ts';
+import { homeOf } from './home.ts';
 import type { NodeCalls } from './node-calls.ts';
 import { systemRandom } from './random.ts';
 import { type NodeRingFile, openRingFile } from './ring-file.ts';
@@ -159,13 +160,18 @@ export class Node implements NodeCalls {
     const { config, ringPath, volatile } = this.#options;
     const file = await openRingFile(ringPath, { volatile });
     this.#file = file;
-    const core = new NodeCore(config, {
-      file: { path: ringPath, size: file.size },
-      checksum: fastChecksum(crc32),
-      random: systemRandom,
-      clock: bootClock(),
-      describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
-    });
+    // Only now is it known which file this is: while the lock was waited for, a resize may have put another one in its place.
+    const home = config.home === undefined ? undefined : homeOf(ringPath);
+    const core = new NodeCore(
+      { ...config, home },
+      {
+        file: { path: ringPath, size: file.size },
+        checksum: fastChecksum(crc32),
+        random: systemRandom,
+        clock: bootClock(),
+        describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
+      },
+    );
     const broker = this.#options.connectBroker?.();
     this.#core = core;
     this.#broker = broker;

@@ -22,6 +22,8 @@ export interface OpenRingFileOptions {
 }
 
 const { O_RDWR } = fs.constants;
+/** Each time somebody replaced the file between our opening and our locking it. */
+const REPLACED_COUNT_MAX = 5;
 /** macOS knows the flag and does not keep the promise; there fdatasync does. */
 const IS_DSYNC_KEPT = process.platform === 'linux';
 
@@ -30,6 +32,16 @@ const IS_DSYNC_KEPT = process.platform === 'linux';
  * @throws RING_NOT_FOUND, RING_LOCKED, RING_VOLATILE, RING_FOREIGN when it is not a plain file, RING_UNAVAILABLE
  */
 export async function openRingFile(path: string, options: OpenRingFileOptions = {}): Promise<NodeRingFile> {
+  for (let attempt = 1; ; attempt++) {
+    const file = await openOnce(path, options);
+    if (file !== undefined) return file;
+    if (attempt === REPLACED_COUNT_MAX)
+      throw new RingmailError('RING_UNAVAILABLE', { path, reason: 'it is replaced again and again' });
+  }
+}
+
+/** Undefined when the name means another file by the time the lock is ours: it was resized meanwhile. */
+async function openOnce(path: string, options: OpenRingFileOptions): Promise<NodeRingFile | undefined> {
   const fd = openDescriptor(path);
   let lock: Lock | undefined;
   try {
@@ -37,13 +49,18 @@ export async function openRingFile(path: string, options: OpenRingFileOptions = 
     if (!stat.isFile()) throw new RingmailError('RING_FOREIGN', { path, reason: 'not a plain file' });
     const durability = await refuseVolatile(path, options.volatile ?? 'refuse');
     lock = await lockFile({ fd, path });
-    const dsyncFd = IS_DSYNC_KEPT ? openAgain(path, stat.ino) : undefined;
-    return new NodeRingFile({ fd, dsyncFd, size: stat.size, durability, lock });
+    if (fs.statSync(path, { throwIfNoEntry: false })?.ino === stat.ino) {
+      const dsyncFd = IS_DSYNC_KEPT ? openAgain(path, stat.ino) : undefined;
+      return new NodeRingFile({ fd, dsyncFd, size: stat.size, durability, lock });
+    }
   } catch (error) {
     lock?.release();
     fs.closeSync(fd);
     throw error;
   }
+  lock.release();
+  fs.closeSync(fd);
+  return undefined;
 }
 
 function openDescriptor(path: string): number {
