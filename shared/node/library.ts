@@ -1,10 +1,12 @@
 /** ringmail inside an application: a node in this process, with promises and leases as objects. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Received, Stats } from '../core/calls.ts';
+import type { Durability, Received, Stats } from '../core/calls.ts';
+import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
 import type { Message, Properties } from '../message/message.ts';
 import type { Broker } from '../ports.ts';
+import type { QueueDefinition } from '../queue/queue-options.ts';
 import { createRing } from './create-ring.ts';
 import { homeOf } from './home.ts';
 import { Node } from './node.ts';
@@ -19,10 +21,14 @@ export interface OpenOptions {
   readonly ring: string;
   /** Length of a new ring file in bytes. 16 MiB. */
   readonly ringBytes?: number;
-  /** Queues and how many bytes of bodies each may hold. A queue that is not named here is made when it is first used. */
-  readonly queues?: Readonly<Record<string, { readonly bytesLimit: number }>>;
+  /** Queues: how many bytes of bodies each may hold, and what else of QueueOptions. One that is not named here is made when it is used. */
+  readonly queues?: Readonly<Record<string, QueueDefinition>>;
   /** Lets a frame wait this long for company: spares the card, delays `send`. 0. */
   readonly commitDelayMs?: number;
+  /** `send` resolves at once, and the message is on the disk within this time (docs/durability.md). Left away: after the disk. */
+  readonly intervalMs?: number;
+  /** How long a send waits for room in a queue that blocks. 30,000. */
+  readonly blockMs?: number;
   /** Start on a file system in memory too, where a power cut empties the ring. */
   readonly allowVolatile?: boolean;
 }
@@ -30,7 +36,7 @@ export interface OpenOptions {
 /** A leased message. Exactly one of `ack`, `nack` and `deadLetter` ends the lease; its deadline does otherwise. */
 export interface Delivery {
   readonly message: Message;
-  /** Times it was leased in this opening of the node, this one counted. */
+  /** Times it was leased, this one counted, over restarts. */
   readonly deliveryCount: number;
   /** The body as what was sent: a decoded value if it was one, the bytes otherwise. @throws CBOR_INVALID */
   value(): CborValue;
@@ -40,6 +46,17 @@ export interface Delivery {
   nack(delayMs?: number): Promise<void>;
   /** Given up: into `$dead` with its history. */
   deadLetter(reason: string): Promise<void>;
+}
+
+/** What the node says of a message it took. */
+export interface Sent {
+  readonly identity: string;
+  readonly durability: Durability;
+}
+
+export interface SendOptions extends Properties {
+  /** How long to wait for room in a queue that blocks. The node's `blockMs`. */
+  readonly waitMs?: number;
 }
 
 export interface ReceiveOptions {
@@ -61,16 +78,24 @@ export class LocalNode {
   }
 
   /**
-   * Resolves with the identity when the message is on the disk. A `Uint8Array` is kept byte for byte; anything else is encoded.
+   * Resolves with the identity when the message is on the disk (with `intervalMs`: will be within that). A `Uint8Array` is kept byte for byte; anything else is encoded.
    * @throws NAME_INVALID, PROPERTY_INVALID, QUEUE_FULL, MESSAGE_TOO_LARGE, ROUTE_NOT_FOUND, BUSY, IN_DOUBT, NODE_STOPPED
    */
-  async send(address: string, body: Uint8Array | CborInput, properties: Properties = {}): Promise<string> {
+  async send(address: string, body: Uint8Array | CborInput, options: SendOptions = {}): Promise<string> {
+    return (await this.sendDetailed(address, body, options)).identity;
+  }
+
+  /** The same, and how durable it was when the answer came. */
+  async sendDetailed(address: string, body: Uint8Array | CborInput, options: SendOptions = {}): Promise<Sent> {
+    const { waitMs, ...properties } = options;
+    const wait = waitMs === undefined ? {} : { waitMs };
     const content =
       body instanceof Uint8Array
         ? { body: body.slice(), properties }
         : { body: encodeCbor(body), properties: { contentType: CBOR_TYPE, ...properties } };
-    const result = await this.#node.call({ verb: 'send', destination: address, ...content });
-    return result.kind === 'sent' ? result.identity : '';
+    const result = await this.#node.call({ verb: 'send', destination: address, ...content, ...wait });
+    if (result.kind !== 'sent') throw new RingmailError('NODE_STOPPED', { reason: 'nobody waited for the answer' });
+    return { identity: result.identity, durability: result.durability };
   }
 
   /** The most urgent message of a queue under lease, or undefined when none came in time. @throws QUEUE_NOT_FOUND */
@@ -121,7 +146,7 @@ export async function openLocalNode(
   const node = await Node.open({
     config: {
       name,
-      queues: Object.entries(queues).map(([queue, { bytesLimit }]) => ({ name: queue, bytesLimit })),
+      queues: Object.entries(queues).map(([queue, definition]) => ({ name: queue, ...definition })),
       unknownQueue: role === undefined ? 'create' : 'refuse',
       queueBytesLimit: 8 * MEBIBYTE,
       uplink: 'none',
@@ -129,6 +154,8 @@ export async function openLocalNode(
       isCentral: role === undefined ? 'no' : 'yes',
       partitionCount: 1,
       commitDelayMs,
+      intervalMs: options.intervalMs,
+      blockMs: options.blockMs,
       home: homeOf(ring),
     },
     ringPath: ring,

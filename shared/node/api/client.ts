@@ -65,9 +65,9 @@ export class ApiClient implements NodeCalls {
     this.#answerMs = options.answerMs ?? CLIENT_ANSWER_MS_MAX;
   }
 
-  /** Resolves with the message's identity when it is on the node's disk. The body goes as it is. */
+  /** Resolves with the message's identity when it is on the node's disk, or will be within its interval. The body goes as it is. */
   async send(address: string, body: Uint8Array, properties: Properties = {}): Promise<string> {
-    return (await this.#send(address, body, properties)).identity;
+    return (await this.#send(address, body, { properties })).identity;
   }
 
   /** The most urgent message, leased, byte for byte; undefined when there is none within the wait. */
@@ -118,7 +118,7 @@ export class ApiClient implements NodeCalls {
     switch (call.verb) {
       case 'send':
         if (call.position !== undefined || call.dead !== undefined) throw notOffered();
-        return this.#send(call.destination, call.body, call.properties);
+        return this.#send(call.destination, call.body, call);
       case 'receive': {
         const received = await this.receive(call.queue, { ...call, ...(signal && { signal }) });
         return received === undefined ? { kind: 'empty' } : { kind: 'received', received };
@@ -146,13 +146,15 @@ export class ApiClient implements NodeCalls {
     this.#agent.destroy();
   }
 
-  async #send(address: string, body: Uint8Array, properties: Properties): Promise<Sent> {
+  async #send(address: string, body: Uint8Array, how: { properties: Properties; waitMs?: number }): Promise<Sent> {
     parseAddress(address, 'self'); // its parts become a path: what is no address must not become another path
-    const path = `/v1/send/${address.split('/').map(percentEncode).join('/')}${queryOf(sendParameters(properties))}`;
-    const answer = await this.#ask({ method: 'POST', path, body, whenBroken: 'IN_DOUBT' });
-    const { identity, durable } = fieldsOf(answer.body);
+    const { properties, waitMs } = how;
+    const parameters = { ...sendParameters(properties), waitMs: waitMs?.toString() };
+    const path = `/v1/send/${address.split('/').map(percentEncode).join('/')}${queryOf(parameters)}`;
+    const answer = await this.#ask({ method: 'POST', path, body, waitMs: waitMs ?? 0, whenBroken: 'IN_DOUBT' });
+    const { identity, durable, durability } = fieldsOf(answer.body);
     if (typeof identity !== 'string') return this.#malformed();
-    return { kind: 'sent', identity, durability: durabilityOf(durable) };
+    return { kind: 'sent', identity, durability: durabilityOf(durability ?? durable) };
   }
 
   #lease(lease: string, what: string): Promise<Answer> {
@@ -259,9 +261,12 @@ async function readJson(response: IncomingMessage): Promise<Answer> {
   }
 }
 
-function durabilityOf(durable: unknown): Durability {
-  if (durable === true) return 'sync';
-  return durable === false ? 'volatile' : 'unknown';
+const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'volatile', 'unknown'];
+
+/** Its name; an earlier node says only whether it is `sync`. */
+function durabilityOf(said: unknown): Durability {
+  if (said === true) return 'sync';
+  return said === false ? 'volatile' : (DURABILITIES.find((known) => known === said) ?? 'unknown');
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

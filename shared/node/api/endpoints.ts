@@ -1,7 +1,7 @@
 /** The local API without its transport: what each endpoint asks of the node, and how the answer looks (docs/local-api.md). */
 
 import type { Health } from '../../core/calls.ts';
-import { WAIT_MS_MAX } from '../../core/desk.ts';
+import { WAIT_MS_MAX } from '../../core/desk-shell.ts';
 import { RingmailError } from '../../errors.ts';
 import type { Properties } from '../../message/message.ts';
 import type { NodeCalls } from '../node-calls.ts';
@@ -82,6 +82,7 @@ function namesIn(pattern: string, segments: readonly string[]): string[] | undef
 
 async function send({ ask, node, query, names }: Serving): Promise<Reply> {
   const named = query.take('contentType');
+  const waitMs = takeWait(query);
   const properties = takeProperties(query);
   query.refuseOthers();
   const body = await ask.readBody();
@@ -89,9 +90,17 @@ async function send({ ask, node, query, names }: Serving): Promise<Reply> {
   const said = ask.contentType === 'application/x-www-form-urlencoded' ? guessContentType(body) : ask.contentType;
   const contentType = named ?? said;
   const typed = contentType === undefined ? properties : { ...properties, contentType };
-  const result = await node.call({ verb: 'send', destination: names.join('/'), body, properties: typed });
-  const isDurable = result.kind === 'sent' && result.durability === 'sync';
-  return jsonReply({ identity: result.kind === 'sent' ? result.identity : '', durable: isDurable });
+  const call = { verb: 'send' as const, destination: names.join('/'), body, properties: typed, ...waitMs };
+  const result = await node.call(call);
+  if (result.kind !== 'sent') throw new RingmailError('NODE_STOPPED', { reason: 'nobody waited for the answer' });
+  const { identity, durability } = result;
+  return jsonReply({ identity, durable: durability === 'sync', durability });
+}
+
+/** Left away, the node's own default holds. @throws REQUEST_INVALID */
+function takeWait(query: Query): { readonly waitMs?: number } {
+  const waitMs = query.takeWhole('waitMs', { min: 0, max: WAIT_MS_MAX, missing: -1 });
+  return waitMs < 0 ? {} : { waitMs };
 }
 
 /** @throws PROPERTY_INVALID for a number that is none; ranges are the node's to judge */
@@ -102,6 +111,7 @@ function takeProperties(query: Query): Properties {
     ...numberMember(query, 'appSpecific'),
     ...numberMember(query, 'timeToReachQueueMs'),
     ...numberMember(query, 'timeToBeReceivedMs'),
+    ...numberMember(query, 'deliverAfterMs'),
     ...textMember(query, 'label'),
     ...textMember(query, 'correlationId'),
     ...textMember(query, 'responseQueue'),

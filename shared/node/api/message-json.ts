@@ -32,11 +32,11 @@ function joined(object: object, member: string): string {
 /** In this order, whatever the message is made of; what is not set is left out. */
 function propertiesOf(message: Message): object {
   const { identity, epoch, priority, contentType, label, correlationId, responseQueue, appSpecific, headers } = message;
-  const { timeToReachQueueMs, timeToBeReceivedMs, previous, history, maybeDuplicate } = message;
+  const { timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, previous, history, maybeDuplicate } = message;
   return {
     ...{ identity: identityText(identity), epoch, priority, contentType, label, correlationId, responseQueue, appSpecific },
     headers: headers && Object.fromEntries(headers),
-    ...{ timeToReachQueueMs, timeToBeReceivedMs, previous, history, maybeDuplicate },
+    ...{ timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, previous, history, maybeDuplicate },
   };
 }
 
@@ -82,6 +82,7 @@ function parseMessage(fields: Fields): Message | undefined {
     ...wholeMember(fields, 'appSpecific'),
     ...wholeMember(fields, 'timeToReachQueueMs'),
     ...wholeMember(fields, 'timeToBeReceivedMs'),
+    ...wholeMember(fields, 'deliverAfterMs'),
     ...(isObject(fields.headers) && { headers: parseHeaders(fields.headers) }),
     ...(Array.isArray(fields.history) && { history: fields.history.filter(isObject).map(parseEnding) }),
     ...(fields.maybeDuplicate === 'maybe' && { maybeDuplicate: 'maybe' as const }),

@@ -17,7 +17,7 @@ describe('send', () => {
       headers: { 'Content-Type': 'application/json' },
     });
     expect(answered.status).toBe(200);
-    expect(answered.json).toEqual({ identity: 'belt1:00c0ffee00c0ffee:belt1/bags:3:1', durable: true });
+    expect(answered.json).toEqual({ identity: 'belt1:00c0ffee00c0ffee:belt1/bags:3:1', durable: true, durability: 'sync' });
   });
 
   test.each(['volatile', 'unknown'] as const)('to a ring of %s durability is not called durable', async (durability) => {

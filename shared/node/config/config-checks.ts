@@ -1,5 +1,6 @@
 /** What has to hold between the values of a configuration. A check that rests on a wrong value says nothing. */
-import { parseAddress } from '../../message/address.ts';
+import { reserveBytesMax } from '../../custody/message-room.ts';
+import { isName, parseAddress } from '../../message/address.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { NodeFileConfig } from './config.ts';
 import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
@@ -28,6 +29,21 @@ function checkLimits(config: NodeFileConfig, problems: Problems): void {
   const dead = queues.some(({ name }) => name === '$dead') ? 0 : Math.min(queueBytesLimit, Math.floor(bytesMax / DEAD_SHARE));
   const sum = queues.reduce((bytes, { bytesLimit }) => bytes + bytesLimit, dead);
   if (sum > bytesMax) problems.add('queues', `the limits, $dead's among them, add up to ${formatSize(sum)}: ${admits}`);
+  checkReserves(config, problems);
+}
+
+/** A reserve is a promise of more: whatever else fills the ring, this much is left. */
+function checkReserves({ queues, ring }: NodeFileConfig, problems: Problems): void {
+  for (const { name, bytesLimit, bytesReserved } of queues) {
+    if (bytesReserved <= bytesLimit) continue;
+    const path = `queues.${isName(name) ? name : `"${name}"`}.reserve`;
+    problems.add(path, `${formatSize(bytesReserved)} are more than the limit of the queue, ${formatSize(bytesLimit)}`);
+  }
+  const sum = queues.reduce((bytes, { bytesReserved }) => bytes + bytesReserved, 0);
+  const bytesMax = reserveBytesMax(geometryFor(ring.bytes), queues);
+  if (sum <= bytesMax) return;
+  const keeps = `a ring of ${formatSize(ring.bytes)} can keep ${formatSize(Math.max(0, bytesMax))}`;
+  problems.add('queues', `the reserves add up to ${formatSize(sum)}: ${keeps}`);
 }
 
 /** Messages for the central are addressed by its name, and are at home on the node of that name only. */

@@ -3,9 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../../errors.ts';
+import { BLOCK_MS_MAX, BLOCKED_BYTES_MAX, BLOCKED_COUNT_MAX } from '../../limits.ts';
 import { BLOCK_COUNT_MIN, geometryFor, liveBytesMaxOf, SUPERBLOCK_COPIES } from '../../ring/geometry.ts';
 import { parseConfig } from './config.ts';
-import { COMMIT_DELAY_MS_MAX, PARTITION_COUNT_MAX, RING_BYTES_DEFAULT } from './config-schema.ts';
+import {
+  COMMIT_DELAY_MS_MAX,
+  INTERVAL_MS_DEFAULT,
+  INTERVAL_MS_MAX,
+  PARTITION_COUNT_MAX,
+  RING_BYTES_DEFAULT,
+} from './config-schema.ts';
 import { RING_BYTES_MAX } from './kinds.ts';
 import { BAUD_MAX, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
 import { PRESETS } from './presets.ts';
@@ -75,6 +82,9 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`at most ${SOCKET_PATH_BYTES_MAX} bytes`);
   expect(PAGE).toContain(`| 0 to ${grouped(COMMIT_DELAY_MS_MAX)} ms |`);
   expect(PAGE).toContain(`| 1 to ${PARTITION_COUNT_MAX} |`);
+  expect(PAGE).toContain(`| \`intervalMs\` | 1 to ${grouped(INTERVAL_MS_MAX)} ms | \`${INTERVAL_MS_DEFAULT}\` |`);
+  expect(PAGE).toContain(`| \`blockMs\` | 0 to ${grouped(BLOCK_MS_MAX)} ms | \`${BLOCK_MS_MAX}\` |`);
+  expect(PAGE).toContain(`${grouped(BLOCKED_COUNT_MAX)} senders and ${formatSize(BLOCKED_BYTES_MAX)} may wait`);
   const blocks = BLOCK_COUNT_MIN + SUPERBLOCK_COPIES;
   expect(PAGE).toContain(`${grouped(blocks * 4096)} bytes (${blocks} blocks of 4 KiB) to 1 TiB`);
   expect(RING_BYTES_MAX).toBe(2 ** 40);
@@ -89,9 +99,10 @@ test('the defaults of the page are those of the code', () => {
   const text = 'name = "central"\n[queues.bags]\n[central]\n[broker]\n';
   const written = `name = "central"
 unknownQueue = "refuse"
-ring = { path = "central.ring", size = "16 MiB", allowVolatile = false, commitDelayMs = 0 }
+blockMs = 30000
+ring = { path = "central.ring", size = "16 MiB", allowVolatile = false, commitDelayMs = 0, durability = "sync" }
 api = { socket = "central.sock", mode = "660" }
-queues.bags = {}
+queues.bags = { reserve = 0, whenFull = "reject", remoteWhenFull = "wait" }
 central = { name = "central", broker = "mqtt://127.0.0.1:1883", partitions = 1, protocol = 4 }
 broker = { listen = "127.0.0.1:1883", allowRemote = false }
 log.level = "info"

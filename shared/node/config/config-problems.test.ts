@@ -132,7 +132,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, broker, api, queues, uplink, links, central, adapters, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -153,7 +153,7 @@ describe('one mistake, one line that says where', () => {
     [
       'a dotted key',
       'ring.colour.dark = 1',
-      'line 2: ring.colour: no such key; there are path, size, allowVolatile, commitDelayMs',
+      'line 2: ring.colour: no such key; there are path, size, allowVolatile, commitDelayMs, durability, intervalMs',
     ],
     ['a key in quotes', '[log]\n"a b" = 1', 'line 3: log."a b": no such key; there are level'],
     [
@@ -164,12 +164,12 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, broker, api, queues, uplink, links, central, adapters, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, log',
     ],
     [
       '__proto__ of a table',
       '[ring.__proto__]\nsize = 1',
-      'line 2: ring.__proto__: no such key; there are path, size, allowVolatile, commitDelayMs',
+      'line 2: ring.__proto__: no such key; there are path, size, allowVolatile, commitDelayMs, durability, intervalMs',
     ],
     [
       '__proto__ as a queue',
@@ -314,6 +314,26 @@ describe('one mistake, one line that says where', () => {
       'limits that together are above the ring',
       `${RING}[queues.a]\nlimit = "1.5 MiB"\n[queues.b]\nlimit = "1.5 MiB"`,
       "line 4: queues: the limits, $dead's among them, add up to 3.39 MiB: a ring of 8 MiB admits 3.19 MiB",
+    ],
+    [
+      'a reserve above the limit of its queue',
+      `${RING}[queues.a]\nlimit = "1 MiB"\nreserve = "2 MiB"`,
+      'line 6: queues.a.reserve: 2 MiB are more than the limit of the queue, 1 MiB',
+    ],
+    [
+      'reserves that the ring cannot keep beside its counters',
+      `${RING}[queues.a]\nlimit = "1.6 MiB"\nreserve = "1.6 MiB"\n[queues.b]\nlimit = "1.55 MiB"\nreserve = "1.55 MiB"\n[queues."$dead"]\nlimit = 4096`,
+      'line 4: queues: the reserves add up to 3.14 MiB: a ring of 8 MiB can keep 3.13 MiB',
+    ],
+    [
+      'an interval where every answer waits for the disk',
+      '[ring]\nintervalMs = 50',
+      'line 3: ring.intervalMs: belongs to durability = "interval"; with "sync" every answer comes after the disk',
+    ],
+    [
+      'a policy for $dead, which has one',
+      '[queues."$dead"]\nwhenFull = "block"',
+      'line 3: queues."$dead".whenFull: this queue makes room for a letter by dropping its least urgent, oldest ones',
     ],
     [
       'a general limit above the ring',

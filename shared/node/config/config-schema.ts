@@ -1,6 +1,9 @@
 /** The keys of a configuration file, their kinds and their defaults. `docs/configuration.md` has the same as tables. */
 import { resolve } from 'node:path';
+import { DEAD_QUEUE } from '../../custody/message-room.ts';
+import { BLOCK_MS_MAX } from '../../limits.ts';
 import { isQueueName } from '../../message/address.ts';
+import { QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type {
   AdapterConfig,
@@ -23,6 +26,9 @@ export const CENTRAL_NAME = 'central';
 export const RING_BYTES_DEFAULT = 16 * 2 ** 20;
 /** Longest wait for company, in ms. Every acknowledgement waits with it. */
 export const COMMIT_DELAY_MS_MAX = 10_000;
+/** How long the disk may lag behind what was answered, with durability `interval`. Longer is a loss nobody would call small. */
+export const INTERVAL_MS_MAX = 1000;
+export const INTERVAL_MS_DEFAULT = 50;
 /** Each is a subscription of the central. */
 export const PARTITION_COUNT_MAX = 1024;
 /** Rates of serial ports whose line names none, in bits per second: a link's, and what belt controllers speak as delivered. */
@@ -34,7 +40,7 @@ const QUEUE_SHARE = 4;
 const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
 
 /** Those above the first table. */
-export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit'];
+export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs'];
 const LINK_KEYS = ['line'];
 const MQTT_KEYS = ['broker', 'central', 'partitions', 'protocol', 'username', 'passwordFile'];
 
@@ -45,12 +51,14 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
   const ring = readRing(top.tableOrEmpty('ring'), resolve(directory, `${name}.ring`));
   const share = Math.floor(liveBytesMaxOf(geometryFor(ring.bytes)) / QUEUE_SHARE);
   const queueBytesLimit = top.get('queueLimit', kinds.byteLimit, share);
+  const blockMs = top.get('blockMs', kinds.whole({ min: 0, max: BLOCK_MS_MAX }), BLOCK_MS_MAX);
   const broker = readBroker(top.table('broker'));
   const brokerUrl = `mqtt://${formatHostPort(reachable(broker ?? BROKER_LISTEN))}`;
   const config: NodeFileConfig = {
     name,
     unknownQueue,
     queueBytesLimit,
+    blockMs,
     ring,
     api: readApi(top.tableOrEmpty('api'), resolve(directory, `${name}.sock`)),
     queues: readQueues(top.table('queues'), queueBytesLimit),
@@ -71,9 +79,20 @@ function readRing(section: Section, path: string): RingConfig {
     bytes: section.get('size', kinds.ringBytes, kinds.wholeRingBytes(RING_BYTES_DEFAULT)),
     allowVolatile: section.get('allowVolatile', kinds.flag, false),
     commitDelayMs: section.get('commitDelayMs', kinds.whole({ min: 0, max: COMMIT_DELAY_MS_MAX }), 0),
+    intervalMs: readInterval(section),
   };
   section.finish();
   return ring;
+}
+
+/** Undefined: what is answered is on the disk. */
+function readInterval(section: Section): number | undefined {
+  const durability = section.get('durability', kinds.oneOf('sync', 'interval'), 'sync');
+  const intervalMs = section.find('intervalMs', kinds.whole({ min: 1, max: INTERVAL_MS_MAX }));
+  if (durability === 'interval') return intervalMs ?? INTERVAL_MS_DEFAULT;
+  const reason = 'belongs to durability = "interval"; with "sync" every answer comes after the disk';
+  if (intervalMs !== undefined) section.problem('intervalMs', reason);
+  return undefined;
 }
 
 function readApi(section: Section, socket: string): ApiConfig {
@@ -85,10 +104,25 @@ function readApi(section: Section, socket: string): ApiConfig {
 function readQueues(queues: Section | undefined, bytesLimit: number): NodeFileConfig['queues'] {
   return (queues?.named() ?? []).map(({ name, section }) => {
     if (!isQueueName(name)) queues?.problem(name, `not a name of a queue: ${kinds.NAME_RULE}, or $dead, $journal, $admin`);
-    const queue = { name, bytesLimit: section.get('limit', kinds.byteLimit, bytesLimit) };
+    const queue = { name, ...readQueue(name, section, bytesLimit) };
     section.finish();
     return queue;
   });
+}
+
+function readQueue(name: string, section: Section, bytesLimitDefault: number): QueueOptions {
+  const bytesLimit = section.get('limit', kinds.byteLimit, bytesLimitDefault);
+  const bytesReserved = section.get('reserve', kinds.byteCount, QUEUE_DEFAULTS.bytesReserved);
+  if (name === DEAD_QUEUE) {
+    section.refuse(
+      ['whenFull', 'remoteWhenFull'],
+      'this queue makes room for a letter by dropping its least urgent, oldest ones',
+    );
+    return { bytesLimit, ...QUEUE_DEFAULTS, bytesReserved };
+  }
+  const whenFull = section.get('whenFull', kinds.oneOf(...WHEN_FULL), QUEUE_DEFAULTS.whenFull);
+  const remoteWhenFull = section.get('remoteWhenFull', kinds.oneOf(...REMOTE_WHEN_FULL), QUEUE_DEFAULTS.remoteWhenFull);
+  return { bytesLimit, bytesReserved, whenFull, remoteWhenFull };
 }
 
 function readUplink(section: Section | undefined, brokerUrl: string): UplinkConfig {

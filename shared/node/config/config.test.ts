@@ -13,7 +13,8 @@ test('a name is all that must be there', () => {
     name: 'n1',
     unknownQueue: 'refuse',
     queueBytesLimit: Math.floor(liveBytesMaxOf(geometryFor(16 * 2 ** 20)) / 4),
-    ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0 },
+    blockMs: 30_000,
+    ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0, intervalMs: undefined },
     api: { socket: '/etc/ringmail/n1.sock', mode: 0o660 },
     queues: [],
     uplink: { kind: 'none' },
@@ -29,11 +30,19 @@ test('empty tables are tables of defaults', () => {
   const text = 'name = "central"\n[ring]\n[api]\n[queues]\n[queues.bags]\n[central]\n[broker]\n[log]\n';
   const { ring, api, queues, queueBytesLimit, central, broker, log } = parse(text);
   expect({ ring, api, log }).toEqual({
-    ring: { path: '/etc/ringmail/central.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0 },
+    ring: {
+      path: '/etc/ringmail/central.ring',
+      bytes: 16 * 2 ** 20,
+      allowVolatile: false,
+      commitDelayMs: 0,
+      intervalMs: undefined,
+    },
     api: { socket: '/etc/ringmail/central.sock', mode: 0o660 },
     log: { level: 'info' },
   });
-  expect(queues).toEqual([{ name: 'bags', bytesLimit: queueBytesLimit }]);
+  expect(queues).toEqual([
+    { name: 'bags', bytesLimit: queueBytesLimit, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' },
+  ]);
   expect(broker).toEqual({ host: '127.0.0.1', port: 1883 });
   expect(central).toEqual({
     name: 'central',
@@ -50,11 +59,15 @@ test('every key of a node with many roles', () => {
 name = "box-1"
 unknownQueue = "create"
 queueLimit = 65536
-ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20 }
+blockMs = 5000
+ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20, durability = "interval", intervalMs = 200 }
 api.socket = "/run/box.sock"
 api.mode = "0600"
 [queues]
 bags.limit = "8 MiB"
+bags.reserve = "2 MiB"
+bags.whenFull = "drop-lowest-priority"
+bags.remoteWhenFull = "dead-letter"
 "$dead".limit = "1 MiB"
 [uplink]
 kind = "mqtt"
@@ -91,11 +104,18 @@ level = "warn"
     name: 'box-1',
     unknownQueue: 'create',
     queueBytesLimit: 65_536,
-    ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20 },
+    blockMs: 5_000,
+    ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20, intervalMs: 200 },
     api: { socket: '/run/box.sock', mode: 0o600 },
     queues: [
-      { name: 'bags', bytesLimit: 8 * 2 ** 20 },
-      { name: '$dead', bytesLimit: 2 ** 20 },
+      {
+        name: 'bags',
+        bytesLimit: 8 * 2 ** 20,
+        bytesReserved: 2 * 2 ** 20,
+        whenFull: 'drop-lowest-priority',
+        remoteWhenFull: 'dead-letter',
+      },
+      { name: '$dead', bytesLimit: 2 ** 20, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' },
     ],
     uplink: {
       kind: 'mqtt',
@@ -180,11 +200,11 @@ test('a relative path starts at the directory of the file', () => {
 describe('what the core is told', () => {
   test('by a central', () => {
     const text =
-      'name = "centre"\nring.commitDelayMs = 5\nqueues.bags.limit = "1 MiB"\n[central]\nname = "centre"\npartitions = 3';
+      'name = "centre"\nblockMs = 7\nring.commitDelayMs = 5\nring.durability = "interval"\nqueues.bags.limit = "1 MiB"\n[central]\nname = "centre"\npartitions = 3';
     const config = parse(text);
     expect(toCoreConfig(config, 'home-1')).toEqual({
       name: 'centre',
-      queues: [{ name: 'bags', bytesLimit: 2 ** 20 }],
+      queues: [{ name: 'bags', bytesLimit: 2 ** 20, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' }],
       unknownQueue: 'refuse',
       queueBytesLimit: config.queueBytesLimit,
       uplink: 'none',
@@ -192,6 +212,8 @@ describe('what the core is told', () => {
       isCentral: 'yes',
       partitionCount: 3,
       commitDelayMs: 5,
+      intervalMs: 50,
+      blockMs: 7,
       home: 'home-1',
     });
   });

@@ -9,6 +9,7 @@
 import type { NodeConfig } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
+import type { QueueOptions } from '../../queue/queue-options.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -25,7 +26,9 @@ export interface NodeFileConfig {
   readonly queueBytesLimit: number;
   readonly ring: RingConfig;
   readonly api: ApiConfig;
-  readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
+  /** How long a send waits for room in a queue that blocks, when it does not say. */
+  readonly blockMs: number;
+  readonly queues: readonly (QueueOptions & { readonly name: string })[];
   readonly uplink: UplinkConfig;
   readonly links: readonly LinkConfig[];
   /** Undefined: this node is not the central. */
@@ -43,6 +46,8 @@ export interface RingConfig {
   /** Start even where a power cut empties the file. */
   readonly allowVolatile: boolean;
   readonly commitDelayMs: number;
+  /** A send is answered at once and written within this time. Undefined: it is answered by the disk. */
+  readonly intervalMs: number | undefined;
 }
 
 export interface ApiConfig {
@@ -119,6 +124,8 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
     isCentral: central === undefined ? 'no' : 'yes',
     partitionCount: relay?.partitionCount ?? 1,
     commitDelayMs: config.ring.commitDelayMs,
+    intervalMs: config.ring.intervalMs,
+    blockMs: config.blockMs,
     home,
   };
 }

@@ -131,6 +131,9 @@ export function whole(range: { min: number; max: number }): Kind<number> {
 /** Bytes of messages that a queue may hold. */
 export const byteLimit: Kind<number> = sizeKind((bytes) => (bytes > 0 ? ok(bytes) : wrong('0 bytes take no message')));
 
+/** Bytes of the ring that are kept for somebody; none by default. */
+export const byteCount: Kind<number> = { ...sizeKind(ok), standIn: 0 };
+
 /** Length of a ring file, in bytes. What is over whole blocks is left away. */
 export const ringBytes: Kind<number> = sizeKind((bytes) => {
   if (bytes > RING_BYTES_MAX) return wrong(`${formatSize(bytes)} is more than ${formatSize(RING_BYTES_MAX)}`);
