@@ -9,7 +9,7 @@ import { toHex } from '../shared/bytes.ts';
 import type { AckReason } from '../shared/ring/entry-layout.ts';
 import type { RingGeometry } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
-import { type Batch, EPOCH_KEY, type Outcome, type Ring, type RingOptions } from '../shared/ring/ring.ts';
+import { type Batch, EPOCH_KEY, LOST_KEY, type Outcome, type Ring, type RingOptions } from '../shared/ring/ring.ts';
 import type { Prng } from './random.ts';
 import { formattedDisk, openRing, type RingDriver } from './ring-driver.ts';
 import type { ChooseFate, Completion, SimDisk } from './sim-disk.ts';
@@ -105,7 +105,8 @@ export function ringLines(ring: Ring): string[] {
       }),
     );
   }
-  for (const [key, value] of ring.metas.withPrefix('')) if (key !== EPOCH_KEY) lines.push(`meta ${key} = ${toHex(value)}`);
+  for (const [key, value] of ring.metas.withPrefix(''))
+    if (key !== EPOCH_KEY && key !== LOST_KEY) lines.push(`meta ${key} = ${toHex(value)}`);
   return lines.sort();
 }
 
@@ -267,10 +268,13 @@ export class RingHarness {
     for (const slot of [...index.slots()].sort((a, b) => index.id(a) - index.id(b))) {
       const number = index.number(slot);
       const state = { number, deliveryCount: index.deliveryCount(slot), notBeforeMs: index.notBeforeMs(slot) };
-      truth.apply({ puts: [{ number, bytes: index.bodyBytes(slot), priority: index.priority(slot) }], states: [state] });
+      const put = { number, bytes: index.bodyBytes(slot), priority: index.priority(slot) };
+      const body = this.durable.messages.get(number)?.body;
+      truth.apply({ puts: [body === undefined ? put : { ...put, body }], states: [state] });
       this.#lastId = index.id(slot);
     }
-    for (const [key, value] of metas.withPrefix('')) if (key !== EPOCH_KEY) truth.metas.set(key, toHex(value));
+    for (const [key, value] of metas.withPrefix(''))
+      if (key !== EPOCH_KEY && key !== LOST_KEY) truth.metas.set(key, toHex(value));
     this.durable = truth;
     this.#outstanding = [];
   }

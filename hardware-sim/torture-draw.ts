@@ -1,5 +1,5 @@
 /** What a seed of the ring's torture stands for: which ring, which manners of those who use it, and what breaks. */
-import { geometryFor, geometryIsSafe, type RingGeometry } from '../shared/ring/geometry.ts';
+import { fileBytesOf, geometryFor, geometryIsSafe, type RingGeometry } from '../shared/ring/geometry.ts';
 import { type Prng, type Seed, stream } from './random.ts';
 
 /**
@@ -36,6 +36,8 @@ export interface TortureDraw {
 }
 
 const MIB = 1024 * 1024;
+/** Of the disk of a ring that is no preset. A larger one is copied at every crash, and tells nothing new. */
+const DISK_BYTES_MAX = 2 * MIB;
 
 export function drawTorture(seed: Seed): TortureDraw {
   const random = stream(seed, 'draw');
@@ -74,6 +76,6 @@ function drawGeometry(random: Prng): RingGeometry {
       livePermille: random.pick([50, 300, 400, 480, 499]),
       cleanDivisor: 2 + random.int(7),
     };
-    if (geometryIsSafe(geometry)) return geometry;
+    if (geometryIsSafe(geometry) && fileBytesOf(geometry) <= DISK_BYTES_MAX) return geometry;
   }
 }

@@ -11,7 +11,7 @@ import { crc32 } from '../crc32.ts';
 import { decodeFrame, FRAME_HEADER_BYTES, type Frame } from './frame-layout.ts';
 import { geometryFor, segmentsOf } from './geometry.ts';
 import { sealOf } from './recovery.ts';
-import { EPOCH_KEY } from './ring.ts';
+import { EPOCH_KEY, LOST_KEY } from './ring.ts';
 import { decodeSuperblock } from './superblock-layout.ts';
 
 const SMALLEST = geometryFor(388 * 512, 512);
@@ -96,7 +96,7 @@ function show(h: RingHarness): Shown {
     else if (toHex(body) === toHex(modelBody({ number, bytes: ring.index.bodyBytes(slot) }))) whole.add(number);
     else throw new Error(`message ${number} has a body that is not its own`);
   }
-  for (const [key, value] of ring.metas.withPrefix('')) if (key !== EPOCH_KEY) metas.set(key, toHex(value));
+  for (const [key, value] of ring.metas.withPrefix('')) if (key !== EPOCH_KEY && key !== LOST_KEY) metas.set(key, toHex(value));
   return { whole, corrupt, metas };
 }
 

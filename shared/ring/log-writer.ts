@@ -45,6 +45,8 @@ export class LogWriter {
   /** Below this nothing is needed by the last proven frame (I1). */
   durableTailLsn: number;
   readonly #io: FileIo;
+  /** The OPEN frame leaves the log readable from here on: the gaps in it are not on record yet. */
+  readonly #gapsFromLsn: number;
   readonly #frameBuffer: Uint8Array;
   #superblock: Superblock;
   #seq: number;
@@ -73,6 +75,7 @@ export class LogWriter {
     this.lastFrame = { lsn: last?.lsn ?? 0, crc: last?.crc ?? 0 };
     this.durableTailLsn = Math.min(found.durableTailLsn, live.log.tailLsn);
     this.#io = shell.io;
+    this.#gapsFromLsn = Math.max(found.gapsFromLsn, this.durableTailLsn);
     this.#frameBuffer = new Uint8Array(geometry.frameBlocksMax * geometry.blockBytes);
     this.#superblock = superblock;
     this.#seq = found.nextSeq;
@@ -149,7 +152,7 @@ export class LogWriter {
       lsn,
       seq: this.#seq,
       prevCrc: this.lastFrame.crc,
-      tailLsn: Math.min(log.tailLsn, lsn),
+      tailLsn: Math.min(log.tailLsn, lsn, kind === 'open' ? this.#gapsFromLsn : lsn),
       nextId: this.#nextId,
       relogged,
       queueTimeMs: this.#queueTimeMs,

@@ -32,6 +32,8 @@ export interface Recovered {
   readonly durableTailLsn: number;
   readonly endLsn: number;
   readonly nextSeq: number;
+  /** From here on the log must stay readable until its gaps are on record: the frame before the first one. */
+  readonly gapsFromLsn: number;
 }
 
 /**
@@ -55,7 +57,8 @@ export function* recover(
   const until = { lsn: base?.lsn ?? anchorLsn, seq: base?.seq ?? superblock.anchorSeq, frame: base };
   const older = tail <= until.lsn ? yield* walkProven({ g: geometry, seal }, tail, until) : { frames: [], gaps: [] };
   const gaps = [...older.gaps, ...tip.gaps].filter((gap) => gap.lsn + gap.blocks > tail);
-  for (const met of [...older.frames.filter((one) => one.lsn < anchorLsn), ...frames]) {
+  const all = [...older.frames.filter((one) => one.lsn < anchorLsn), ...frames];
+  for (const met of all) {
     if (met.lsn < tail) continue;
     const frame = yield* readDirectory(geometry, seal, met.lsn);
     if (frame !== undefined) apply(frame);
@@ -72,8 +75,15 @@ export function* recover(
     durableTailLsn:
       tip.unproven === undefined ? tail : Math.max(durableTail(frames, walked.base) ?? tail, endLsn - geometry.blockCount),
     endLsn,
+    gapsFromLsn: gapsFrom(gaps, all),
     nextSeq: Math.max(superblock.anchorSeq, last === undefined ? 0 : last.seq + 1),
   };
+}
+
+function gapsFrom(gaps: readonly Gap[], frames: readonly Met[]): number {
+  const first = Math.min(Number.POSITIVE_INFINITY, ...gaps.map(({ lsn }) => lsn));
+  const before = frames.filter(({ lsn }) => lsn < first).at(-1);
+  return gaps.length === 0 ? first : (before?.lsn ?? first);
 }
 
 /** What binds every checksum of a file to that file. */

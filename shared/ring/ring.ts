@@ -21,6 +21,7 @@ import { FrameContent } from './frame-content.ts';
 import { FRAME_HEADER_BYTES } from './frame-layout.ts';
 import { bodyBytesMaxOf, CLEAN_FACTOR, contentBytesMaxOf, type RingGeometry } from './geometry.ts';
 import { LiveSet } from './live-set.ts';
+import { LOST_KEY, type Losses, lossesOf, withGaps } from './loss-record.ts';
 import { NO_SLOT } from './message-index.ts';
 import { type Opened, type OpeningOptions, type OpenReport, openLog } from './opening.ts';
 import { copiesBlocksMax, frameShare } from './reserve.ts';
@@ -28,6 +29,7 @@ import { Room } from './room.ts';
 import { FLAG_CLEAN } from './superblock-layout.ts';
 
 export type { Batch, NewMessage, Outcome, WhenDurable } from './batch.ts';
+export { LOST_KEY, type Losses } from './loss-record.ts';
 export { EPOCH_KEY, type OpenReport } from './opening.ts';
 
 export type BodyResult = { readonly kind: 'body'; readonly body: Uint8Array } | { readonly kind: 'gone' | 'corrupt' };
@@ -60,12 +62,15 @@ export class Ring {
   #waitsFor: 'nothing' | 'victims' = 'nothing';
   #inFlight: readonly Pending[] = [];
   #whenClosed: (() => void) | undefined;
+  /** As they will be once the record that is on its way is durable. */
+  #losses: Losses | undefined;
 
   constructor(options: RingOptions) {
     this.#options = options;
     this.#cache = new BodyCache(options.cacheBytesMax);
     this.#run(this.#open(), () => {
       this.state = 'serving';
+      this.#recordLosses();
     });
   }
 
@@ -80,6 +85,11 @@ export class Ring {
 
   get report(): OpenReport {
     return this.#opened?.report ?? { gaps: [], tornBlocks: 0, messages: 0 };
+  }
+
+  /** To damage, in the life of the ring. Gaps that the last opening found are counted as soon as the ring serves, and soon durably. */
+  get losses(): Losses {
+    return this.#losses ?? lossesOf(this.metas.get(LOST_KEY));
   }
 
   get epoch(): { readonly counter: number; readonly random: number } {
@@ -257,6 +267,15 @@ export class Ring {
       const { geometry, live } = opened.writer;
       this.#opened = { ...opened, room: new Room(geometry, live) };
     });
+  }
+
+  /** Before anything else is: what one opening found the next one may not find, since the tail moves on. */
+  #recordLosses(): void {
+    const value = withGaps(this.metas.get(LOST_KEY), this.report.gaps);
+    if (value === undefined) return;
+    this.#losses = lossesOf(value);
+    const batch = { metas: [{ key: LOST_KEY, value }] };
+    this.#pending.push({ batch, bytes: batchBytes(batch), metaGrowth: 0, dueMs: Number.NEGATIVE_INFINITY, done: () => {} });
   }
 
   #run(steps: FileSteps<unknown>, whenDone: () => void): void {

@@ -1,0 +1,296 @@
+/**
+ * Plants bugs, one at a time, in copies of the tree, and wants each of them noticed by a test. A bug that survives shows a hole in the
+ * tests, and fails the run; so does one whose text is no longer in the sources.
+ *
+ *   node scripts/mutants.mjs <area | all> [--only <name>] [--list] [--json] [--help]
+ *
+ * An area is a file test/mutants/<area>.mjs that exports MUTANTS: [{ name, breaks, edits: [{ file, find, replace }], tests: [file] }].
+ * The unmutated copies run the same tests first and must pass; their time bounds that of the mutants: one that does not end is caught.
+ */
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const AREAS = join(ROOT, 'test', 'mutants');
+/** Left out of the copies: what is made, what is large, and what is nobody's source. */
+const NOT_COPIED = new Set(['node_modules', 'dist', '.git', '.ringmail']);
+const AT_ONCE = 2;
+/** A mutant may take so many times what the unmutated tests need, and this much more, before it counts as never ending. */
+const PATIENCE_FACTOR = 5;
+const PATIENCE_MS_MIN = 20_000;
+const CONTROL_MS_MAX = 300_000;
+/** An edit that makes no program, rather than a wrong one. */
+const NONSENSE = /\b(SyntaxError|ReferenceError|Transform failed|Failed to resolve|is not a function)\b/;
+
+const HELP = `npm run mutants -- <area | all> [options]
+
+Plants bugs in copies of the tree and wants each noticed by a test. Areas: ${areaNames().join(', ')}.
+
+  --only NAME   this bug alone; may be given several times
+  --list        names the bugs, the rules they break and the tests that must notice
+  --json        one object per line instead of the table
+  --help        this
+
+Exit code 0: all were noticed. The last line of stdout is the verdict.`;
+
+const running = new Set();
+const copies = [];
+const options = readOptions();
+if (options.help) end(0, HELP);
+const mutants = await readMutants();
+if (options.list) end(0, mutants.map((mutant) => listed(mutant)).join('\n'));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => cleanUp(130));
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error);
+  cleanUp(1);
+}
+removeCopies();
+
+function areaNames() {
+  return readdirSync(AREAS)
+    .filter((name) => name.endsWith('.mjs'))
+    .map((name) => basename(name, '.mjs'))
+    .sort();
+}
+
+function readOptions() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        list: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const areas = positionals.includes('all') ? areaNames() : positionals;
+    const unknown = areas.filter((area) => !areaNames().includes(area));
+    if (unknown.length > 0) throw new Error(`no such area: ${unknown.join(', ')}`);
+    if (areas.length === 0 && !values.help) throw new Error('which area?');
+    return { ...values, areas };
+  } catch (error) {
+    console.error(`${error.message}\n\n${HELP}`);
+    process.exit(64);
+  }
+}
+
+/** @param {number} code @param {string} text */
+function end(code, text) {
+  console.log(text);
+  process.exit(code);
+}
+
+async function readMutants() {
+  const all = [];
+  for (const area of options.areas) {
+    const { MUTANTS } = await import(pathToFileURL(join(AREAS, `${area}.mjs`)).href);
+    for (const mutant of MUTANTS) all.push({ area, ...mutant });
+  }
+  const chosen = options.only === undefined ? all : all.filter(({ name }) => options.only.includes(name));
+  const unknown = (options.only ?? []).filter((name) => !all.some((mutant) => mutant.name === name));
+  if (unknown.length > 0) {
+    console.error(`no such bug: ${unknown.join(', ')}`);
+    process.exit(64);
+  }
+  const twice = all.find(({ name }, i) => all.findIndex((other) => other.name === name) !== i);
+  if (twice !== undefined) throw new Error(`two bugs are called ${twice.name}`);
+  return chosen;
+}
+
+/** @param {{ area: string, name: string, breaks: string, edits: { file: string }[], tests: string[] }} mutant */
+function listed(mutant) {
+  if (options.json) return JSON.stringify(mutant);
+  const files = [...new Set(mutant.edits.map(({ file }) => file))].join(', ');
+  return `${mutant.name}\n    breaks   ${mutant.breaks}\n    in       ${files}\n    noticed  ${mutant.tests.join(', ')}`;
+}
+
+async function main() {
+  const startMs = Date.now();
+  const wrong = mutants.flatMap((mutant) => misfits(mutant));
+  if (wrong.length > 0) {
+    for (const text of wrong) console.error(text);
+    console.log(`${mutants.length} mutants: ${wrong.length} edits do not apply`);
+    return 1;
+  }
+  for (let i = 0; i < AT_ONCE; i++) copies.push(copyTree());
+  const controls = await runControls();
+  const failed = [...controls].filter(([, { failure }]) => failure !== undefined);
+  if (failed.length > 0) {
+    for (const [test, { failure }] of failed) console.error(`without any bug ${test} fails: ${failure}`);
+    console.log(`${mutants.length} mutants: the tests fail without any of them`);
+    return 1;
+  }
+  say(`${controls.size} test files pass without a bug, after ${seconds(Date.now() - startMs)}`);
+  const results = [];
+  await inCopies(mutants, async (mutant, copy) => {
+    const result = await tryMutant(mutant, copy, controls);
+    results.push(result);
+    say(
+      `${results.length}/${mutants.length} ${mutant.name}: ${result.caught ? 'caught' : 'SURVIVED'} after ${seconds(result.ms)}`,
+    );
+  });
+  results.sort((a, b) => mutants.findIndex(({ name }) => name === a.name) - mutants.findIndex(({ name }) => name === b.name));
+  for (const result of results) console.log(options.json ? JSON.stringify(result) : row(result));
+  const survivors = results.filter(({ caught }) => !caught);
+  console.log(`${results.length} mutants, ${results.length - survivors.length} caught, ${survivors.length} survived`);
+  return survivors.length === 0 ? 0 : 1;
+}
+
+/** What of a mutant does not apply: its text must stand in the file exactly once. */
+function misfits({ name, edits }) {
+  const wrong = [];
+  for (const { file, find } of edits) {
+    const path = join(ROOT, file);
+    const count = existsSync(path) ? readFileSync(path, 'utf8').split(find).length - 1 : -1;
+    if (count !== 1)
+      wrong.push(`${name} does not apply: ${count < 0 ? `no file ${file}` : `${count} times in ${file}: ${find.trim()}`}`);
+  }
+  return wrong;
+}
+
+function copyTree() {
+  const copy = mkdtempSync(join(tmpdir(), 'ringmail-mutant-'));
+  for (const name of readdirSync(ROOT)) {
+    if (NOT_COPIED.has(name)) continue;
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter: (from) => !NOT_COPIED.has(basename(from)) });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+/** Runs `work` for each item, in as many copies as there are, one at a time in each. */
+async function inCopies(items, work) {
+  const left = [...items];
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item, copy);
+    }),
+  );
+}
+
+/** Every test file that is asked for, without a bug: how long it takes, and why it fails if it does. */
+async function runControls() {
+  const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))];
+  const controls = new Map();
+  await inCopies(tests, async (test, copy) => {
+    if (!existsSync(join(copy, test))) return controls.set(test, { ms: 0, failure: 'there is no such file' });
+    const { outcome, ms, detail } = await runTest(test, copy, CONTROL_MS_MAX);
+    controls.set(test, { ms, failure: outcome === 'passed' ? undefined : `${outcome} ${detail}` });
+    say(`without a bug: ${test} ${outcome} after ${seconds(ms)}`);
+  });
+  return controls;
+}
+
+async function tryMutant(mutant, copy, controls) {
+  const before = new Map();
+  for (const { file, find, replace } of mutant.edits) {
+    const path = join(copy, file);
+    const source = readFileSync(path, 'utf8');
+    if (!before.has(path)) before.set(path, source);
+    writeFileSync(
+      path,
+      source.replace(find, () => replace),
+    );
+  }
+  let ms = 0;
+  let found;
+  for (const test of mutant.tests) {
+    const patienceMs = PATIENCE_MS_MIN + PATIENCE_FACTOR * controls.get(test).ms;
+    const result = await runTest(test, copy, patienceMs);
+    ms += result.ms;
+    if (result.outcome === 'passed') continue;
+    if (result.outcome === 'broken') throw new Error(`${mutant.name} is no bug but nonsense: ${test}: ${result.detail}`);
+    const never = `does not end within ${seconds(patienceMs)}; without the bug ${seconds(controls.get(test).ms)} are enough`;
+    found = { test, by: result.outcome === 'endless' ? never : result.detail };
+    break;
+  }
+  for (const [path, source] of before) writeFileSync(path, source);
+  return {
+    area: mutant.area,
+    name: mutant.name,
+    breaks: mutant.breaks,
+    caught: found !== undefined,
+    test: found?.test ?? '',
+    by: found?.by ?? '',
+    ms,
+  };
+}
+
+/**
+ * One test file, up to its first failure. `broken`: not a single test ran, so nothing can be said.
+ * @returns {Promise<{ outcome: 'passed' | 'failed' | 'endless' | 'broken', ms: number, detail: string }>}
+ */
+async function runTest(test, copy, patienceMs) {
+  const report = join(copy, 'mutant-report.json');
+  rmSync(report, { force: true });
+  const startMs = Date.now();
+  const args = ['run', test, '--bail', '1', '--maxWorkers', '1', '--reporter', 'json', '--outputFile', report];
+  const child = spawn(process.execPath, [join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), ...args], {
+    cwd: copy,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // its workers go with it
+  });
+  running.add(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said = (said + chunk).slice(-4000)));
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    killGroup(child);
+  }, patienceMs);
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  clearTimeout(timer);
+  running.delete(child);
+  const ms = Date.now() - startMs;
+  if (isLate) return { outcome: 'endless', ms, detail: '' };
+  if (code === 0) return { outcome: 'passed', ms, detail: '' };
+  const failed = existsSync(report) ? failedIn(JSON.parse(readFileSync(report, 'utf8'))) : undefined;
+  return failed === undefined ? { outcome: 'broken', ms, detail: said } : { outcome: 'failed', ms, detail: failed };
+}
+
+/** What failed first: a test, or the setting up of one. Undefined where nothing ran, or what ran is no program. */
+function failedIn({ testResults }) {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const failed = tests.find(({ status }) => status === 'failed');
+  const messages = failed?.failureMessages ?? testResults.map(({ message }) => message);
+  if (messages.every((message) => message === '') || NONSENSE.test(messages.join('\n'))) return undefined;
+  return failed?.fullName.trim() ?? `setting up: ${messages.join(' ').split('\n')[0]}`;
+}
+
+function row({ name, caught, test, by, ms }) {
+  const time = seconds(ms).padStart(7);
+  return `${name.padEnd(32)} ${time}  ${caught ? `${test}: ${by}` : 'SURVIVED'}`;
+}
+
+function seconds(ms) {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function say(text) {
+  console.error(text);
+}
+
+function killGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // it has ended by itself
+  }
+}
+
+function removeCopies() {
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+}
+
+function cleanUp(code) {
+  for (const child of running) killGroup(child);
+  removeCopies();
+  process.exit(code);
+}
