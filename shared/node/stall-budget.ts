@@ -4,7 +4,7 @@
  *
  *            16 writes, not hopelessly slow             8 fast ones
  *   async ─────────────────────────────────▶ probing ───────────────▶ inline
- *     ▲                                         │ one slow one           │ more than 1 slow one in 128 (the 99th percentile),
+ *     ▲                                         │ one slow one           │ more than 6 slow ones in 128 (the 95th percentile),
  *     └──── pause doubled ──────────────────────┘                        │ or one that stalls everybody
  *     └──────────────────────────────────────────────────────────────────┘
  */
@@ -19,7 +19,7 @@ export const STALL_MS_MAX = 20;
 const HOPELESS_MS = 4 * STALL_MS;
 /** Writes that are looked back upon, and how many of them may have been slow. */
 const WINDOW_COUNT = 128;
-const SLOW_COUNT_MAX = 1;
+const SLOW_COUNT_MAX = 6;
 const PROBE_COUNT = 8;
 /** Pooled writes before the next probe: the first time, and at most. A probe that fails costs one slow write in so many. */
 const PAUSE_COUNT_MIN = 16;
