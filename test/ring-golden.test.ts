@@ -68,6 +68,26 @@ describe('a golden ring file', () => {
     expect(contents(driver)).toEqual(KEPT);
   });
 
+  test('that came round, with notes, copies and openings cut short, is read', () => {
+    const clock = { bootId: Uint8Array.from({ length: 16 }, (_, i) => 100 + i), bootMs: 123_456 + 5000 };
+    const driver = openRing(diskOf(golden('ring-v1-lapped.ring.gz')), { epochRandom: 5, clock });
+    driver.play(0);
+    expect(driver.ring.report).toEqual({ gaps: [], tornBlocks: 0, messages: 4 });
+    expect(driver.ring.epoch).toEqual({ counter: 4, random: 5 });
+    // 50 in the superblock, and the machine went on for five seconds since.
+    expect(driver.ring.queueTime(0)).toBe(5050);
+    const name = 'stream 9 number';
+    expect(contents(driver)).toEqual([
+      `1: queue 7 priority 3 deliveries 1 ${name} 1 epoch 1.${EPOCH_RANDOM} times 10 0 0 body ${toHex(Buffer.from('kept'))}`,
+      `2: queue 0 priority 3 deliveries 0 ${name} 2 epoch 1.${EPOCH_RANDOM} times 10 0 0 body `,
+      `4999: queue 7 priority 3 deliveries 9 ${name} 5 epoch 1.${EPOCH_RANDOM} times 20 0 77 body ${toHex(LARGE)}`,
+      `5054: queue 7 priority 3 deliveries 0 ${name} 5054 epoch 1.${EPOCH_RANDOM} times 60 0 0 body ${toHex(Buffer.from('unproven'))}`,
+      `cursor=${toHex(Buffer.from('one'))}`,
+    ]);
+    const { index } = driver.ring;
+    expect([...index.slots()].filter((slot) => index.isDamaged(slot)).map((slot) => index.id(slot))).toEqual([2]);
+  });
+
   test('is what the same history makes here', () => {
     const geometry = geometryFor(FILE_BYTES, 512);
     const disk = new SimDisk({ bytes: FILE_BYTES, random: stream('golden', 'ours') });

@@ -12,10 +12,12 @@
  *                 count is 2 to 65,535
  *   STATE  24 B   0 type 4        1 priority             2 deliveryCount u16  4 queue u32
  *                 8 id u48       14 reserved u16        16 notBefore u48     22 reserved u16
+ *                 priority and queue are for who inspects a file; they are not read
  *   META    8 B + key + value     0 type 6    1 bit 0 tombstone    2 keyBytes u16    4 valueBytes u32
  *                 8 key (UTF-8), value; both in the directory, so that recovery never reads a body
  *   128..255      skipped by their length (u16 at 2), so that an older reader survives a newer note
  */
+import { invariant } from '../assert.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
 import { getUint48, setUint48 } from './uint48.ts';
 
@@ -109,7 +111,7 @@ function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number 
       return PUT_BYTES;
     case 'ack':
       view.setUint8(at, entry.count === 1 ? 2 : 3);
-      view.setUint8(at + 1, ACK_REASONS.indexOf(entry.reason));
+      view.setUint8(at + 1, reasonNumber(entry.reason));
       setUint48(view, at + 2, entry.id);
       if (entry.count === 1) return 8;
       view.setUint32(at + 8, entry.count, true);
@@ -139,6 +141,12 @@ function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number 
       return bytes;
     }
   }
+}
+
+function reasonNumber(reason: AckReason): number {
+  const number = ACK_REASONS.indexOf(reason);
+  invariant(number >= 0, `${reason} is no reason that a reader would know`);
+  return number;
 }
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
