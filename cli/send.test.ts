@@ -19,19 +19,26 @@ const sent = () => {
 test('prints the identity of the stored message', async () => {
   expect(await cli.run(['send', 'bags', 'hello'])).toEqual({ code: 0, out: `${IDENTITY}\n`, err: '' });
   expect((await cli.run(['send', 'bags', 'hello', '--json'])).out).toBe(
-    `{"identity":"${IDENTITY.slice(0, -1)}2","durable":true}\n`,
+    `{"identity":"${IDENTITY.slice(0, -1)}2","durable":true,"durability":"sync"}\n`,
   );
 });
 
-test('says durable: false when the ring lies in memory', async () => {
-  cli.node.durability = 'volatile';
-  expect(JSON.parse((await cli.run(['send', 'bags', 'hello', '--json'])).out)).toEqual({ identity: IDENTITY, durable: false });
+test.each(['volatile', 'interval'] as const)('says durable: false where it is %s', async (durability) => {
+  cli.node.durability = durability;
+  const { out } = await cli.run(['send', 'bags', 'hello', '--json']);
+  expect(JSON.parse(out)).toEqual({ identity: IDENTITY, durable: false, durability });
+});
+
+test('says how long it would wait for room, or leaves that to the node', async () => {
+  await cli.run(['send', 'bags', 'x', '--max-wait', '2m']);
+  await cli.run(['send', 'bags', 'x']);
+  expect(cli.node.calls.map((call) => (call.verb === 'send' ? call.waitMs : call.verb))).toEqual([120_000, undefined]);
 });
 
 test('takes every property', async () => {
   const argv =
     'send central/bags x -p 7 --label L --correlation-id c --response-queue belt1/replies --app-specific 9 -H a=b=c -H d= ' +
-    '--content-type a/b --time-to-reach-queue 2m --time-to-be-received 1h';
+    '--content-type a/b --time-to-reach-queue 2m --time-to-be-received 1h --deliver-after 5s';
   expect((await cli.run(argv.split(' '))).code).toBe(0);
   expect(sent()).toMatchObject({
     destination: 'central/bags',
@@ -49,6 +56,7 @@ test('takes every property', async () => {
       contentType: 'a/b',
       timeToReachQueueMs: 120_000,
       timeToBeReceivedMs: 3_600_000,
+      deliverAfterMs: 5_000,
     },
   });
 });

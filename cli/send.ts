@@ -30,9 +30,15 @@ const OPTIONS = {
     help: 'a header of the application; may be repeated',
   },
   'time-to-reach-queue': { type: 'string', value: 'time', help: 'carried with the message; not enforced yet' },
-  'time-to-be-received': { type: 'string', value: 'time', help: 'carried with the message; not enforced yet' },
+  'time-to-be-received': {
+    type: 'string',
+    value: 'time',
+    help: 'not received by then, it expires: it is counted, not delivered',
+  },
+  'deliver-after': { type: 'string', value: 'time', help: 'not delivered before' },
+  'max-wait': { type: 'string', value: 'time', help: 'how long to wait for room, where the queue waits; default: as configured' },
   ...REACH_OPTIONS,
-  json: { type: 'boolean', help: 'print {"identity", "durable"} and not just the identity' },
+  json: { type: 'boolean', help: 'print {"identity", "durable", "durability"} and not just the identity' },
 } as const satisfies OptionSpecs;
 
 export const send = defineCommand(
@@ -55,11 +61,15 @@ export const send = defineCommand(
     const body = text === undefined || text === '-' ? await readAll(world) : toUtf8(text);
     if (body === undefined) return EXIT.interrupted;
     const properties = { ...given, contentType: values['content-type'] ?? guessContentType(body) };
-    const call = { verb: 'send', destination: address, body, properties } as const;
+    const wait = values['max-wait'];
+    const waitMs = wait === undefined ? {} : { waitMs: durationMs('max-wait', wait) };
+    const call = { verb: 'send', destination: address, body, properties, ...waitMs } as const;
     const result = await withNode(placeOf(values, world), world, (node) => node.call(call));
     if (result.kind !== 'sent') throw new TypeError(`a send was answered with ${result.kind}`);
     const { identity, durability } = result;
-    await world.stdout(values.json ? `${JSON.stringify({ identity, durable: durability === 'sync' })}\n` : `${identity}\n`);
+    await world.stdout(
+      values.json ? `${JSON.stringify({ identity, durable: durability === 'sync', durability })}\n` : `${identity}\n`,
+    );
     return EXIT.ok;
   },
 );
@@ -71,6 +81,7 @@ function propertiesOf(values: OptionValues<typeof OPTIONS>): Properties {
   const responseQueue = values['response-queue'];
   const reach = values['time-to-reach-queue'];
   const received = values['time-to-be-received'];
+  const after = values['deliver-after'];
   return {
     ...(priority !== undefined && { priority: wholeNumber('priority', priority) }),
     ...(label !== undefined && { label }),
@@ -80,6 +91,7 @@ function propertiesOf(values: OptionValues<typeof OPTIONS>): Properties {
     ...(header !== undefined && { headers: new Map(header.map(parseHeader)) }),
     ...(reach !== undefined && { timeToReachQueueMs: durationMs('time-to-reach-queue', reach) }),
     ...(received !== undefined && { timeToBeReceivedMs: durationMs('time-to-be-received', received) }),
+    ...(after !== undefined && { deliverAfterMs: durationMs('deliver-after', after) }),
   };
 }
 

@@ -23,9 +23,9 @@ test('shows a node to people', async () => {
       'disk     sync, inline',
       'uplink   none',
       '',
-      'queue               ready  leased    size  limit',
-      'bags                    1       1  1000 B  1 MiB',
-      'telemetry-of-belts      1       0  1000 B  1 MiB',
+      'queue               ready  leased  delayed    size  limit  reserve  when full  dropped  expired',
+      'bags                    1       1        0  1000 B  1 MiB      0 B     reject        0        0',
+      'telemetry-of-belts      1       0        0  1000 B  1 MiB      0 B     reject        0        0',
       '',
       'outgoing                               held  first  next',
       'belt1:00c0ffee00c0ffee:central/bags:3     2      1     3',
@@ -55,6 +55,12 @@ test('says it when a power cut would empty the ring', async () => {
   cli.node.durability = 'volatile';
   expect((await cli.run(['stats'])).out).toContain('\ndisk     volatile, inline: a power cut empties the ring\n');
   expect(JSON.parse((await cli.run(['stats', '--json'])).out).ring).toMatchObject({ durability: 'volatile', ioMode: 'inline' });
+});
+
+test('says how much of what was answered a power cut may take back', async () => {
+  cli.node.durability = 'interval';
+  const { out } = await cli.run(['stats']);
+  expect(out).toContain('\ndisk     interval, inline: a power cut may take back the last 50 ms of what was sent\n');
 });
 
 test('--json is all of it on one line', async () => {

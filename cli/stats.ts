@@ -35,8 +35,14 @@ export function statsText(stats: Stats): string {
     `uplink   ${stats.uplink}`,
     ...links.map((link) => `link     ${link}`),
     ...section(
-      ['queue', 'ready', 'leased', 'size', 'limit'],
-      queues.map((q) => [q.name, String(q.ready), String(q.leased), sizeText(q.bytes), sizeText(q.bytesLimit)]),
+      ['queue', 'ready', 'leased', 'delayed', 'size', 'limit', 'reserve', 'when full', 'dropped', 'expired'],
+      queues.map((q) => [
+        q.name,
+        ...[q.ready, q.leased, q.delayed].map(String),
+        ...[q.bytes, q.bytesLimit, q.bytesReserved].map(sizeText),
+        q.blocked > 0 ? `${q.whenFull}, ${q.blocked} wait` : q.whenFull,
+        ...[q.dropped, q.expired].map(String),
+      ]),
     ),
     ...section(
       ['outgoing', 'held', 'first', 'next'],
@@ -60,8 +66,9 @@ export function statsText(stats: Stats): string {
   return `${lines.join('\n')}\n`;
 }
 
-function diskText({ durability, ioMode }: Stats['ring']): string {
-  const warning = durability === 'volatile' ? ': a power cut empties the ring' : '';
+function diskText({ durability, intervalMs, ioMode }: Stats['ring']): string {
+  const lost = durability === 'interval' ? `: a power cut may take back the last ${intervalMs} ms of what was sent` : '';
+  const warning = durability === 'volatile' ? ': a power cut empties the ring' : lost;
   return `${ioMode === '' ? durability : `${durability}, ${ioMode}`}${warning}`;
 }
 

@@ -29,7 +29,8 @@ export interface PlainQueue {
 export class QueueReference {
   readonly queues: readonly PlainQueue[];
   messages: Plain[] = [];
-  dead: string[] = [];
+  /** In order of arrival. */
+  dead: { readonly text: string; readonly priority: number }[] = [];
   readonly dropped: Record<string, number> = {};
   readonly expired: Record<string, number> = {};
   #nextId = 1;

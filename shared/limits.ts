@@ -6,6 +6,22 @@ export const CBOR_DEPTH_MAX = 16;
 export const CBOR_ITEMS_MAX = 65_536;
 /** Streams one node keeps state for (docs/custody.md, section 2). At the limit new streams get credit 0. */
 export const STREAM_COUNT_MAX = 65_536;
+/**
+ * How long the delivery count of a message's first delivery may stay in memory. Most applications acknowledge sooner, and then it is
+ * never written; one that takes longer pays a second write for a message that it works on for a while anyway.
+ */
+export const COUNT_DELAY_MS = 250;
+/** Messages made ready, or ended as expired, in one step: a backlog that is due at once must not hold up who sends. */
+export const DUE_COUNT_PER_STEP = 512;
+/** Senders that wait for room at once, over all queues. Beyond it BUSY. */
+export const BLOCKED_COUNT_MAX = 1024;
+/** Bytes of what they wait with. As much as may wait for the disk. */
+export const BLOCKED_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Wait for room where neither the call nor the configuration says one, and the most that the configuration may say. A client of the
+ * local API that does not know of it waits longer for any answer; who wants to wait longer says so in the call.
+ */
+export const BLOCK_MS_MAX = 30_000;
 /** Headers of one message. Bounds what every decoder and every page has to hold. */
 export const HEADER_COUNT_MAX = 64;
 

@@ -4,11 +4,14 @@ import type { Account } from '../custody/node-store.ts';
 import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
+import type { RemoteWhenFull, WhenFull } from '../queue/queue-options.ts';
 
 export type Call =
   /**
-   * Answered when the message is on the disk. `position` is an adapter's place in its source, stored in the same frame.
+   * Answered when the message is on the disk, or by the node's word alone where its durability is `interval` (see `Durability`).
+   * `position` is an adapter's place in its source, stored in the same frame: its source is told, so that one always waits for the disk.
    * `dead`: the message is given up as it arrives; it goes to `$dead` with this ending, and `destination` is not used.
+   * `waitMs`: how long it may wait for room where its queue blocks; the node's own default otherwise.
    */
   | {
       readonly verb: 'send';
@@ -17,12 +20,13 @@ export type Call =
       readonly properties: Properties;
       readonly position?: { readonly name: string; readonly value: Uint8Array };
       readonly dead?: Ending;
+      readonly waitMs?: number;
     }
   /** Leases the most urgent message. Waits up to `waitMs`, then answers with nothing. */
   | { readonly verb: 'receive'; readonly queue: string; readonly waitMs: number; readonly leaseMs: number }
   /** Received: answered when the message can never be delivered again. */
   | { readonly verb: 'ack'; readonly lease: string }
-  /** Back to its place, visible again after `delayMs`. */
+  /** Back to its place, visible again after `delayMs`; answered when that is on the disk, if there is a delay. */
   | { readonly verb: 'nack'; readonly lease: string; readonly delayMs: number }
   /** Given up by the application: into `$dead` with its history. */
   | { readonly verb: 'deadLetter'; readonly lease: string; readonly reason: string }
@@ -30,17 +34,18 @@ export type Call =
   | { readonly verb: 'stats' };
 
 /**
- * What an answered write survives. `sync`: a power cut, as far as the system can know. `volatile`: nothing, the ring lies in memory.
- * `unknown`: nobody said.
+ * What an answered write survives. `sync`: a power cut, as far as the system can know. `interval`: one that comes later than the
+ * configured interval; what was answered within it may be lost, also with the process alone. `volatile`: nothing, the ring lies in
+ * memory. `unknown`: nobody said.
  */
-export type Durability = 'sync' | 'volatile' | 'unknown';
+export type Durability = 'sync' | 'interval' | 'volatile' | 'unknown';
 
 export interface Received {
   readonly lease: string;
   readonly leaseMs: number;
   readonly message: Message;
   readonly hop: Hop;
-  /** Times it was leased in this opening of the node, this one counted. */
+  /** Times it was leased, this one counted, whatever happened in between (docs/durability.md, "Delivery counts"). */
   readonly deliveryCount: number;
 }
 
@@ -48,8 +53,20 @@ export interface QueueStats {
   readonly name: string;
   readonly ready: number;
   readonly leased: number;
+  /** Not to be delivered yet. */
+  readonly delayed: number;
+  /** Of messages that it holds or that are on their way to its disk. */
   readonly bytes: number;
   readonly bytesLimit: number;
+  readonly bytesReserved: number;
+  readonly whenFull: WhenFull;
+  readonly remoteWhenFull: RemoteWhenFull;
+  /** Senders that wait for room. */
+  readonly blocked: number;
+  /** Messages that made room for others, ever. */
+  readonly dropped: number;
+  /** Messages whose timeToBeReceived was over, ever. */
+  readonly expired: number;
 }
 
 export interface StreamStats {
@@ -89,6 +106,8 @@ export interface Stats {
     readonly gaps: number;
     readonly corrupt: number;
     readonly durability: Durability;
+    /** With durability `interval`: how much of what was answered a power cut may take back, in ms. 0 otherwise. */
+    readonly intervalMs: number;
     /** How the next write is done, in the words of the port; '' when it has none. */
     readonly ioMode: string;
   };

@@ -5,7 +5,7 @@ import type { Carriers } from './carriers.ts';
 
 /** This long may a backlog stand still before it is called red. Above the longest ordinary reconnect (10 s) and sync (10 s). */
 export const PROGRESS_MS_MAX = 60_000;
-/** Above this share of the room for messages in use the ring is called full: senders are about to be refused. */
+/** Above this share of the room that is nobody's reserve in use the ring is called full: senders are about to be refused. */
 const FULL_SHARE = 0.95;
 
 export class HealthWatch {
@@ -28,7 +28,7 @@ export class HealthWatch {
 
   health(nowMs: number): Health {
     const causes: { code: HealthCode; detail: string }[] = [];
-    const { ring, outgoing } = this.#store;
+    const { ring, room, outgoing } = this.#store;
     const stillMs = nowMs - (this.#movedAtMs ?? nowMs);
     if (this.#carriers.isForked)
       causes.push({ code: 'FORKED', detail: 'the receiver knows more of this store than it ever sent' });
@@ -36,8 +36,8 @@ export class HealthWatch {
       causes.push({ code: 'RING_DAMAGED', detail: `${ring.report.gaps.length} gaps found at opening` });
     if (ring.corruptCount > 0)
       causes.push({ code: 'CORRUPT_MESSAGES', detail: `${ring.corruptCount} bodies failed their checksum` });
-    if (ring.bytesUsed > ring.messageBytesMax * FULL_SHARE)
-      causes.push({ code: 'RING_FULL', detail: `${ring.bytesUsed} of ${ring.messageBytesMax} bytes for messages` });
+    const { used, max } = room.shared;
+    if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
     if (outgoing.count > 0 && stillMs > PROGRESS_MS_MAX) {
       const code = this.#carriers.sender.state === 'ready' ? 'NO_PROGRESS' : 'UPLINK_DOWN';
       causes.push({ code, detail: `${outgoing.count} messages wait, none moved for ${Math.round(stillMs / 1000)} s` });

@@ -2,8 +2,9 @@
  * What a node's ring remembers of its configuration (META `config`), so that whoever opens the ring for the length of one command
  * accepts and refuses what the node would.
  */
-import type { UnknownQueue } from '../custody/intake.ts';
+import type { Intake, UnknownQueue } from '../custody/intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue } from '../custody/meta-keys.ts';
+import type { NodeStore } from '../custody/node-store.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NodeConfig, UplinkKind } from './node-io.ts';
 
@@ -34,6 +35,14 @@ export function rememberConfig(config: NodeConfig, metas: MetaTable): MetaChange
   const kept = keptConfig(metas);
   const isKnown = kept?.uplink === uplink && kept.unknownQueue === unknownQueue && kept.queueBytesLimit === queueBytesLimit;
   return isKnown ? [] : [metaChange(KEY, [uplink, unknownQueue, queueBytesLimit])];
+}
+
+/** A queue that the configuration does not name any more keeps its messages and gives up what was kept for it. */
+export function releaseReserves(store: NodeStore, intake: Intake, config: NodeConfig): void {
+  const named = new Set(config.queues.map(({ name }) => name));
+  for (const { name, options } of store.queues.reserved) {
+    if (!named.has(name)) intake.define(name, options.bytesLimit, { ...options, bytesReserved: 0 });
+  }
 }
 
 function keptConfig(metas: MetaTable): KeptConfig | undefined {

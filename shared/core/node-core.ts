@@ -8,12 +8,13 @@
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { metaChange, metaValue } from '../custody/meta-keys.ts';
+import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { Rehoming } from '../custody/rehoming.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { RingmailError } from '../errors.ts';
+import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
@@ -21,7 +22,7 @@ import type { Stats } from './calls.ts';
 import { Carriers } from './carriers.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
-import { rememberConfig, resolveConfig } from './kept-config.ts';
+import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { statsOf } from './stats.ts';
 
@@ -82,14 +83,16 @@ export class NodeCore {
   get wakeAtMs(): number | undefined {
     if (this.phase === 'stopped' || this.phase === 'closed') return undefined;
     const times = [this.#ring.wakeAtMs];
-    if (this.#serving !== undefined) times.push(this.#serving.desk.wakeAtMs, this.#serving.carriers.wakeAtMs);
+    if (this.#serving !== undefined) times.push(this.#serving.carriers.wakeAtMs);
+    // Only who is pumped may ask for it: what was due at the opening would be asked for without end.
+    if (this.#serving !== undefined && this.phase === 'serving') times.push(this.#serving.desk.wakeAtMs);
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }
 
   stats(nowMs: number): Stats {
-    const { store, carriers, watch } = this.#serving ?? {};
+    const { store, desk, carriers, watch } = this.#serving ?? {};
     const file = this.#describeFile();
-    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, file, store, carriers, watch, nowMs });
+    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, file, store, desk, carriers, watch, nowMs });
   }
 
   #take(input: NodeInput, nowMs: number): void {
@@ -141,8 +144,10 @@ export class NodeCore {
     const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach: () => uplink !== 'none' });
     const receiver = new CustodyReceiver(store, intake);
     const sender = new CustodySender(store, 'up', this.#random);
+    const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);
+      if (!isKept) store.room.checkReserves(config.queues);
     } catch (error) {
       if (error instanceof RingmailError) return this.#stop(error);
       throw error;
@@ -150,12 +155,16 @@ export class NodeCore {
     receiver.load();
     sender.load();
     intake.define('$dead', Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
-    for (const queue of config.queues) intake.define(queue.name, queue.bytesLimit);
+    for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
+    if (!isKept) releaseReserves(store, intake, config);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;
     const isAtNewHome = config.home !== undefined && home !== config.home;
+    const open = metaValue(this.#ring.metas, 'open');
+    const suspectIdMax = open === true ? this.#ring.messagesStored : typeof open === 'number' ? open : 0;
     const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
+    if (open !== true) remembered.push(metaChange('open', true));
     if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
     this.#rehoming = new Rehoming({
@@ -171,6 +180,9 @@ export class NodeCore {
       answer: (token, result) => emit({ kind: 'answer', token, result }),
       stats: () => this.stats(store.nowMs),
       durability: () => this.#describeFile().durability,
+      intervalMs: config.intervalMs,
+      blockMs: config.blockMs ?? BLOCK_MS_MAX,
+      suspectIdMax,
     });
     this.#serving = { store, desk, carriers, watch };
     this.phase = 'loading';
@@ -201,8 +213,10 @@ export class NodeCore {
       this.#outputs.push({ kind: 'closed' });
     };
     this.#serving?.carriers.stop(nowMs);
-    if (this.#ring.state === 'serving') this.#ring.close(closed);
-    else closed();
+    if (this.#ring.state !== 'serving') return closed();
+    this.#serving?.desk.close();
+    this.#serving?.store.commit({ metas: [closedChange(this.#serving.desk.suspectIdMax)] }, () => {});
+    this.#ring.close(closed);
   }
 
   #stop(error: Error): void {
@@ -214,4 +228,9 @@ export class NodeCore {
   #log(level: 'info' | 'warn', text: string): void {
     this.#outputs.push({ kind: 'log', level, text });
   }
+}
+
+/** What the ring remembers of a clean end: which messages were there at an unclean one before, and are as suspect as they were. */
+function closedChange(suspectIdMax: number): MetaChange {
+  return suspectIdMax === 0 ? metaDelete('open') : metaChange('open', suspectIdMax);
 }

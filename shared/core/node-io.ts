@@ -1,6 +1,7 @@
 /** What goes into a node core, what comes out of it, and what it is told about itself. */
 import type { UnknownQueue } from '../custody/intake.ts';
 import type { Publish } from '../ports.ts';
+import type { QueueDefinition } from '../queue/queue-options.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult, Durability } from './calls.ts';
@@ -18,7 +19,7 @@ export type UplinkKind = 'none' | 'link' | 'mqtt';
 export interface NodeConfig {
   /** '': the name that the ring remembers. */
   readonly name: string;
-  readonly queues: readonly { readonly name: string; readonly bytesLimit: number }[];
+  readonly queues: readonly (QueueDefinition & { readonly name: string })[];
   readonly unknownQueue: UnknownQueue | 'kept';
   /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
   readonly queueBytesLimit: number | 'kept';
@@ -29,6 +30,10 @@ export interface NodeConfig {
   readonly isCentral: 'yes' | 'no';
   readonly partitionCount: number;
   readonly commitDelayMs: number;
+  /** A send here is answered at once and written within this time (`Durability` `interval`). Undefined: answered by the disk. */
+  readonly intervalMs?: number | undefined;
+  /** How long a send waits for room where its queue blocks and the call does not say. Undefined: 30 s. */
+  readonly blockMs?: number | undefined;
   /** What this machine and this file are; a change since the last opening means that the file is a copy. Undefined: not known. */
   readonly home: string | undefined;
 }

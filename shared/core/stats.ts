@@ -3,8 +3,9 @@ import type { NodeStore } from '../custody/node-store.ts';
 import { streamText } from '../message/identity.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
 import type { Ring } from '../ring/ring.ts';
-import type { Stats } from './calls.ts';
+import type { QueueStats, Stats } from './calls.ts';
 import type { Carriers } from './carriers.ts';
+import type { Desk } from './desk.ts';
 import type { HealthWatch } from './health.ts';
 import type { FileDescription, NodeConfig, NodePhase } from './node-io.ts';
 
@@ -14,13 +15,14 @@ interface Sources {
   readonly ring: Ring;
   readonly file: FileDescription;
   readonly store: NodeStore | undefined;
+  readonly desk: Desk | undefined;
   readonly carriers: Carriers | undefined;
   readonly watch: HealthWatch | undefined;
   readonly nowMs: number;
 }
 
 export function statsOf(sources: Sources): Stats {
-  const { phase, config, ring, file, store, carriers, watch, nowMs } = sources;
+  const { phase, config, ring, file, store, desk, carriers, watch, nowMs } = sources;
   const notServing = { code: 'NOT_SERVING' as const, detail: phase };
   const causes = watch?.health(nowMs).causes ?? [];
   const allCauses = phase === 'serving' ? causes : [notServing, ...causes];
@@ -39,16 +41,10 @@ export function statsOf(sources: Sources): Stats {
       blocksWritten: ring.blocksWritten,
       gaps: ring.report.gaps.length,
       corrupt: ring.corruptCount,
-      durability: file.durability,
+      ...writtenHow(config, file),
       ioMode: file.ioMode,
     },
-    queues: [...(store?.queues ?? [])].map((queue) => ({
-      name: queue.name,
-      ready: readyCount(queue),
-      leased: queue.leasedCount,
-      bytes: bytesUsed(queue),
-      bytesLimit: queue.bytesLimit,
-    })),
+    queues: store === undefined ? [] : queueStats(store, (queue) => desk?.blockedIn(queue) ?? 0),
     outgoing: [...(store?.outgoing ?? [])].map((out) => ({
       stream: streamText(out.key),
       held: out.list.count,
@@ -61,4 +57,37 @@ export function statsOf(sources: Sources): Stats {
     counters: carriers?.counters() ?? {},
     adapters: {},
   };
+}
+
+function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {
+  const dropped = new Map<string, number>();
+  const expired = new Map<string, number>();
+  for (const { stream, class: ending, count } of store.accounts()) {
+    const ended = ending === 'DROPPED' ? dropped : ending === 'EXPIRED' ? expired : undefined;
+    ended?.set(stream.destination, (ended.get(stream.destination) ?? 0) + count);
+  }
+  return [...store.queues].map((queue) => {
+    const { name, options, delayedCount, leasedCount } = queue;
+    const destination = `${store.self.name}/${name}`;
+    return {
+      name,
+      ready: readyCount(queue),
+      leased: leasedCount,
+      delayed: delayedCount,
+      bytes: bytesUsed(queue),
+      ...options,
+      blocked: blockedIn(name),
+      dropped: dropped.get(destination) ?? 0,
+      expired: expired.get(destination) ?? 0,
+    };
+  });
+}
+
+/** A file in memory makes nothing durable, whatever was configured. */
+function writtenHow(
+  { intervalMs }: NodeConfig,
+  { durability }: FileDescription,
+): Pick<Stats['ring'], 'durability' | 'intervalMs'> {
+  const isLater = intervalMs !== undefined && durability !== 'volatile';
+  return isLater ? { durability: 'interval', intervalMs } : { durability, intervalMs: 0 };
 }

@@ -538,6 +538,50 @@ describe('what nobody can take', () => {
     expect(central.texts().map((text) => text[0])).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
   });
 
+  test('a full queue that says so takes them into $dead, each with its account, and the stream goes on', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    central.intake.define('bags', 3_000, { remoteWhenFull: 'dead-letter' });
+    central.settle();
+    for (let i = 0; i < 8; i++) device.send(`${i}${'x'.repeat(900)}`);
+    device.settle();
+    expect(transfer(device, central, connect(device, central))).not.toContain('no-room');
+    expect([central.texts().length, device.store.outgoing.count]).toEqual([3, 0]);
+    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(5);
+    expect(central.store.accounts()).toMatchObject([{ class: 'Q_EXCEED_QUOTA', count: 5 }]);
+    const stream = central.store.streams.key(
+      central.store.ring.index.stream(central.store.queues.get('bags').ready[3]?.head ?? 0),
+    );
+    expect(central.intake.creditFor(stream, 10_000)).toBe(10_000);
+    central.powerCut();
+    expect(central.store.accounts()).toMatchObject([{ class: 'Q_EXCEED_QUOTA', count: 5 }]);
+    expect(transfer(device, central, connect(device, central))).toEqual([]);
+  });
+
+  test.each(['drop-oldest', 'drop-lowest-priority', 'block'] as const)(
+    '%s drops nothing for a message of another node',
+    (whenFull) => {
+      const [device, central] = [new Peer('device'), new Peer('central')];
+      central.intake.define('bags', 3_000, { whenFull });
+      central.settle();
+      for (let i = 0; i < 8; i++) device.send(`${i}${'x'.repeat(900)}`, 'central/bags', 7);
+      device.settle();
+      expect(transfer(device, central, connect(device, central))).toContain('no-room');
+      expect([central.texts().map((text) => text[0]), central.store.accounts()]).toEqual([['0', '1', '2'], []]);
+    },
+  );
+
+  test('a refused batch has changed no account in memory', () => {
+    const central = new Peer('central');
+    central.intake.define('bags', 2_500, { whenFull: 'drop-oldest' });
+    central.settle();
+    for (const text of ['a', 'b']) central.send(text.padEnd(1_000), 'central/bags');
+    central.settle();
+    const planned = central.intake.begin('central/bags', { body: new Uint8Array(1_000), properties: {} });
+    expect([planned.acks.length, central.store.accounts(), central.texts().length]).toEqual([1, [], 2]);
+    planned.settle();
+    expect(central.store.accounts()).toMatchObject([{ class: 'DROPPED', count: 1 }]);
+  });
+
   test('an address nobody leads to is refused at send', () => {
     const device = new Peer('device');
     expect(() => device.send('a', 'nowhere/bags')).toThrow('ROUTE_NOT_FOUND');

@@ -5,25 +5,19 @@
 import { hasCode, RingmailError } from '../errors.ts';
 import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope, encodeEnvelope, withHop } from '../message/envelope.ts';
+import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
-import { bytesUsed, type Queue } from '../queue/queues.ts';
-import type { AckReason } from '../ring/entry-layout.ts';
-import { NO_SLOT } from '../ring/message-index.ts';
+import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
+import type { Queue } from '../queue/queues.ts';
 import type { NewMessage } from '../ring/ring.ts';
+import { DEAD_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
+import { type Planned, withRoom } from './planned.ts';
+import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
-
-/** Part of a batch. `settle` moves the counters in memory; call it when the batch has been planned. */
-export interface Planned {
-  readonly puts: readonly NewMessage[];
-  readonly acks: readonly { readonly id: number; readonly reason: AckReason }[];
-  readonly changes: readonly MetaChange[];
-  readonly settle: () => void;
-}
 
 export interface NewBody {
   readonly body: Uint8Array;
@@ -33,11 +27,19 @@ export interface NewBody {
   readonly maybeDuplicate?: 'maybe';
 }
 
-/** What an envelope adds to a body, at the most, while room in `$dead` is sought. */
-const DEAD_OVERHEAD_BYTES = 1024;
-
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
 const HOP_BYTES_MAX = 16;
+
+/** Where a message goes, who sent it, and what it is. */
+interface Arrived {
+  readonly handle: number;
+  readonly identity: Identity;
+  readonly epoch: Epoch;
+  readonly queue: Queue | undefined;
+  readonly envelope: Uint8Array;
+  readonly properties: Properties;
+  readonly hop: Hop;
+}
 
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
@@ -60,10 +62,15 @@ export class Intake {
   }
 
   /**
-   * A message that begins here: gets the next number of its stream.
+   * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it.
+   * `replacing`: the caller ends a message of this ring in the same batch.
    * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE
    */
-  begin(destination: string, content: NewBody): Planned & { identity: Identity } {
+  begin(destination: string, content: NewBody, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
+    return this.#begin(destination, content, { place, what: 'message' });
+  }
+
+  #begin(destination: string, content: NewBody, how: Pick<Newcomer, 'place' | 'what'>): Planned & { identity: Identity } {
     const { self, ring } = this.#store;
     const address = parseAddress(destination, self.name);
     const priority = content.properties.priority ?? PRIORITY_DEFAULT;
@@ -80,10 +87,21 @@ export class Intake {
     const identity: Identity = { ...key, number: this.#nextNumber(handle, key, queue) };
     const message: Message = { ...content.properties, ...without(content), identity, epoch: ring.epoch, priority };
     const envelope = encodeEnvelope(message);
-    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.bytesLimit ?? ring.bodyBytesMax);
+    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
-    if (queue !== undefined) this.#admit(queue, envelope.length);
-    return { ...this.#planned({ handle, identity, epoch: ring.epoch, queue, envelope }, changes), identity };
+    const { properties } = content;
+    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP };
+    return {
+      ...withRoom(this.#store, this.#planned(arrived, changes), queue, { ...how, bytes: envelope.length, priority }),
+      identity,
+    };
+  }
+
+  /** True when a body of this size is sure to have no chance yet. */
+  isFullFor(destination: string, bytes: number): boolean {
+    const address = parseAddress(destination, this.#store.self.name);
+    const queue = address.node === this.#store.self.name ? this.#store.queues.find(address.queue) : undefined;
+    return !this.#store.room.fits(queue, bytes);
   }
 
   /**
@@ -116,56 +134,36 @@ export class Intake {
       };
       return this.#acceptGap({ handle, key, item: gap }, destination, changes);
     }
-    if (!this.#hasRoom(queue, arrived.envelope.length)) return undefined;
+    const bytes = arrived.envelope.length;
+    const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
+    if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
+    if (!this.#hasRoom(queue, bytes)) return undefined;
     const identity = { ...key, number: item.number };
-    return this.#planned({ handle, identity, epoch: arrived.epoch, queue, envelope: arrived.envelope }, changes);
+    return this.#planned({ handle, identity, queue, ...arrived }, changes);
   }
 
-  /** Bytes a neighbour may send for this stream beyond what it knows to be durable here. */
+  /**
+   * Bytes a neighbour may send for this stream beyond what it knows to be durable here: a quarter of what the ring has left, so that
+   * several may ask at once, or what is left of the queue's own reserve.
+   */
   creditFor(key: StreamKey, bytesMax: number): number {
+    const { room, queues } = this.#store;
     const isLocal = this.#store.isLocal(key.destination);
-    const queue = isLocal ? this.#store.queues.find(parseAddress(key.destination, '').queue) : undefined;
-    const room = queue === undefined ? bytesMax : queue.bytesLimit - bytesUsed(queue);
-    const { ring } = this.#store;
-    const ringRoom = Math.floor((ring.bytesMax - ring.bytesUsed) / 4);
-    return Math.max(0, Math.min(bytesMax, room, ringRoom));
+    const queue = isLocal ? queues.find(parseAddress(key.destination, '').queue) : undefined;
+    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait';
+    const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
+    const inRing = room.inRing(queue);
+    const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
+    return Math.max(0, Math.min(bytesMax, queueRoom, Math.max(ownRoom, Math.floor(inRing / 4))));
   }
 
   /**
    * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
    * its oldest bodies go, counted as DROPPED. @throws as `begin`; then nothing went.
    */
-  beginDead(content: NewBody, ending: Ending): Planned & { identity: Identity } {
-    const { queues, ring } = this.#store;
-    const queue = queues.get('$dead');
-    const victims = this.#oldestDead(queue, content.body.length + DEAD_OVERHEAD_BYTES);
-    const freed = victims.reduce((bytes, slot) => bytes + ring.index.bodyBytes(slot), 0);
-    queue.plannedBytes -= freed; // their room, while the new one is admitted
-    try {
-      const dead = this.begin(`${this.#store.self.name}/$dead`, { ...content, history: [...(content.history ?? []), ending] });
-      const acks = victims.map((slot) => ({ id: ring.index.id(slot), reason: 'dropped' as const }));
-      const accounts = victims.map((slot) => this.#store.account(ring.index.stream(slot), 'DROPPED', 1));
-      const settle = (): void => {
-        for (const slot of victims) queue.ready[ring.index.priority(slot)]?.remove(slot);
-        dead.settle();
-      };
-      return { ...dead, acks, changes: [...dead.changes, ...accounts], settle };
-    } finally {
-      queue.plannedBytes += freed;
-    }
-  }
-
-  /** Dead letters to drop so that `bytesNeeded` fit: the least urgent and oldest first. */
-  #oldestDead(queue: Queue, bytesNeeded: number): number[] {
-    const victims: number[] = [];
-    let used = bytesUsed(queue);
-    for (const list of queue.ready) {
-      for (let slot = list.head; slot !== NO_SLOT && used + bytesNeeded > queue.bytesLimit; slot = list.next(slot)) {
-        victims.push(slot);
-        used -= this.#store.ring.index.bodyBytes(slot);
-      }
-    }
-    return victims;
+  beginDead(content: NewBody, ending: Ending, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
+    const letter = { ...content, history: [...(content.history ?? []), ending] };
+    return this.#begin(`${this.#store.self.name}/${DEAD_QUEUE}`, letter, { place, what: 'dead' });
   }
 
   /** An adapter's place in its source, for the frame of the message it brought. */
@@ -191,11 +189,13 @@ export class Intake {
   }
 
   /** A queue, durable with the next frame. Messages for it ride the same frame or a later one. */
-  define(name: string, bytesLimit: number): Queue {
+  define(name: string, bytesLimit: number, others: Partial<QueueOptions> = {}): Queue {
     const before = this.#store.queues.find(name);
-    if (before !== undefined && before.bytesLimit === bytesLimit) return before;
-    const queue = this.#store.queues.define(name, { bytesLimit });
-    this.#store.commit({ metas: [metaChange(`q/${queue.id}`, [name, bytesLimit])] }, () => {});
+    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit };
+    if (before !== undefined && sameOptions(before.options, options)) return before;
+    const queue = this.#store.queues.define(name, options);
+    const value = [name, bytesLimit, options.bytesReserved, options.whenFull, options.remoteWhenFull];
+    this.#store.commit({ metas: [metaChange(`q/${queue.id}`, value)] }, () => {});
     return queue;
   }
 
@@ -210,36 +210,31 @@ export class Intake {
     return endsHere ? (destinations.get(handle) ?? 1) : outgoing.open(handle, key).next;
   }
 
-  #admit(queue: Queue, bytesNeeded: number): void {
-    const used = bytesUsed(queue);
-    if (used + bytesNeeded <= queue.bytesLimit) return;
-    const { name, bytesLimit } = queue;
-    throw new RingmailError('QUEUE_FULL', { queue: name, bytesLimit, bytesUsed: used, bytesNeeded });
-  }
-
-  #hasRoom(queue: Queue | 'unknown' | undefined, bytes: number): boolean {
-    if (!this.#store.ring.hasRoomFor(bytes)) return false;
-    return queue === undefined || queue === 'unknown' || bytesUsed(queue) + bytes <= queue.bytesLimit;
+  /** Also for what waits for the disk already: an item that is refused comes again. */
+  #hasRoom(queue: Queue | undefined, bytes: number): boolean {
+    return this.#store.ring.hasRoomFor(bytes) && this.#store.room.fits(queue, bytes);
   }
 
   /** The envelope with one hop more, or undefined when it is not the message its item says it is. */
-  #arrived(key: StreamKey, item: Item & { kind: 'message' }): { envelope: Uint8Array; epoch: Epoch } | undefined {
+  #arrived(
+    key: StreamKey,
+    item: Item & { kind: 'message' },
+  ): Pick<Arrived, 'envelope' | 'epoch' | 'properties' | 'hop'> | undefined {
     try {
-      const { message } = decodeEnvelope(item.envelope);
+      const { message, hop } = decodeEnvelope(item.envelope);
       if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
-      const envelope = withHop(item.envelope, (hop) => ({ ...hop, count: hop.count + 1 }));
-      return { envelope, epoch: message.epoch };
+      const envelope = withHop(item.envelope, (before) => ({ ...before, count: before.count + 1 }));
+      return { envelope, epoch: message.epoch, properties: message, hop };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
       throw error;
     }
   }
 
-  #planned(
-    arrived: { handle: number; identity: Identity; epoch: Epoch; queue: Queue | undefined; envelope: Uint8Array },
-    changes: readonly MetaChange[],
-  ): Planned {
-    const { handle, identity, epoch, queue, envelope } = arrived;
+  #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
+    const { handle, identity, epoch, queue, envelope, properties, hop } = arrived;
+    // A letter in `$dead` is kept for people: its timers ended with the message.
+    const isTimed = queue !== undefined && queue.name !== DEAD_QUEUE;
     const put: NewMessage = {
       queue: queue?.id ?? 0,
       priority: identity.priority,
@@ -248,14 +243,15 @@ export class Intake {
       epochCounter: epoch.counter,
       epochRandom: epoch.random,
       deliveryCount: 0,
-      expiresAtMs: 0,
-      notBeforeMs: 0,
+      ...(isTimed ? entryTimes(properties, hop.elapsedMs, this.#store.queueTimeMs) : NO_TIMES),
       body: envelope,
     };
     const counted = this.#counted(handle, identity, queue !== undefined, identity.number + 1);
     const settle = () => {
       counted.settle();
-      if (queue !== undefined) queue.plannedBytes += envelope.length;
+      if (queue === undefined) return;
+      queue.plannedCount += 1;
+      queue.plannedBytes += envelope.length;
     };
     return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
   }
@@ -287,8 +283,12 @@ export class Intake {
       return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
     }
     const from = Math.max(item.number, this.#store.destinations.get(handle) ?? 1);
-    const account = this.#store.account(handle, ending ?? 'UNUSED', item.to - from + 1);
-    return { puts: [], acks: [], changes: [...changes, account, counted.change], settle: counted.settle };
+    const account = this.#store.planLosses([{ handle, class: ending ?? 'UNUSED', count: item.to - from + 1 }]);
+    const settle = (): void => {
+      account.settle();
+      counted.settle();
+    };
+    return { puts: [], acks: [], changes: [...changes, ...account.changes, counted.change], settle };
   }
 
   /** Takes an item nobody can take into `$dead` as it came; the stream goes on over it. */
@@ -302,21 +302,34 @@ export class Intake {
     if (!ring.hasRoomFor(item.envelope.length)) return undefined;
     const previous = identityText({ ...key, number: item.number });
     const properties = { contentType: 'application/octet-stream' };
-    const reason = ending === 'CORRUPT' ? 'the envelope does not decode' : `no queue ${key.destination} here`;
+    const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
     const dead = this.#letterOf({ body: item.envelope, properties, previous }, { class: ending, node: self.name, reason });
     if (dead === undefined) {
       const bare = { kind: 'gap' as const, number: item.number, to: item.number, class: ending, node: self.name };
       return this.#acceptGap({ handle, key, item: bare }, this.#destinationOf(key), changes);
     }
-    const gap = { from: item.number, to: item.number, class: ending, node: self.name };
-    const noted = local ? this.#store.account(handle, ending, 1) : endNumbers(this.#store.outgoing.open(handle, key), gap);
+    const { changes: noted, settle: settleNoted } = local
+      ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
+      : this.#planGap(handle, key, { number: item.number, class: ending });
     const counted = this.#counted(handle, key, local, item.number + 1);
     const settle = () => {
       dead.settle();
+      settleNoted();
       counted.settle();
     };
-    return { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, noted, counted.change], settle };
+    return { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+  }
+
+  /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
+  #planGap(
+    handle: number,
+    key: StreamKey,
+    gap: { number: number; class: EndingClass },
+  ): { changes: MetaChange[]; settle: () => void } {
+    const stream = this.#store.outgoing.open(handle, key);
+    const held = { from: gap.number, to: gap.number, class: gap.class, node: this.#store.self.name };
+    return { changes: [endNumbers(stream, held)], settle: () => {} };
   }
 
   /** A dead letter, or undefined when it is too large for one: then its account is all that is left of it. */
@@ -328,6 +341,11 @@ export class Intake {
       throw error;
     }
   }
+}
+
+function reasonOf(ending: EndingClass, key: StreamKey): string {
+  if (ending === 'CORRUPT') return 'the envelope does not decode';
+  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
 }
 
 function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate'> {

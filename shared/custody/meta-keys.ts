@@ -4,6 +4,9 @@
  *   node             [name, incarnation bstr 8, secret bstr 16]
  *   home             text: machine id and inode of the file; a change means a copy
  *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`
+ *   open             true | id                                        from an opening until the clean close: found, there was none; then
+ *                                                                     the highest id that was there at an opening after an unclean end
+ *   q/<id>           [name, limit, reserve, when full, remote ...]    a queue; words as in queue-options.ts
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
  *   d/<handle>       next                                             a stream that ends here

@@ -9,8 +9,10 @@ import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
+import { optionsOf } from '../queue/queue-options.ts';
 import { Queues } from '../queue/queues.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import { endNumbers, Outgoing, unexplained } from './outgoing.ts';
 import { StreamTable } from './stream-table.ts';
@@ -29,6 +31,13 @@ export interface Account {
   readonly count: number;
 }
 
+/** Messages of a stream that end without being received. */
+export interface Loss {
+  readonly handle: number;
+  readonly class: EndingClass;
+  readonly count: number;
+}
+
 /** Name of a ring that was opened by commands only. */
 const UNCLAIMED_NAME = 'local';
 
@@ -36,6 +45,7 @@ export class NodeStore {
   readonly ring: Ring;
   readonly streams = new StreamTable();
   readonly queues: Queues;
+  readonly room: MessageRoom;
   readonly outgoing: Outgoing;
   /** Per stream that ends here: the number it goes on with, planned ones counted. */
   readonly destinations = new Map<number, number>();
@@ -47,6 +57,7 @@ export class NodeStore {
   constructor(ring: Ring) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
+    this.room = new MessageRoom(ring, this.queues);
     this.outgoing = new Outgoing(ring.index);
   }
 
@@ -73,7 +84,9 @@ export class NodeStore {
     this.streams.load(metas);
     for (const [id, value] of metaValues(metas, 'q/')) {
       const queue = new MetaFields(value);
-      this.queues.define(queue.text(0), { id: Number(id), bytesLimit: queue.number(1) });
+      const kept = { bytesLimit: queue.number(1), bytesReserved: queue.number(2) };
+      const options = optionsOf({ ...kept, whenFull: queue.text(3), remoteWhenFull: queue.text(4) });
+      this.queues.define(queue.text(0), { id: Number(id), ...options });
     }
     for (const [handle, value] of metaValues(metas, 'd/')) this.destinations.set(Number(handle), new MetaFields(value).number(0));
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
@@ -114,11 +127,16 @@ export class NodeStore {
     const { index } = this.ring;
     const queue = index.queue(slot);
     if (queue !== 0) {
-      this.queues.enqueue(slot);
+      this.queues.enqueue(slot, this.queueTimeMs);
       return;
     }
     const handle = index.stream(slot);
     this.outgoing.open(handle, this.streams.key(handle)).list.insert(slot);
+  }
+
+  /** Queue time of this step: monotonic milliseconds, continued across openings. */
+  get queueTimeMs(): number {
+    return this.ring.queueTime(this.nowMs);
   }
 
   /** Plans a batch for the next frame; its messages take their place when it is durable, before `done`. @throws as `Ring.append` */
@@ -128,6 +146,7 @@ export class NodeStore {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
         for (const slot of slots) this.#placePlanned(slot);
+        for (const { id } of batch.acks ?? []) this.queues.ended(id);
       }
       done(outcome, slots);
     });
@@ -135,7 +154,10 @@ export class NodeStore {
 
   #placePlanned(slot: number): void {
     const queue = this.queues.byId(this.ring.index.queue(slot));
-    if (queue !== undefined) queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+    if (queue !== undefined) {
+      queue.plannedCount -= 1;
+      queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+    }
     this.place(slot);
   }
 
@@ -145,10 +167,25 @@ export class NodeStore {
 
   /** Counts a loss, durably, in the frame of what caused it. */
   account(handle: number, ending: EndingClass, count: number): MetaChange {
-    const key = `${handle}/${ending}`;
-    const total = (this.#accounts.get(key) ?? 0) + count;
-    this.#accounts.set(key, total);
-    return metaChange(`a/${key}`, total);
+    const { changes, settle } = this.planLosses([{ handle, class: ending, count }]);
+    settle();
+    const [change] = changes;
+    invariant(change !== undefined, 'one loss, one account');
+    return change;
+  }
+
+  /** The same for several, each account once. Nothing is counted before `settle`, which is for when the batch is planned. */
+  planLosses(losses: readonly Loss[]): { changes: MetaChange[]; settle: () => void } {
+    const totals = new Map<string, number>();
+    for (const { handle, class: ending, count } of losses) {
+      const key = `${handle}/${ending}`;
+      totals.set(key, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count);
+    }
+    const changes = [...totals].map(([key, total]) => metaChange(`a/${key}`, total));
+    const settle = (): void => {
+      for (const [key, total] of totals) this.#accounts.set(key, total);
+    };
+    return { changes, settle };
   }
 
   accounts(): Account[] {

@@ -4,7 +4,8 @@
  *   envelope  = [version 1, immutable: bstr, crc: CRC-32C of immutable, hop]
  *   immutable = {0 origin, 1 incarnation (bstr 8), 2 destination, 3 priority, 4 number, 5 epoch counter, 6 epoch random,
  *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
- *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate}
+ *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate,
+ *                19 deliverAfterMs}
  *   hop       = {0 hops, 1 elapsed ms}
  *
  * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
@@ -18,6 +19,8 @@ import { isEndingClass } from './classes.ts';
 import type { Ending, Message } from './message.ts';
 
 export const ENVELOPE_VERSION = 1;
+/** Of the immutable part: what is above belongs to a newer version. */
+const KEY_MAX = 19;
 
 /** What a node adds on the way. */
 export interface Hop {
@@ -93,6 +96,7 @@ function encodeImmutable(message: Message): Uint8Array {
     [16, message.previous],
     [17, message.history?.map((step) => [step.class, step.node, step.reason])],
     [18, message.maybeDuplicate === 'maybe' ? true : undefined],
+    [19, message.deliverAfterMs],
   ];
   for (const [key, value] of optional) if (value !== undefined) map.set(key, value);
   for (const [key, value] of message.unknown ?? []) map.set(key, value as CborInput);
@@ -117,7 +121,7 @@ function messageOf(fields: Fields): Message {
   };
   const epoch = { counter: whole(fields, 5) ?? refuse('epoch'), random: whole(fields, 6) ?? refuse('epoch') };
   const unknown = new Map<number, CborValue>();
-  for (const [key, value] of fields) if (typeof key === 'number' && key > 18) unknown.set(key, value);
+  for (const [key, value] of fields) if (typeof key === 'number' && key > KEY_MAX) unknown.set(key, value);
   return {
     identity,
     epoch,
@@ -134,6 +138,7 @@ function messageOf(fields: Fields): Message {
     ...present('previous', text(fields, 16)),
     ...present('history', historyOf(fields.get(17))),
     ...present('maybeDuplicate', fields.get(18) === true ? ('maybe' as const) : undefined),
+    ...present('deliverAfterMs', whole(fields, 19)),
     ...present('unknown', unknown.size > 0 ? unknown : undefined),
   };
 }

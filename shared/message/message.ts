@@ -22,6 +22,8 @@ export interface Properties {
   readonly headers?: ReadonlyMap<string, string>;
   readonly timeToReachQueueMs?: number;
   readonly timeToBeReceivedMs?: number;
+  /** Not delivered before this long after it was sent, at its destination. */
+  readonly deliverAfterMs?: number;
 }
 
 /** One step of a message that was given up: which class, where, and words for people. */
@@ -52,6 +54,7 @@ export function checkProperties(properties: Properties): void {
   checkWhole('appSpecific', properties.appSpecific, 0xffff_ffff);
   checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
   checkWhole('timeToBeReceivedMs', properties.timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
+  checkWhole('deliverAfterMs', properties.deliverAfterMs, Number.MAX_SAFE_INTEGER);
   for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const)
     checkText(property, properties[property]);
   const queue = properties.responseQueue?.split('/').at(-1);

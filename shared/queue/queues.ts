@@ -1,25 +1,39 @@
 /**
- * The queues of a node that applications receive from: within a queue by priority, then in order of arrival. A message is ready or
- * leased; a lease ends by acknowledgement, by its deadline, or with the process, and an unacknowledged message is ready again.
+ * The queues of a node that applications receive from: within a queue by priority, then in order of arrival. A lease ends by
+ * acknowledgement, by its deadline, or with the process, and an unacknowledged message is ready again.
+ *
+ *            enqueue                take                 ended: ACK planned
+ *   durable ─────────▶ ready ─────────────────▶ leased ──────────────────────▶ away, until its frame is durable
+ *      │                 ▲ ▲                       │
+ *      │ not before      │ └───────────────────────┤ giveBack
+ *      └──────▶ delayed ─┘ release                 │
+ *                  ▲───────────────────────────────┘ giveBack, not before
+ *
+ * What a message is, is told without a list of its own for each: ready is in a list, leased or away is noted where it has a time to
+ * its name, anything else with a time is delayed.
  */
 import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
 import { isQueueName } from '../message/address.ts';
 import { PRIORITY_MAX } from '../message/message.ts';
 import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
+import { type Due, DueHeap } from './due-heap.ts';
+import { drops, QUEUE_DEFAULTS, type QueueDefinition, type QueueOptions } from './queue-options.ts';
 import { SlotList } from './slot-list.ts';
 
 export interface Queue {
   readonly name: string;
   /** Never reused; stands in every PUT entry of its messages. */
   readonly id: number;
-  /** Bytes of bodies, ready and leased, beyond which a send is refused. */
-  bytesLimit: number;
+  options: QueueOptions;
   /** By priority. */
   readonly ready: readonly SlotList[];
+  delayedCount: number;
+  delayedBytes: number;
   leasedCount: number;
   leasedBytes: number;
   /** Planned for the queue, not durable yet. */
+  plannedCount: number;
   plannedBytes: number;
 }
 
@@ -27,24 +41,37 @@ export class Queues {
   readonly #index: MessageIndex;
   readonly #byName = new Map<string, Queue>();
   readonly #byId = new Map<number, Queue>();
+  readonly #delays = new DueHeap();
+  readonly #expiries = new DueHeap();
+  /** Ids of messages with a time that are leased, or whose end is planned. */
+  readonly #away = new Set<number>();
+  /** Those with a reserve: few. */
+  reserved: readonly Queue[] = [];
+  /** True when one of them drops messages to make room. */
+  drops = false;
   #nextId = 1;
 
   constructor(index: MessageIndex) {
     this.#index = index;
   }
 
-  /** A queue as META remembers it, or a new one with a new id. @throws NAME_INVALID */
-  define(name: string, options: { id?: number; bytesLimit: number }): Queue {
+  /** A queue as META remembers it, or a new one with a new id; a known one gets these options. @throws NAME_INVALID */
+  define(name: string, { id: knownId, ...definition }: QueueDefinition & { id?: number }): Queue {
     if (!isQueueName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
+    const options = { ...QUEUE_DEFAULTS, ...definition };
     const known = this.#byName.get(name);
-    if (known !== undefined) {
-      known.bytesLimit = options.bytesLimit;
-      return known;
-    }
-    const id = options.id ?? this.#nextId;
+    const queue = known ?? this.#create(name, knownId ?? this.#nextId, options);
+    queue.options = options;
+    this.reserved = [...this].filter((one) => one.options.bytesReserved > 0);
+    this.drops = [...this].some(({ options }) => drops(options.whenFull));
+    return queue;
+  }
+
+  #create(name: string, id: number, options: QueueOptions): Queue {
     this.#nextId = Math.max(this.#nextId, id + 1);
     const ready = Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.#index, 'id'));
-    const queue = { name, id, ready, bytesLimit: options.bytesLimit, leasedCount: 0, leasedBytes: 0, plannedBytes: 0 };
+    const none = { delayedCount: 0, delayedBytes: 0, leasedCount: 0, leasedBytes: 0, plannedCount: 0, plannedBytes: 0 };
+    const queue: Queue = { name, id, options, ready, ...none };
     this.#byName.set(name, queue);
     this.#byId.set(id, queue);
     return queue;
@@ -69,10 +96,12 @@ export class Queues {
     return this.#byName.values();
   }
 
-  /** A durable message becomes visible. */
-  enqueue(slot: number): Queue {
+  /** A durable message becomes visible, or waits for its time. */
+  enqueue(slot: number, queueTimeMs = 0): Queue {
     const queue = this.#queueOf(slot);
-    this.#listOf(queue, slot).insert(slot);
+    const expiresAtMs = this.#index.expiresAtMs(slot);
+    if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
+    this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
 
@@ -85,16 +114,21 @@ export class Queues {
       list.remove(slot);
       queue.leasedCount += 1;
       queue.leasedBytes += this.#index.bodyBytes(slot);
+      if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
       return slot;
     }
     return NO_SLOT;
   }
 
-  /** A leased message goes back to its place. */
-  giveBack(slot: number): Queue {
+  /** A leased message goes back to its place, or waits for its time. */
+  giveBack(slot: number, queueTimeMs = 0): Queue {
     const queue = this.#queueOf(slot);
     this.#unlease(queue, slot);
-    this.#listOf(queue, slot).reinsert(slot);
+    this.#away.delete(this.#index.id(slot));
+    const expiresAtMs = this.#index.expiresAtMs(slot);
+    // Its time came while it was leased, and was passed over.
+    if (expiresAtMs > 0 && expiresAtMs <= queueTimeMs) this.#note(this.#expiries, slot, expiresAtMs);
+    this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
 
@@ -105,9 +139,81 @@ export class Queues {
     return queue;
   }
 
+  /** A message that is ready or delayed is done with; the caller has planned its ACK. */
+  end(slot: number): void {
+    const queue = this.#queueOf(slot);
+    if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
+    if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
+    else this.#undelay(queue, slot);
+  }
+
+  /** The ACK of a message is durable: nothing of it is left. */
+  ended(id: number): void {
+    if (this.#away.size > 0) this.#away.delete(id);
+  }
+
+  /** When something is due next, in queue time: a delay is over, or a message expires. */
+  get nextDueMs(): number | undefined {
+    const delay = this.#delays.nextMs;
+    const expiry = this.#expiries.nextMs;
+    return delay === undefined || (expiry !== undefined && expiry < delay) ? expiry : delay;
+  }
+
+  /** Makes ready whose delay is over: at most `countMax`. */
+  release(queueTimeMs: number, countMax: number): void {
+    for (let left = countMax; left > 0 && (this.#delays.nextMs ?? Number.POSITIVE_INFINITY) <= queueTimeMs; left--) {
+      const due = this.#delays.pop();
+      if (due === undefined || !this.#isDelayed(due)) continue;
+      const queue = this.#queueOf(due.slot);
+      this.#undelay(queue, due.slot);
+      this.#listOf(queue, due.slot).insert(due.slot);
+    }
+  }
+
+  /** Messages that nobody has under lease and whose time is over: at most `countMax`. The caller ends them. */
+  expired(queueTimeMs: number, countMax: number): number[] {
+    const slots = new Set<number>();
+    for (let left = countMax; left > 0 && (this.#expiries.nextMs ?? Number.POSITIVE_INFINITY) <= queueTimeMs; left--) {
+      const due = this.#expiries.pop();
+      if (due !== undefined && this.#expires(due) && !this.#away.has(due.id)) slots.add(due.slot);
+    }
+    return [...slots];
+  }
+
+  #settle(queue: Queue, slot: number, queueTimeMs: number): void {
+    const notBeforeMs = this.#index.notBeforeMs(slot);
+    if (notBeforeMs <= queueTimeMs) return this.#listOf(queue, slot).insert(slot);
+    queue.delayedCount += 1;
+    queue.delayedBytes += this.#index.bodyBytes(slot);
+    this.#note(this.#delays, slot, notBeforeMs);
+  }
+
+  #note(heap: DueHeap, slot: number, atMs: number): void {
+    heap.push({ atMs, id: this.#index.id(slot), slot });
+    heap.sweep(this.#index.count, (due) => (heap === this.#delays ? this.#isDelayed(due) : this.#expires(due)));
+  }
+
+  #isDelayed({ atMs, id, slot }: Due): boolean {
+    const index = this.#index;
+    return index.id(slot) === id && index.notBeforeMs(slot) === atMs && !index.isListed(slot) && !this.#away.has(id);
+  }
+
+  #expires({ atMs, id, slot }: Due): boolean {
+    return this.#index.id(slot) === id && this.#index.expiresAtMs(slot) === atMs;
+  }
+
+  #hasTime(slot: number): boolean {
+    return this.#index.expiresAtMs(slot) > 0 || this.#index.notBeforeMs(slot) > 0;
+  }
+
   #unlease(queue: Queue, slot: number): void {
     queue.leasedCount -= 1;
     queue.leasedBytes -= this.#index.bodyBytes(slot);
+  }
+
+  #undelay(queue: Queue, slot: number): void {
+    queue.delayedCount -= 1;
+    queue.delayedBytes -= this.#index.bodyBytes(slot);
   }
 
   #queueOf(slot: number): Queue {
@@ -127,7 +233,13 @@ export function readyCount(queue: Queue): number {
   return queue.ready.reduce((count, list) => count + list.count, 0);
 }
 
+/** Messages a queue holds or has planned. */
+export function messageCount(queue: Queue): number {
+  return readyCount(queue) + queue.delayedCount + queue.leasedCount + queue.plannedCount;
+}
+
 /** Bytes of bodies a queue holds or has planned. */
 export function bytesUsed(queue: Queue): number {
-  return queue.ready.reduce((bytes, list) => bytes + list.bytes, 0) + queue.leasedBytes + queue.plannedBytes;
+  const readyBytes = queue.ready.reduce((bytes, list) => bytes + list.bytes, 0);
+  return readyBytes + queue.delayedBytes + queue.leasedBytes + queue.plannedBytes;
 }

@@ -18,28 +18,12 @@ export class SlotList {
     this.#orderBy = orderBy;
   }
 
-  /** Puts a message in its place: at the end in the usual case, by walking from there otherwise. */
+  /** Puts a message in its place, walking from both ends at once: new ones belong at the end, returned ones near the head. */
   insert(slot: number): void {
     const index = this.#index;
     invariant(!index.isListed(slot), 'a message is in one list at most');
-    let before = this.tail;
-    const order = this.#orderOf(slot);
-    while (before !== NO_SLOT && this.#orderOf(before) > order) before = index.previous(before);
+    const before = this.#placeOf(this.#orderOf(slot));
     const after = before === NO_SLOT ? this.head : index.next(before);
-    this.#join(before, slot);
-    this.#join(slot, after);
-    index.setListed(slot, 'listed');
-    this.count += 1;
-    this.bytes += index.bodyBytes(slot);
-  }
-
-  /** Returns a message to where it was: near the head, so the walk starts there. */
-  reinsert(slot: number): void {
-    const index = this.#index;
-    const order = this.#orderOf(slot);
-    let after = this.head;
-    while (after !== NO_SLOT && this.#orderOf(after) < order) after = index.next(after);
-    const before = after === NO_SLOT ? this.tail : index.previous(after);
     this.#join(before, slot);
     this.#join(slot, after);
     index.setListed(slot, 'listed');
@@ -60,6 +44,18 @@ export class SlotList {
 
   next(slot: number): number {
     return this.#index.next(slot);
+  }
+
+  /** The last one that comes before `order`. */
+  #placeOf(order: number): number {
+    let before = this.tail;
+    let after = this.head;
+    for (;;) {
+      if (before === NO_SLOT || this.#orderOf(before) < order) return before;
+      if (this.#orderOf(after) > order) return this.#index.previous(after);
+      before = this.#index.previous(before);
+      after = this.#index.next(after);
+    }
   }
 
   #orderOf(slot: number): number {

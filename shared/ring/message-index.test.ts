@@ -88,6 +88,10 @@ describe('the index', () => {
     );
   });
 
+  test('knows no message in a slot that never was one', () => {
+    expect([new MessageIndex().id(0), new MessageIndex().id(100_000)]).toEqual([0, 0]);
+  });
+
   test('takes at most 64 bytes a message, at any count from ten thousand on', () => {
     const index = new MessageIndex();
     const [entry] = fc.sample(entryOf(fc.constant(1)), { numRuns: 1, seed: 1 });

@@ -57,9 +57,10 @@ export class MessageIndex {
     return slots + this.#buckets.byteLength + this.#times.bytes + this.#origins.bytes;
   }
 
-  /** Ascending in order of arrival; 0 where the slot is free. */
+  /** Ascending in order of arrival; 0 where the slot is free, or never was one. */
   id(slot: number): number {
-    return getUint48(this.#chunk(slot), at(slot));
+    const chunk = this.#chunks[slot >>> CHUNK_SHIFT];
+    return chunk === undefined ? 0 : getUint48(chunk, at(slot));
   }
 
   /** Of the frame that holds the newest copy. */

@@ -1,0 +1,35 @@
+/** What the desks share: whom they answer, how long anybody may wait, and what the outcome of a write is called. */
+import { RingmailError } from '../errors.ts';
+import type { Outcome, Ring } from '../ring/ring.ts';
+import type { CallResult, Durability, Stats } from './calls.ts';
+
+/** Longest wait of a receive or a send, and longest lease: a day. What needs more asks again. */
+export const WAIT_MS_MAX = 86_400_000;
+
+export interface DeskShell {
+  readonly answer: (token: number, result: CallResult) => void;
+  readonly stats: () => Stats;
+  /** What an answer means that came after the write. */
+  readonly durability: () => Durability;
+  /** Sends are answered at once and written within this time; undefined: after the write. */
+  readonly intervalMs: number | undefined;
+  /** How long a send waits for room when it does not say. */
+  readonly blockMs: number;
+}
+
+/** `result` once it is durable, or the error that says what is known instead. */
+export function outcomeResult(ring: Ring, outcome: Outcome, result: CallResult): CallResult {
+  if (outcome === 'durable') return result;
+  const reason = ring.failure?.message ?? 'stopped';
+  const identity = result.kind === 'sent' ? result.identity : '';
+  const error =
+    outcome === 'in-doubt' ? new RingmailError('IN_DOUBT', { identity, reason }) : new RingmailError('NODE_STOPPED', { reason });
+  return { kind: 'error', error };
+}
+
+/** @throws PROPERTY_INVALID */
+export function boundedMs(ms: number): number {
+  if (!Number.isFinite(ms) || ms < 0)
+    throw new RingmailError('PROPERTY_INVALID', { property: 'time', reason: 'not milliseconds' });
+  return Math.min(ms, WAIT_MS_MAX);
+}

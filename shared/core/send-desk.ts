@@ -1,0 +1,143 @@
+/**
+ * Where messages are handed in. A send is answered when its frame is on the disk or, with durability `interval`, at once. Where there
+ * is no room and the queue blocks, it waits in order of arrival: nobody overtakes, and who has waited long enough is told QUEUE_FULL.
+ */
+import type { Intake } from '../custody/intake.ts';
+import type { NodeStore } from '../custody/node-store.ts';
+import { hasCode, RingmailError } from '../errors.ts';
+import { parseAddress } from '../message/address.ts';
+import { identityText } from '../message/identity.ts';
+import { checkProperties } from '../message/message.ts';
+import { drops } from '../queue/queue-options.ts';
+import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
+import type { CallResult } from './calls.ts';
+import { boundedMs, type DeskShell, outcomeResult } from './desk-shell.ts';
+
+export class SendDesk {
+  readonly #store: NodeStore;
+  readonly #intake: Intake;
+  readonly #shell: DeskShell;
+  readonly #blocked = new BlockedSends();
+
+  constructor(store: NodeStore, intake: Intake, shell: DeskShell) {
+    this.#store = store;
+    this.#intake = intake;
+    this.#shell = shell;
+  }
+
+  /** @throws whatever refuses it; then nothing was written and nobody waits */
+  send(token: number, call: SendCall): void {
+    checkProperties(call.properties);
+    const waitMs = boundedMs(call.waitMs ?? this.#shell.blockMs);
+    const queue = this.#queueOf(call);
+    const first = this.#blocked.first(queue);
+    const refusal = first?.refusal ?? this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL');
+    if (refusal === undefined) return;
+    if (waitMs === 0 || !(first !== undefined || this.#mayWait(queue))) throw refusal;
+    this.#blocked.add(queue, { token, call, deadlineMs: this.#store.nowMs + waitMs, refusal });
+  }
+
+  /** Nobody waits for this answer any more: what still waits for room is not sent. */
+  cancel(token: number): void {
+    this.#blocked.take((send) => send.token === token);
+  }
+
+  /** Sends what has room by now; refuses what waited long enough. */
+  pump(nowMs: number): void {
+    for (const { token, refusal } of this.#blocked.take(({ deadlineMs }) => deadlineMs <= nowMs)) this.#refuse(token, refusal);
+    for (const queue of this.#blocked.queues()) {
+      for (let first = this.#blocked.first(queue); first && this.#goesNow(first); first = this.#blocked.first(queue)) {
+        const { token } = first;
+        this.#blocked.take((send) => send.token === token);
+      }
+    }
+  }
+
+  /** Answers all that wait: nothing of them was written. */
+  close(): void {
+    const error = new RingmailError('NODE_STOPPED', { reason: 'closing' });
+    for (const { token } of this.#blocked.take(() => true)) this.#refuse(token, error);
+  }
+
+  /** Senders that wait for room in a queue. */
+  blockedIn(queue: string): number {
+    return this.#blocked.countIn(queue);
+  }
+
+  get wakeAtMs(): number | undefined {
+    return this.#blocked.nextDeadlineMs;
+  }
+
+  /** @throws as `Intake.begin`, `Ring.append`; then nothing was planned */
+  #begin(token: number, call: SendCall): void {
+    const content = { body: call.body, properties: call.properties };
+    const planned =
+      call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);
+    const position = call.position === undefined ? [] : [this.#intake.position(call.position)];
+    const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position] };
+    const identity = identityText(planned.identity);
+    // The source of an adapter is told too, and lets go of what it sent: that waits for the disk whatever the mode.
+    const intervalMs = call.position === undefined ? this.#shell.intervalMs : undefined;
+    const durability = this.#shell.durability();
+    const isLater = intervalMs !== undefined && durability !== 'volatile';
+    const sent: CallResult = { kind: 'sent', identity, durability: isLater ? 'interval' : durability };
+    this.#store.commit(
+      batch,
+      (outcome) => {
+        if (intervalMs === undefined) this.#shell.answer(token, outcomeResult(this.#store.ring, outcome, sent));
+      },
+      intervalMs ?? 0,
+    );
+    planned.settle();
+    if (intervalMs !== undefined) this.#shell.answer(token, sent);
+  }
+
+  /** True when it need not wait any longer: it is sent, or refused for another reason. */
+  #goesNow(send: BlockedSend): boolean {
+    const { token, call } = send;
+    const queue = this.#queueOf(call);
+    const isBlocking = this.#store.queues.find(queue)?.options.whenFull === 'block';
+    if (isBlocking && this.#intake.isFullFor(call.destination, call.body.length)) return false;
+    try {
+      const refusal = this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL', 'BUSY');
+      if (refusal === undefined) return true;
+      if (hasCode(refusal, 'QUEUE_FULL')) send.refusal = refusal;
+      if (hasCode(refusal, 'BUSY') || this.#mayWait(queue)) return false;
+      this.#refuse(token, refusal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof RingmailError)) throw error;
+      this.#refuse(token, error);
+      return true;
+    }
+  }
+
+  /** The error with one of these codes; any other is thrown. */
+  #refusalOf(act: () => void, ...codes: readonly ('QUEUE_FULL' | 'BUSY')[]): RingmailError | undefined {
+    try {
+      act();
+      return undefined;
+    } catch (error) {
+      if (error instanceof RingmailError && codes.some((code) => hasCode(error, code))) return error;
+      throw error;
+    }
+  }
+
+  #refuse(token: number, error: RingmailError): void {
+    this.#shell.answer(token, { kind: 'error', error });
+  }
+
+  /** '' for what leaves this node, and for dead letters: neither blocks. */
+  #queueOf(call: SendCall): string {
+    const { self } = this.#store;
+    if (call.dead !== undefined) return '';
+    const address = parseAddress(call.destination, self.name);
+    return address.node === self.name ? address.queue : '';
+  }
+
+  /** Where a queue drops, room may be on its way: whoever found it taken waits for one frame. */
+  #mayWait(queue: string): boolean {
+    const whenFull = this.#store.queues.find(queue)?.options.whenFull;
+    return whenFull === 'block' || (drops(whenFull) && this.#store.room.isMoving);
+  }
+}

@@ -1,0 +1,56 @@
+/** A message as part of a batch, and with it the end of those whose place it takes. */
+import { RingmailError } from '../errors.ts';
+import type { Queue } from '../queue/queues.ts';
+import { batchBytes } from '../ring/batch.ts';
+import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
+import { contentBytesMaxOf } from '../ring/geometry.ts';
+import type { MetaTable } from '../ring/meta-table.ts';
+import type { NewMessage } from '../ring/ring.ts';
+import type { Newcomer } from './message-room.ts';
+import type { MetaChange } from './meta-keys.ts';
+import type { NodeStore } from './node-store.ts';
+
+/** Part of a batch. `settle` moves the counters in memory; call it when the batch has been planned. */
+export interface Planned {
+  readonly puts: readonly NewMessage[];
+  readonly acks: readonly { readonly id: number; readonly reason: AckReason }[];
+  readonly changes: readonly MetaChange[];
+  readonly settle: () => void;
+}
+
+/** Lets a message in: what it drops for that ends in the same batch, each in its account. @throws QUEUE_FULL; then nothing is changed */
+export function withRoom(
+  store: NodeStore,
+  planned: Planned,
+  queue: Queue | undefined,
+  newcomer: Omit<Newcomer, 'metaBytes'>,
+): Planned {
+  const { ring, room, queues } = store;
+  const { index } = ring;
+  const slots = room.admit(queue, { ...newcomer, metaBytes: metaGrowth(ring.metas, planned.changes) });
+  if (slots.length === 0) return planned;
+  const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
+  const losses = slots.map((slot) => ({ handle: index.stream(slot), class: 'DROPPED' as const, count: 1 }));
+  const accounts = store.planLosses(losses);
+  const changes = [...planned.changes, ...accounts.changes];
+  const bytesLimit = contentBytesMaxOf(ring.geometry);
+  const bytesNeeded = batchBytes({ puts: planned.puts, acks, metas: changes });
+  // Of victims from very many streams the accounts alone can fill a frame.
+  if (bytesNeeded > bytesLimit) {
+    throw new RingmailError('QUEUE_FULL', { queue: queue?.name ?? '', bytesLimit, bytesUsed: 0, bytesNeeded });
+  }
+  const settle = (): void => {
+    room.dropped(slots);
+    for (const slot of slots) queues.end(slot);
+    accounts.settle();
+    planned.settle();
+  };
+  return { puts: planned.puts, acks, changes, settle };
+}
+
+/** What new keys add to META; values that are only newer add a byte or two. */
+function metaGrowth(metas: MetaTable, changes: readonly MetaChange[]): number {
+  let bytes = 0;
+  for (const { key, value } of changes) if (metas.lsnOf(key) === undefined) bytes += metaBytes(key, value);
+  return bytes;
+}

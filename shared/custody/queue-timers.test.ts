@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { NUMBER_MAX } from '../ring/superblock-layout.ts';
+import { entryTimes } from './queue-timers.ts';
+
+test.each<[string, object, number, number, number]>([
+  ['no timers', {}, 0, 0, 0],
+  ['expiry counts from now', { timeToBeReceivedMs: 500 }, 0, 1_500, 0],
+  ['less the way here', { timeToBeReceivedMs: 500 }, 200, 1_300, 0],
+  ['over already: at once, not never', { timeToBeReceivedMs: 500 }, 900, 1_000, 0],
+  ['a delay counts from now', { deliverAfterMs: 500 }, 0, 0, 1_500],
+  ['less the way here, for a delay too', { deliverAfterMs: 500 }, 200, 0, 1_300],
+  ['a delay that is over is none', { deliverAfterMs: 500 }, 500, 0, 0],
+  ['beyond what an entry can say: never', { timeToBeReceivedMs: Number.MAX_SAFE_INTEGER }, 0, 0, 0],
+  ['and as late as it can say', { deliverAfterMs: Number.MAX_SAFE_INTEGER }, 0, 0, NUMBER_MAX],
+])('%s', (_name, timers, elapsedMs, expiresAtMs, notBeforeMs) => {
+  expect(entryTimes(timers, elapsedMs, 1_000)).toEqual({ expiresAtMs, notBeforeMs });
+});
+
+test('in a ring that was just made, time 0 is not mistaken for never', () => {
+  expect(entryTimes({ timeToBeReceivedMs: 0 }, 0, 0)).toEqual({ expiresAtMs: 1, notBeforeMs: 0 });
+});

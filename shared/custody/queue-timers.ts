@@ -1,0 +1,23 @@
+/**
+ * The timers of a message as they stand in its entry at its destination, in queue time: what is left of them after the way here, which
+ * the hop part of the envelope tells. A way that nobody measured counts as none: late rather than early.
+ */
+import type { Properties } from '../message/message.ts';
+import { NUMBER_MAX } from '../ring/superblock-layout.ts';
+
+export interface EntryTimes {
+  /** 0: never. */
+  readonly expiresAtMs: number;
+  /** 0: at once. */
+  readonly notBeforeMs: number;
+}
+
+export const NO_TIMES: EntryTimes = { expiresAtMs: 0, notBeforeMs: 0 };
+
+export function entryTimes(timers: Properties, elapsedMs: number, queueTimeMs: number): EntryTimes {
+  const { timeToBeReceivedMs, deliverAfterMs } = timers;
+  const left = (ms: number) => queueTimeMs + Math.max(0, ms - elapsedMs);
+  const expiresAtMs = timeToBeReceivedMs === undefined ? 0 : Math.max(1, left(timeToBeReceivedMs));
+  const notBeforeMs = deliverAfterMs === undefined || deliverAfterMs <= elapsedMs ? 0 : left(deliverAfterMs);
+  return { expiresAtMs: expiresAtMs > NUMBER_MAX ? 0 : expiresAtMs, notBeforeMs: Math.min(notBeforeMs, NUMBER_MAX) };
+}
