@@ -30,7 +30,7 @@ export function statsText(stats: Stats): string {
     `health   ${health.status}`,
     ...health.causes.map(({ code, detail }) => `         ${code}: ${detail}`),
     `ring     ${sizeText(ring.bytesUsed)} of ${sizeText(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
-    ...(ring.gaps > 0 || ring.corrupt > 0 ? [`         ${ring.gaps} damaged places, ${ring.corrupt} corrupt bodies`] : []),
+    ...damageText(ring),
     `disk     ${diskText(ring)}`,
     `uplink   ${stats.uplink}`,
     ...links.map((link) => `link     ${link}`),
@@ -64,6 +64,12 @@ export function statsText(stats: Stats): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function damageText({ gaps, corrupt, lost }: Stats['ring']): string[] {
+  const now = gaps > 0 || corrupt > 0 ? [`         ${gaps} damaged places, ${corrupt} corrupt bodies`] : [];
+  const ever = `         lost to damage since it was made: ${lost.frames} frames in ${lost.gaps} places, ${lost.ids} messages`;
+  return lost.gaps > 0 ? [...now, ever] : now;
 }
 
 function diskText({ durability, intervalMs, ioMode }: Stats['ring']): string {

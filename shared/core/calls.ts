@@ -103,7 +103,10 @@ export interface Stats {
     readonly messagesStored: number;
     readonly framesWritten: number;
     readonly blocksWritten: number;
+    /** Damaged places that the last opening found. */
     readonly gaps: number;
+    /** Damage in the life of the ring: places, frames, and messages that nothing shows any more. */
+    readonly lost: { readonly gaps: number; readonly frames: number; readonly ids: number };
     readonly corrupt: number;
     readonly durability: Durability;
     /** With durability `interval`: how much of what was answered a power cut may take back, in ms. 0 otherwise. */

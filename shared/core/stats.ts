@@ -40,6 +40,7 @@ export function statsOf(sources: Sources): Stats {
       framesWritten: ring.framesWritten,
       blocksWritten: ring.blocksWritten,
       gaps: ring.report.gaps.length,
+      lost: ring.losses,
       corrupt: ring.corruptCount,
       ...writtenHow(config, file),
       ioMode: file.ioMode,

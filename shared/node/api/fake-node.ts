@@ -152,6 +152,7 @@ export class FakeNode implements NodeCalls {
         framesWritten: 3,
         blocksWritten: 3,
         gaps: 0,
+        lost: { gaps: 0, frames: 0, ids: 0 },
         corrupt: 0,
         durability: this.durability,
         intervalMs: this.durability === 'interval' ? 50 : 0,
