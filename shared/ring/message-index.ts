@@ -31,7 +31,7 @@ const CHUNK_MASK = CHUNK_SLOTS - 1;
 /** Places to find a message by id: a third of them at least is free. All are entered anew when they become more. */
 const BUCKETS_PER_MESSAGE_MIN = 3 / 2;
 const BUCKETS_GROWTH = 5 / 4;
-const BUCKETS_MIN = 96;
+const BUCKETS_MIN = 2048;
 const TWO_32 = 0x1_0000_0000;
 
 const PRIORITY_BITS = 0b0000_0111;
@@ -268,20 +268,22 @@ export class MessageIndex {
 
   /** Backward-shift deletion: no tombstones, so a probe never gets longer than the load explains. */
   #leave(slot: number): void {
-    const { length } = this.#buckets;
-    const after = (bucket: number) => (bucket + 1 === length ? 0 : bucket + 1);
-    const distance = (from: number, to: number) => (to >= from ? to - from : to - from + length);
+    const buckets = this.#buckets;
+    const { length } = buckets;
     let hole = this.#bucketOf(this.id(slot));
-    while (this.#buckets[hole] !== slot) hole = after(hole);
-    for (let bucket = after(hole); ; bucket = after(bucket)) {
-      const other = this.#buckets[bucket] ?? NO_SLOT;
+    while (buckets[hole] !== slot) hole = hole + 1 === length ? 0 : hole + 1;
+    for (let bucket = hole; ; ) {
+      bucket = bucket + 1 === length ? 0 : bucket + 1;
+      const other = buckets[bucket] ?? NO_SLOT;
       if (other === NO_SLOT) break;
+      // It may move into the hole unless its home lies behind the hole: then nobody would look for it there.
       const home = this.#bucketOf(this.id(other));
-      if (distance(home, bucket) < distance(hole, bucket)) continue;
-      this.#buckets[hole] = other;
+      const isBehindHole = home <= bucket ? hole < home || hole > bucket : hole < home && hole > bucket;
+      if (isBehindHole) continue;
+      buckets[hole] = other;
       hole = bucket;
     }
-    this.#buckets[hole] = NO_SLOT;
+    buckets[hole] = NO_SLOT;
   }
 
   #widenBuckets(): void {
