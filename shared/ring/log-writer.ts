@@ -47,7 +47,8 @@ export class LogWriter {
   readonly #io: FileIo;
   /** The OPEN frame leaves the log readable from here on: the gaps in it are not on record yet. */
   readonly #gapsFromLsn: number;
-  readonly #frameBuffer: Uint8Array;
+  /** As large as the largest frame so far needed: most rings never write one of Fmax blocks. */
+  #frameBuffer = new Uint8Array(0);
   #superblock: Superblock;
   #seq: number;
   #nextId: number;
@@ -76,7 +77,6 @@ export class LogWriter {
     this.durableTailLsn = Math.min(found.durableTailLsn, live.log.tailLsn);
     this.#io = shell.io;
     this.#gapsFromLsn = Math.max(found.gapsFromLsn, this.durableTailLsn);
-    this.#frameBuffer = new Uint8Array(geometry.frameBlocksMax * geometry.blockBytes);
     this.#superblock = superblock;
     this.#seq = found.nextSeq;
     this.#nextId = nextId;
@@ -142,7 +142,11 @@ export class LogWriter {
     const lsn = log.headLsn;
     content.placeBodies();
     const { entries, bodies } = content;
-    log.extend(Math.ceil(content.bytes / geometry.blockBytes));
+    const frameBlocks = Math.ceil(content.bytes / geometry.blockBytes);
+    if (this.#frameBuffer.length < frameBlocks * geometry.blockBytes) {
+      this.#frameBuffer = new Uint8Array(frameBlocks * geometry.blockBytes);
+    }
+    log.extend(frameBlocks);
     this.live.plan(entries, lsn);
     log.advance();
     invariant(log.headLsn - geometry.blockCount <= this.durableTailLsn, 'I1: a needed block would be overwritten');
