@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { NodeConfig } from '../shared/core/node-io.ts';
 import { stream } from './random.ts';
 import { SECTOR_BYTES, type SectorFate, SimDisk } from './sim-disk.ts';
+import { SimNode } from './sim-node.ts';
+import { World } from './world.ts';
 
 const bytes = (length: number, byte: number) => new Uint8Array(length).fill(byte);
 const disk = (completion: 'at-once' | 'stepped' = 'stepped', seed = 'disk') =>
@@ -144,3 +147,199 @@ test('a clone is the same moment on a disk of its own', () => {
   d.step();
   expect(d.platter().subarray(0, 1024)).toEqual(bytes(1024, 2));
 });
+
+/** What a new owner reads. */
+function reads(of: SimDisk, offset: number, length: number): Uint8Array {
+  const into = new Uint8Array(length);
+  of.open().read(offset, into);
+  return into;
+}
+
+test('a disk with sectors of 4096 bytes tears in those', () => {
+  const d = new SimDisk({ bytes: 4 * 4096, random: stream('large', 'disk'), completion: 'stepped', sectorBytes: 4096 });
+  d.open().begin(0, bytes(3 * 4096, 2));
+  expect(d.pendingSectorCount).toBe(3);
+  expect(d.clone(stream('clone', 'disk')).pendingSectorCount).toBe(3);
+  d.powerCut((position) => (['old', 'new', 'half'] as const)[position] ?? 'old');
+  expect(d.platter()).toEqual(Uint8Array.from([...bytes(4096, 0), ...bytes(4096 + 2048, 2), ...bytes(4096 + 2048, 0)]));
+});
+
+describe('an early writeback', () => {
+  test('puts any sectors on the platter, which a power cut then finds new whatever it chooses', () => {
+    const platters = new Set<string>();
+    for (let seed = 0; seed < 40; seed++) {
+      const d = disk('stepped', `early ${seed}`);
+      const write = d.open().begin(0, bytes(2 * SECTOR_BYTES, 7));
+      d.writeBack();
+      expect(write.state).toBe('pending');
+      const before = [sector(d, 0)[0], sector(d, 1)[0]].join();
+      expect(d.pendingSectorCount).toBe(before.split('0').length - 1);
+      d.clone(stream(seed, 'clone')).powerCut((position, count) => {
+        expect(position).toBeLessThan(count);
+        return 'garbage';
+      });
+      d.powerCut(() => 'old');
+      expect([sector(d, 0)[0], sector(d, 1)[0]].join()).toBe(before);
+      platters.add(before);
+    }
+    expect([...platters].sort()).toEqual(['0,0', '0,7', '7,0', '7,7']);
+  });
+
+  test('does not make the write durable, nor stop it from becoming so', () => {
+    const d = disk();
+    const write = d.open().begin(0, bytes(8 * SECTOR_BYTES, 7));
+    for (let i = 0; i < 20; i++) d.writeBack();
+    expect([d.platter(), d.pendingSectorCount, write.state]).toEqual([bytes(d.bytes, 7), 0, 'pending']);
+    d.step();
+    expect(write.state).toBe('durable');
+  });
+});
+
+describe('a write that fails', () => {
+  test.each(['EIO', 'ENOSPC', 'EROFS'] as const)('with %s says so, as the write with the number that was planned', (reason) => {
+    const d = disk('at-once');
+    const file = d.open();
+    d.failWriteNumber(3, reason);
+    const writes = [0, 1, 2].map((i) => file.begin(i * 512, bytes(512, 1)));
+    expect(writes.map(({ state }) => state)).toEqual(['durable', 'durable', 'failed']);
+    expect(writes[2]?.reason).toContain(reason);
+    expect(file.begin(0, bytes(512, 2))).toMatchObject({ state: 'failed', reason: writes[2]?.reason });
+    expect(d.open().begin(0, bytes(512, 2)).state).toBe('durable');
+    expect(() => d.failWriteNumber(0)).toThrow(RangeError);
+  });
+
+  test.each([
+    ['ENOSPC', 4],
+    ['EROFS', 1],
+  ] as const)('with %s may leave %i platters', (reason, count) => {
+    const platters = new Set<string>();
+    for (let seed = 0; seed < 40; seed++) {
+      const d = disk('at-once', `${reason} ${seed}`);
+      d.failNextSync('new', reason);
+      d.open().begin(0, bytes(2 * SECTOR_BYTES, 7));
+      platters.add([sector(d, 0)[0], sector(d, 1)[0]].join());
+      expect(reads(d, 0, 2 * SECTOR_BYTES)).toEqual(bytes(2 * SECTOR_BYTES, 7));
+    }
+    expect(platters.size).toBe(count);
+    expect(platters).toContain('0,0');
+  });
+
+  test('for good fails for every owner, until it is healed', () => {
+    const d = disk('at-once');
+    d.failWrites('EROFS');
+    for (const one of [d, d, d.clone(stream('clone', 'disk'))]) {
+      expect(one.open().begin(0, bytes(512, 1))).toMatchObject({ state: 'failed', reason: 'EROFS: sync' });
+      expect([sector(one, 0), reads(one, 0, 512)]).toEqual([bytes(512, 0), bytes(512, 0)]);
+    }
+    d.healWrites();
+    expect(d.open().begin(0, bytes(512, 1)).state).toBe('durable');
+  });
+});
+
+test('a latent sector error is of one whole sector, and for good: no write and no power cut heals it', () => {
+  const d = disk('at-once');
+  d.failSector(600);
+  for (const one of [d, d.clone(stream('clone', 'disk'))]) {
+    expect(one.open().begin(512, bytes(512, 1)).state).toBe('durable');
+    one.powerCut();
+    for (let i = 0; i < 10; i++) expect(() => reads(one, 1023, 1)).toThrow(/EIO/);
+    expect(reads(one, 0, 512)).toEqual(bytes(512, 0));
+    expect(reads(one, 1024, 512)).toEqual(bytes(512, 0));
+  }
+  d.failSector(0, 1);
+  expect(() => reads(d, 511, 1)).toThrow(/EIO/);
+  expect(reads(d, 511, 1)).toEqual(bytes(1, 0));
+});
+
+describe('a lost write', () => {
+  test.each(['new', 'old'] as const)('is called durable and never lands; reads see what is %s', (cache) => {
+    const d = disk('at-once');
+    const file = d.open();
+    d.loseNextWrite(cache);
+    expect(file.begin(0, bytes(512, 1)).state).toBe('durable');
+    expect(file.begin(512, bytes(512, 1)).state).toBe('durable');
+    expect(reads(d, 0, 512)).toEqual(bytes(512, cache === 'new' ? 1 : 0));
+    d.flush();
+    d.powerCut();
+    expect(reads(d, 0, 1024)).toEqual(Uint8Array.from([...bytes(512, 0), ...bytes(512, 1)]));
+  });
+});
+
+describe('a misdirected write', () => {
+  test.each(['new', 'old'] as const)('lands elsewhere, and its place is as it was; reads see what is %s', (cache) => {
+    const d = disk('at-once');
+    d.poke(0, bytes(d.bytes, 9));
+    const file = d.open();
+    d.misdirectNextWrite(3 * SECTOR_BYTES, cache);
+    expect(file.begin(0, bytes(1024, 1)).state).toBe('durable');
+    expect(file.begin(2560, bytes(512, 2)).state).toBe('durable');
+    expect(reads(d, 0, 1024)).toEqual(bytes(1024, cache === 'new' ? 1 : 9));
+    expect(reads(d, 1536, 1024)).toEqual(bytes(1024, cache === 'new' ? 9 : 1));
+    d.powerCut();
+    const expected = [9, 9, 9, 1, 1, 2, 9, 9].flatMap((byte) => [...bytes(512, byte)]);
+    expect(d.platter()).toEqual(Uint8Array.from(expected));
+  });
+
+  test('loses what leaves the file, and goes to no place that is none', () => {
+    const d = disk('at-once');
+    for (const offset of [-512, 100, d.bytes]) expect(() => d.misdirectNextWrite(offset)).toThrow(RangeError);
+    d.misdirectNextWrite(d.bytes - 512);
+    expect(d.open().begin(0, bytes(1024, 1)).state).toBe('durable');
+    expect(d.platter().subarray(d.bytes - 1024)).toEqual(Uint8Array.from([...bytes(512, 0), ...bytes(512, 1)]));
+  });
+});
+
+test('a stale read shows its range as it was one version earlier, once', () => {
+  const d = disk('at-once');
+  const file = d.open();
+  for (const byte of [1, 2, 3]) file.begin(0, bytes(1024, byte));
+  d.staleNextRead(512, 512);
+  expect(reads(d, 0, 512)).toEqual(bytes(512, 3)); // does not touch the range
+  expect(reads(d, 0, 1024)).toEqual(Uint8Array.from([...bytes(512, 3), ...bytes(512, 2)]));
+  expect(reads(d, 0, 1024)).toEqual(bytes(1024, 3));
+  d.staleNextRead();
+  expect(reads(d, 0, 4096)).toEqual(Uint8Array.from([...bytes(1024, 2), ...bytes(3072, 0)]));
+  expect(reads(d, 0, 1024)).toEqual(bytes(1024, 3));
+});
+
+test('latency has its mean and its rare stalls, is drawn by the disk alone, and not at all unless asked for', () => {
+  const latency = { meanMs: 20, stallChance: 0.01, stallMs: 30_000 };
+  const d = new SimDisk({ bytes: 512, random: stream('latency', 'disk'), latency });
+  const draws = Array.from({ length: 20_000 }, () => d.latencyMs() ?? Number.NaN);
+  const quick = draws.filter((ms) => ms < 30_000);
+  expect(quick.every((ms) => ms >= 0 && ms < 20 * 25)).toBe(true);
+  expect(quick.reduce((sum, ms) => sum + ms, 0) / quick.length).toBeCloseTo(20, -0.5);
+  expect(quick.filter((ms) => ms > 20).length / quick.length).toBeCloseTo(Math.exp(-1), 1);
+  expect(draws.length - quick.length).toBeGreaterThan(150);
+  expect(draws.length - quick.length).toBeLessThan(250);
+  const random = stream('none', 'disk');
+  expect(new SimDisk({ bytes: 512, random }).latencyMs()).toBeUndefined();
+  expect(random.uint32()).toBe(stream('none', 'disk').uint32());
+});
+
+test.each([undefined, { meanMs: 1, stallChance: 1, stallMs: 5000 }])(
+  'a node opens as fast as its disk writes: %o',
+  async (latency) => {
+    const role = {
+      queues: [],
+      unknownQueue: 'refuse',
+      uplink: 'none',
+      central: 'one',
+      isCentral: 'no',
+      home: undefined,
+    } as const;
+    const config: NodeConfig = { name: 'one', queueBytesLimit: 10_000, partitionCount: 1, commitDelayMs: 0, ...role };
+    const world = new World(stream('latency', 'world'));
+    let openMs = 0;
+    const onServing = () => {
+      openMs = world.nowMs;
+    };
+    const node = new SimNode({ world, config, random: stream('latency', 'node'), syncMsMax: 8, onServing });
+    node.disk.latency = latency;
+    node.start();
+    await world.run(60_000);
+    // The OPEN frame, two copies of the superblock, and the node's own first write.
+    expect(openMs).toBeGreaterThan(latency === undefined ? 0 : 15_000);
+    expect(openMs).toBeLessThan(latency === undefined ? 5 * 8 : 25_000);
+  },
+);

@@ -3,24 +3,45 @@
  *
  *   writeDurable ──▶ cache (what reads see) ──completed──▶ platter (what survives a power cut)
  *                      │
- *                      ├─ power cut while pending: every 512-byte sector of its own: old, new, half-written or garbage
- *                      ├─ failed sync: any sectors reach the platter, the cache goes on showing the new bytes as if they were clean
- *                      └─ lying flush: reported as durable, but only `flush` or luck brings it to the platter
+ *                      ├─ power cut while pending: every sector of its own (512 or 4096 bytes): old, new, half-written or garbage
+ *                      ├─ early writeback: any sectors reach the platter before anybody asked; a power cut finds those new
+ *                      ├─ failed write or sync (EIO, ENOSPC, EROFS): any sectors reach the platter, or none of a read-only one; the
+ *                      │  cache goes on showing the new bytes as if they were clean, or the old ones
+ *                      ├─ lying flush: reported as durable, but only `flush` or luck brings it to the platter
+ *                      ├─ lost write: one is reported as durable and never lands; only the cache knows it
+ *                      ├─ misdirected write: one lands at another place, and what it should have replaced stays
+ *                      └─ latency: exponential about a mean, with rare stalls, for who completes writes in virtual time
+ *
+ *   read ◀── cache
+ *              ├─ latent sector error: reads of a range fail, a number of times or for good
+ *              └─ stale read: one gives what stood there before the last write
  *
  * One disk holds one file. After a power cut or a failed write the open file is dead for good; `open` gives a new one, which sees
- * the cache: what a restarted process sees. All chance comes from the generator it is given.
+ * the cache: what a restarted process sees. All chance comes from the generator it is given. What is planned for "the next write"
+ * meets the next that completes by itself, not one that a power cut or a kill ends.
  */
+import { unreachable } from '../shared/assert.ts';
 import { equalBytes } from '../shared/bytes.ts';
-import type { Fence, RingFile } from '../shared/ports.ts';
+import type { Fence } from '../shared/ports.ts';
+import {
+  type ChooseFate,
+  DiskFaults,
+  type DiskLatency,
+  drawLatencyMs,
+  SECTOR_FATES,
+  type Sector,
+  type SectorBytes,
+  type SectorFate,
+  sectorsOf,
+} from './disk-faults.ts';
 import type { Prng } from './random.ts';
+import { type FileMedium, SimFile, type SimWrite } from './sim-file.ts';
 
+export type { CacheAfterFailure, ChooseFate, DiskLatency, FailReason, SectorFate } from './disk-faults.ts';
+export { SimFile, type SimWrite } from './sim-file.ts';
+
+/** Bytes of a sector unless the options say otherwise. */
 export const SECTOR_BYTES = 512;
-
-/** What became of a sector that was on its way when the power went. */
-export type SectorFate = 'old' | 'new' | 'half' | 'garbage';
-const FATES: readonly [SectorFate, ...SectorFate[]] = ['old', 'new', 'half', 'garbage'];
-/** Chooses a fate for sector `position` of the `count` that are on their way. */
-export type ChooseFate = (position: number, count: number) => SectorFate;
 
 /** `at-once`: a write is on the platter when it returns. `stepped`: when `step` says so. */
 export type Completion = 'at-once' | 'stepped';
@@ -29,18 +50,9 @@ export interface SimDiskOptions {
   readonly bytes: number;
   readonly random: Prng;
   readonly completion?: Completion;
+  readonly sectorBytes?: SectorBytes;
+  readonly latency?: DiskLatency;
 }
-
-/** A write on its way. `state` says what the port would have said. */
-export interface SimWrite {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-  state: 'pending' | 'durable' | 'failed';
-  reason: string;
-}
-
-/** What reads see after a sync failed: the new bytes (ext4, XFS), or those from before the write (btrfs); the platter may differ from both. */
-export type CacheAfterFailure = 'new' | 'old';
 
 interface Pending {
   readonly write: SimWrite;
@@ -48,33 +60,38 @@ interface Pending {
   readonly whenOver: () => void;
   /** What the cache showed. */
   readonly before: Uint8Array;
+  /** Offsets of the sectors that are on the platter already. */
+  readonly landed: Set<number>;
 }
 
-export class SimDisk {
-  readonly bytes: number;
+export class SimDisk extends DiskFaults implements FileMedium {
   readonly completion: Completion;
   readonly counters = { writes: 0, bytesWritten: 0, reads: 0, fencesBroken: 0 };
   /** Called with every write that begins. For who counts and asserts. */
   onWrite: ((write: SimWrite) => void) | undefined;
   /** Called when a write begins to wait for `step`. For who moves a virtual clock. */
   onPending: (() => void) | undefined;
+  /** How long writes take from now on. Undefined: whoever completes them knows. */
+  latency: DiskLatency | undefined;
   #random: Prng;
   #platter: Uint8Array;
   #cache: Uint8Array;
+  /** What stood in the cache before the last write of each byte. */
+  #earlier: Uint8Array;
   #pending: Pending[] = [];
-  #unflushed: { offset: number; bytes: Uint8Array }[] = [];
+  #unflushed: Sector[] = [];
   #flushes: 'honest' | 'lying' = 'honest';
-  #nextFailure: CacheAfterFailure | undefined;
-  #unreadable: { offset: number; end: number; left: number }[] = [];
   #files: SimFile[] = [];
 
   /** A disk of zeros, or with a copy of what another platter holds. */
   constructor(options: SimDiskOptions, platter: Uint8Array = new Uint8Array(options.bytes)) {
-    this.bytes = options.bytes;
+    super(options.bytes, options.sectorBytes ?? SECTOR_BYTES);
     this.completion = options.completion ?? 'at-once';
+    this.latency = options.latency;
     this.#random = options.random;
     this.#platter = platter.slice();
     this.#cache = platter.slice();
+    this.#earlier = platter.slice();
   }
 
   /** A new owner of the file. */
@@ -98,11 +115,11 @@ export class SimDisk {
   }
 
   /** The power goes: what was on its way meets its fate, the cache is gone, whoever had the file open has it no more. */
-  powerCut(choose: ChooseFate = () => this.#random.pick(FATES)): void {
-    for (const { offset, bytes } of this.#unflushed) this.#scatter(offset, bytes, () => this.#random.pick(['old', 'new']));
+  powerCut(choose: ChooseFate = () => this.#random.pick(SECTOR_FATES)): void {
+    for (const one of this.#unflushed) this.#scatter(this.#sectorsOf(one), () => this.#random.pick(['old', 'new']));
     const count = this.pendingSectorCount;
     let position = 0;
-    for (const { write } of this.#pending) this.#scatter(write.offset, write.bytes, () => choose(position++, count));
+    for (const one of this.#pending) this.#scatterRest(one, () => choose(position++, count));
     this.#unflushed = [];
     this.#cache = this.#platter.slice();
     this.#forget('power cut');
@@ -114,13 +131,25 @@ export class SimDisk {
     this.#forget('killed');
   }
 
+  /** Sectors whose fate is open. */
   get pendingSectorCount(): number {
-    return this.#pending.reduce((count, { write }) => count + sectorsOf(write.offset, write.bytes).length, 0);
+    return this.#pending.reduce((count, { write, landed }) => count + this.#sectorsOf(write).length - landed.size, 0);
   }
 
-  /** The next write to complete fails: any of its sectors may have reached the platter. */
-  failNextSync(cache: CacheAfterFailure = 'new'): void {
-    this.#nextFailure = cache;
+  /** Any sectors of the writes on their way become durable on their own; nobody is told, and the writes go on. */
+  writeBack(): void {
+    for (const { write, landed } of this.#pending) {
+      for (const { offset, bytes } of this.#sectorsOf(write)) {
+        if (this.#random.chance(0.5)) continue;
+        this.#platter.set(bytes, offset);
+        landed.add(offset);
+      }
+    }
+  }
+
+  /** A time for a write to take, in milliseconds; undefined, and nothing drawn, without `latency`. */
+  latencyMs(): number | undefined {
+    return this.latency && drawLatencyMs(this.latency, this.#random);
   }
 
   /** From now on writes are called durable that are not. */
@@ -153,54 +182,49 @@ export class SimDisk {
     this.#cache.set(bytes, offset);
   }
 
-  /** So many reads that touch this range fail, or all of them until `healReads`. */
-  failReads(offset: number, bytes: number, times = Number.POSITIVE_INFINITY): void {
-    this.#unreadable.push({ offset, end: offset + bytes, left: times });
-  }
-
-  healReads(): void {
-    this.#unreadable = [];
-  }
-
   /** What stands on the platter now. */
   platter(): Uint8Array {
     return this.#platter.slice();
   }
 
-  /** A disk of its own in the same state: platter, cache, and writes on their way (which nobody waits for). */
+  /** A disk of its own in the same state: platter, cache, and writes on their way (which nobody waits for). What is planned is not. */
   clone(random: Prng): SimDisk {
-    const copy = new SimDisk({ bytes: this.bytes, random, completion: this.completion }, this.#platter);
+    const { bytes, completion, sectorBytes } = this;
+    const copy = new SimDisk({ bytes, random, completion, sectorBytes }, this.#platter);
+    copy.latency = this.latency;
     copy.#cache.set(this.#cache);
+    copy.#earlier.set(this.#earlier);
     copy.#unflushed = [...this.#unflushed];
     copy.#flushes = this.#flushes;
-    copy.#unreadable = this.#unreadable.map((bad) => ({ ...bad }));
+    copy.takeMedium(this);
     const file = copy.open();
-    copy.#pending = this.#pending.map(({ write, before }) => ({ write: { ...write }, file, whenOver: () => {}, before }));
+    copy.#pending = this.#pending.map((one) => {
+      return { ...one, write: { ...one.write }, file, whenOver: () => {}, landed: new Set(one.landed) };
+    });
     return copy;
   }
 
   /** For the files of this disk. */
   read(offset: number, into: Uint8Array): void {
-    this.#checkRange(offset, into.length);
+    this.checkRange(offset, into.length);
     this.counters.reads += 1;
     const end = offset + into.length;
-    const bad = this.#unreadable.find((one) => one.offset < end && offset < one.end && one.left > 0);
-    if (bad !== undefined) {
-      bad.left -= 1;
-      throw new Error(`EIO: read at ${offset}`);
-    }
+    if (this.readFails(offset, end)) throw new Error(`EIO: read at ${offset}`);
     into.set(this.#cache.subarray(offset, end));
+    const stale = this.takeStale(offset, end);
+    if (stale !== undefined) into.set(this.#earlier.subarray(stale.offset, stale.end), stale.offset - offset);
   }
 
   /** For the files of this disk. `whenOver` is called when the state is no longer `pending`, maybe at once. */
   begin(file: SimFile, write: SimWrite, whenOver: () => void): void {
-    this.#checkRange(write.offset, write.bytes.length);
+    this.checkRange(write.offset, write.bytes.length);
     this.counters.writes += 1;
     this.counters.bytesWritten += write.bytes.length;
     this.onWrite?.(write);
     const before = this.#cache.slice(write.offset, write.offset + write.bytes.length);
+    this.#earlier.set(before, write.offset);
     this.#cache.set(write.bytes, write.offset);
-    const next = { write, file, whenOver, before };
+    const next = { write, file, whenOver, before, landed: new Set<number>() };
     if (this.completion === 'at-once') return this.#complete(next);
     this.#pending.push(next);
     this.onPending?.();
@@ -213,18 +237,30 @@ export class SimDisk {
     return holds;
   }
 
-  #complete({ write, file, whenOver, before }: Pending): void {
-    const failure = this.#nextFailure;
-    this.#nextFailure = undefined;
-    if (failure !== undefined) {
-      this.#scatter(write.offset, write.bytes, () => this.#random.pick(['old', 'new']));
-      if (failure === 'old') this.#cache.set(before, write.offset);
-      file.fail('EIO: sync');
-      write.state = 'failed';
-      write.reason = 'EIO: sync';
-    } else {
-      this.#land(write.offset, write.bytes);
-      write.state = 'durable';
+  #complete(pending: Pending): void {
+    const { write, file, whenOver } = pending;
+    const fate = this.nextWriteFate();
+    write.state = fate.kind === 'fails' ? 'failed' : 'durable';
+    if (fate.kind !== 'lands' && fate.cache === 'old') this.#cache.set(pending.before, write.offset);
+    switch (fate.kind) {
+      case 'lands':
+        this.#land(write.offset, write.bytes);
+        break;
+      case 'fails':
+        if (fate.reason !== 'EROFS') this.#scatterRest(pending, () => this.#random.pick(['old', 'new']));
+        write.reason = `${fate.reason}: sync`;
+        file.fail(write.reason);
+        break;
+      case 'lost':
+        break;
+      case 'misdirected': {
+        const bytes = write.bytes.subarray(0, this.bytes - fate.offset);
+        this.#land(fate.offset, bytes);
+        if (fate.cache === 'old') this.#cache.set(bytes, fate.offset);
+        break;
+      }
+      default:
+        unreachable(fate);
     }
     whenOver();
   }
@@ -234,13 +270,22 @@ export class SimDisk {
     else this.#platter.set(bytes, offset);
   }
 
-  #scatter(offset: number, bytes: Uint8Array, choose: () => SectorFate): void {
-    for (const sector of sectorsOf(offset, bytes)) {
-      const fate = choose();
+  /** Every sector of a write on its way meets a fate, but for those that have landed. */
+  #scatterRest({ write, landed }: Pending, choose: () => SectorFate): void {
+    this.#scatter(this.#sectorsOf(write), ({ offset }) => (landed.has(offset) ? 'new' : choose()));
+  }
+
+  #scatter(sectors: readonly Sector[], choose: (sector: Sector) => SectorFate): void {
+    for (const sector of sectors) {
+      const fate = choose(sector);
       if (fate === 'new') this.#platter.set(sector.bytes, sector.offset);
       if (fate === 'half') this.#platter.set(sector.bytes.subarray(0, sector.bytes.length >> 1), sector.offset);
       if (fate === 'garbage') this.#platter.set(this.#random.bytes(sector.bytes.length), sector.offset);
     }
+  }
+
+  #sectorsOf(write: Sector): Sector[] {
+    return sectorsOf(write, this.sectorBytes);
   }
 
   /** Nobody hears of the writes that were on their way: their process is gone. */
@@ -249,73 +294,4 @@ export class SimDisk {
     for (const file of this.#files) file.fail(reason);
     this.#files = [];
   }
-
-  #checkRange(offset: number, bytes: number): void {
-    if (offset < 0 || offset + bytes > this.bytes) throw new RangeError(`${bytes} bytes at ${offset} leave the file`);
-  }
-}
-
-/** The file of a disk, as one owner has it open. */
-export class SimFile implements RingFile {
-  readonly size: number;
-  readonly #disk: SimDisk;
-  #failure: string | undefined;
-  #ending: 'open' | 'closed' = 'open';
-
-  constructor(disk: SimDisk) {
-    this.#disk = disk;
-    this.size = disk.bytes;
-  }
-
-  read(offset: number, into: Uint8Array): void {
-    if (this.#ending === 'closed') throw new Error('the file is closed');
-    this.#disk.read(offset, into);
-  }
-
-  writeDurable(offset: number, bytes: Uint8Array, fence?: Fence): void | Promise<void> {
-    let settle = () => {};
-    const over = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    const write = this.begin(offset, bytes, { fence, whenOver: settle });
-    if (write.state === 'durable') return;
-    if (write.state === 'failed') throw new Error(write.reason);
-    return over.then(() => {
-      if (write.state === 'failed') throw new Error(write.reason);
-    });
-  }
-
-  /** `writeDurable` for who is synchronous: look at `state`. */
-  begin(offset: number, bytes: Uint8Array, how: { fence?: Fence | undefined; whenOver?: () => void } = {}): SimWrite {
-    const write: SimWrite = { offset, bytes: bytes.slice(), state: 'pending', reason: '' };
-    const { fence } = how;
-    if (this.#failure === undefined && fence !== undefined && !this.#disk.fenceHolds(fence)) this.fail('the fence does not hold');
-    if (this.#ending === 'closed' || this.#failure !== undefined) {
-      write.state = 'failed';
-      write.reason = this.#failure ?? 'the file is closed';
-      return write;
-    }
-    this.#disk.begin(this, write, how.whenOver ?? (() => {}));
-    return write;
-  }
-
-  close(): void {
-    this.#ending = 'closed';
-  }
-
-  /** For the disk: every later write fails. The first reason stands. */
-  fail(reason: string): void {
-    this.#failure ??= reason;
-  }
-}
-
-/** The parts of a write that live and die apart. */
-function sectorsOf(offset: number, bytes: Uint8Array): { offset: number; bytes: Uint8Array }[] {
-  const sectors: { offset: number; bytes: Uint8Array }[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = Math.min(SECTOR_BYTES - ((offset + at) % SECTOR_BYTES), bytes.length - at);
-    sectors.push({ offset: offset + at, bytes: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return sectors;
 }

@@ -65,7 +65,7 @@ export class SimNode {
   start(): void {
     const { world, config, random, syncMsMax, connectBroker, onServing } = this.#options;
     const { disk } = this;
-    disk.onPending = () => world.after(random.next() * syncMsMax, () => this.disk === disk && disk.step());
+    disk.onPending = () => world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => this.disk === disk && disk.step());
     const file = disk.open();
     const timers = world.timers(random.int(1_000_000));
     const broker = connectBroker?.();

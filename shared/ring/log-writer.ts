@@ -69,7 +69,6 @@ export class LogWriter {
     if (highest > NUMBER_MAX) {
       throw new RingmailError('RING_WORN_OUT', { path: shell.path, counter: highest, counterMax: NUMBER_MAX });
     }
-    const { geometry } = superblock;
     this.live = live;
     this.seal = found.seal;
     this.epoch = { counter: epoch, random: shell.epochRandom };
@@ -128,7 +127,9 @@ export class LogWriter {
     for (const offset of [0, known.geometry.blockBytes]) {
       const bytes = yield { kind: 'read', offset, bytes: SUPERBLOCK_BYTES };
       const newer = bytes && decodeSuperblock(bytes);
-      if (newer && newer.generation > known.generation) {
+      // A copy that does not say of itself that it belongs here went astray: it is nobody's.
+      const isInPlace = newer !== undefined && newer.copy * known.geometry.blockBytes === offset;
+      if (isInPlace && newer.generation > known.generation) {
         throw new RingmailError('RING_LOCKED', { path, owner: 'another process, which opened it just now' });
       }
     }
