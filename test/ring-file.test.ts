@@ -21,6 +21,23 @@ function simulated(completion: 'at-once' | 'stepped') {
 
 ringFileContract('simulated disk, writes at once', simulated('at-once'), 'provoked');
 ringFileContract('simulated disk, writes step by step', simulated('stepped'), 'provoked');
+ringFileContract(
+  'simulated disk, large sectors that land early',
+  async (bytes) => {
+    const random = stream('contract', 'large');
+    const disk = new SimDisk({ bytes, random, completion: 'stepped', sectorBytes: 4096 });
+    disk.onPending = () => {
+      disk.writeBack();
+      queueMicrotask(() => disk.step());
+    };
+    return {
+      open: async () => disk.open(),
+      faults: { failNextWrite: () => disk.failNextSync('old', 'ENOSPC'), cutPower: () => disk.powerCut() },
+      cleanUp: async () => {},
+    };
+  },
+  'provoked',
+);
 ringFileContract('node file', async (bytes) => {
   const folder = await mkdtemp(join(tmpdir(), 'ringmail-'));
   const path = join(folder, 'ring');

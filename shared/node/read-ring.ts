@@ -8,6 +8,7 @@ import { RingmailError } from '../errors.ts';
 import type { FileSteps, ReadSteps } from '../ring/file-steps.ts';
 import type { RingSource } from '../ring/inspect-view.ts';
 import { fastChecksum } from './checksum.ts';
+import { readSome } from './ring-file.ts';
 
 /** Reading goes on without a pause this long; then the process may hear a signal. */
 const TURN_MS = 20;
@@ -56,7 +57,7 @@ function readAt(fd: number, offset: number, bytes: number): Uint8Array | undefin
   const into = new Uint8Array(bytes);
   try {
     for (let filled = 0; filled < bytes; ) {
-      const count = fs.readSync(fd, into, filled, bytes - filled, offset + filled);
+      const count = readSome(fd, into, { filled, offset });
       if (count === 0) return undefined;
       filled += count;
     }

@@ -132,7 +132,7 @@ export class NodeRingFile implements RingFile {
   read(offset: number, into: Uint8Array): void {
     this.#checkRange(offset, into.length);
     for (let filled = 0; filled < into.length; ) {
-      const count = this.#readSome(into, filled, offset);
+      const count = readSome(this.#fd, into, { filled, offset });
       if (count === 0) throw new Error(`the file ends at ${offset + filled}`);
       filled += count;
     }
@@ -170,17 +170,6 @@ export class NodeRingFile implements RingFile {
     this.#lock.release();
     if (this.#dsyncFd !== undefined) fs.closeSync(this.#dsyncFd);
     fs.closeSync(this.#fd);
-  }
-
-  /** A read that a signal interrupted is no medium that fails: everything else is tried again by libuv, reads are not. */
-  #readSome(into: Uint8Array, filled: number, offset: number): number {
-    for (;;) {
-      try {
-        return fs.readSync(this.#fd, into, filled, into.length - filled, offset + filled);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error;
-      }
-    }
   }
 
   #took(ms: number): void {
@@ -243,6 +232,17 @@ class ClosedError extends Error {
 function some(count: number): number {
   if (count === 0) throw new Error('the system took no bytes');
   return count;
+}
+
+/** A read that a signal interrupted is no medium that fails: everything else is tried again by libuv, reads are not. */
+export function readSome(fd: number, into: Uint8Array, { filled, offset }: { filled: number; offset: number }): number {
+  for (;;) {
+    try {
+      return fs.readSync(fd, into, filled, into.length - filled, offset + filled);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error;
+    }
+  }
 }
 
 function writeSome(fd: number, bytes: Uint8Array, position: number): Promise<number> {

@@ -53,6 +53,11 @@ export class ImageBed {
     return point;
   }
 
+  /** The file system writes back all it has, as it may at any moment. */
+  writeBack(point: string): void {
+    run('sync', ['--file-system', point]);
+  }
+
   /** What a power cut at this moment would leave. */
   cut(image: string): string {
     const copy = join(this.folder, `cut-${++this.#count}`);
