@@ -24,6 +24,8 @@ export class OriginTable {
   #buckets = new Int32Array(ORIGINS_MIN).fill(NONE);
   #free = NONE;
   #used = 0;
+  /** Taken last: messages of one origin come one after the other. */
+  #last = 0;
 
   /** Memory taken. */
   get bytes(): number {
@@ -32,6 +34,16 @@ export class OriginTable {
 
   /** The number of an origin, which has one use more. */
   take(origin: Origin): number {
+    const last = this.#last;
+    if ((this.#uses[last] ?? 0) > 0 && this.#is(last, origin)) {
+      this.#uses[last] = (this.#uses[last] ?? 0) + 1;
+      return last;
+    }
+    this.#last = this.#find(origin);
+    return this.#last;
+  }
+
+  #find(origin: Origin): number {
     const bucket = this.#bucketOf(origin.queue, origin.stream, origin.epochCounter);
     for (let at = this.#buckets[bucket] ?? NONE; at !== NONE; at = this.#next[at] ?? NONE) {
       if (!this.#is(at, origin)) continue;

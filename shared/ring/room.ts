@@ -76,7 +76,8 @@ export class Room {
   /** Bytes of META that a batch adds at most: what it overwrites or deletes is not counted twice, what others plan is. */
   #metaGrowth(batch: Batch): number {
     let bytes = 0;
-    for (const { key, value } of batch.metas ?? []) {
+    if (batch.metas === undefined) return bytes;
+    for (const { key, value } of batch.metas) {
       if (value === undefined) continue;
       const old = this.#live.metas.get(key);
       bytes += Math.max(0, metaBytes(key, value) - (old === undefined ? 0 : metaBytes(key, old)));
