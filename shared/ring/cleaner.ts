@@ -58,6 +58,11 @@ export class Cleaner {
     return log > CLEAN_LOG_FACTOR * liveBlocks ? 'padding' : 'nothing';
   }
 
+  /** Blocks of the frame that is copied next; 0 when none is loaded. */
+  get firstBlocks(): number {
+    return this.#victims[0]?.blocks ?? 0;
+  }
+
   /**
    * What to read next: frames from the tail on, as many as one frame could replace. Undefined while some wait to be copied, are
    * being read, or none are left.

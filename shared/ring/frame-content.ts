@@ -25,6 +25,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export class FrameContent {
   readonly batches: Pending[] = [];
   readonly bodies: Uint8Array[] = [];
+  /** `over-the-tail`: it replaces the first frame of the log and may lie where that lies. */
+  place: 'free' | 'over-the-tail' = 'free';
   /** Ours alone: made for this frame, and completed by `placeBodies`. */
   readonly #entries: Writable<DirectoryEntry>[] = [];
   #directoryBytes = 0;

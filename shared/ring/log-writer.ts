@@ -12,6 +12,7 @@ import { encodeFrame, type FrameKind, type FrameSeal } from './frame-layout.ts';
 import type { RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Recovered } from './recovery.ts';
+import { frameShare } from './reserve.ts';
 import {
   type BootClock,
   COUNTER_MAX,
@@ -147,17 +148,20 @@ export class LogWriter {
     if (this.#frameBuffer.length < frameBlocks * geometry.blockBytes) {
       this.#frameBuffer = new Uint8Array(frameBlocks * geometry.blockBytes);
     }
+    // With the reserve short the tail must move: room comes before the record of what is lost.
+    const isShort = frameShare(geometry, this.freeBlocks - frameBlocks).batches !== 'all';
     log.extend(frameBlocks);
     this.live.plan(entries, lsn);
     log.advance();
-    invariant(log.headLsn - geometry.blockCount <= this.durableTailLsn, 'I1: a needed block would be overwritten');
+    const neededFromLsn = content.place === 'free' ? this.durableTailLsn : log.tailLsn;
+    invariant(log.headLsn - geometry.blockCount <= neededFromLsn, 'I1: a needed block would be overwritten');
     const header = {
       kind,
       epoch: this.epoch.counter,
       lsn,
       seq: this.#seq,
       prevCrc: this.lastFrame.crc,
-      tailLsn: Math.min(log.tailLsn, lsn, kind === 'open' ? this.#gapsFromLsn : lsn),
+      tailLsn: Math.min(log.tailLsn, lsn, kind === 'open' && !isShort ? this.#gapsFromLsn : lsn),
       nextId: this.#nextId,
       relogged,
       queueTimeMs: this.#queueTimeMs,

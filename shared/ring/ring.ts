@@ -335,6 +335,7 @@ export class Ring {
     if (batches.length === 0) {
       const room = Math.min(copiesBlocksMax(geometry, free) * blockBytes - FRAME_HEADER_BYTES, contentBytesMax);
       content.addCopies(cleaner.take({ bytes: room, blocks: frameBlocksMax }, content.entries));
+      if (content.isEmpty && !cleaner.isLoading && this.report.gaps.length > 0) this.#copyOverTail(content);
       invariant(!content.isEmpty || cleaner.isLoading, 'I8: cleaning finds room for what it copies');
       if (content.isEmpty) this.#waitsFor = 'victims';
       return content.isEmpty ? undefined : content;
@@ -348,6 +349,16 @@ export class Ring {
     for (const pending of batches) this.#room.metaTaken(pending);
     this.#addCopies(content, bytesMax + FRAME_HEADER_BYTES);
     return content;
+  }
+
+  /**
+   * A medium that lied can leave a log so long that nothing fits before its tail. Then the first frame of it is written again at the
+   * head, over the place where it lies: not safe against a power cut, but the only way on.
+   */
+  #copyOverTail(content: FrameContent): void {
+    const bytes = this.#cleaner.firstBlocks * this.geometry.blockBytes - FRAME_HEADER_BYTES;
+    content.addCopies(this.#cleaner.take({ bytes, blocks: 1 }, content.entries));
+    content.place = 'over-the-tail';
   }
 
   /** Copies of what lives at the tail ride along: as many as cleaning needs, or only what would be padding otherwise. */
