@@ -120,7 +120,7 @@ function* copy(view: RingView, log: NewLog, home: Uint8Array | undefined): FileS
         reason: `the body of message ${id} is not what was stored`,
       });
     }
-    yield* log.put(contents.entryOf(slot), body);
+    yield* log.put(contents.index.copyOf(slot), body);
   }
   yield* log.finish();
 }

@@ -153,7 +153,7 @@ export class Cleaner {
     const { index, metas } = this.#live;
     const entries: DirectoryEntry[] = [];
     for (const [key, value] of metas.withPrefix('')) if (metas.lsnOf(key) === lsn) entries.push({ kind: 'meta', key, value });
-    for (const slot of index.slots()) if (index.lsn(slot) === lsn) entries.push(this.#live.copyOf(slot));
+    for (const slot of index.slots()) if (index.lsn(slot) === lsn) entries.push(this.#live.index.copyOf(slot));
     return entries;
   }
 
@@ -171,7 +171,7 @@ export class Cleaner {
   #nextLive(victim: Victim, ended: ReadonlySet<number | string>): PutEntry | MetaEntry | undefined {
     for (let entry = victim.entries[victim.at]; entry !== undefined; entry = victim.entries[++victim.at]) {
       if (!this.#isLive(entry, victim.lsn, ended)) continue;
-      if (entry.kind === 'put') return this.#live.copyOf(this.#live.index.find(entry.id));
+      if (entry.kind === 'put') return this.#live.index.copyOf(this.#live.index.find(entry.id));
       if (entry.kind === 'meta') return { kind: 'meta', key: entry.key, value: this.#live.metas.get(entry.key) };
     }
     return undefined;

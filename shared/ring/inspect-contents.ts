@@ -2,7 +2,7 @@
  * What a log says that a ring holds, put together from its frames in order, for who only reads: messages by id and META by key.
  * Unlike the live set of an open ring it does not count what each frame is still needed for, so frames may be missing.
  */
-import { PUT_BYTES, type PutEntry } from './entry-layout.ts';
+import { PUT_BYTES } from './entry-layout.ts';
 import type { Frame } from './frame-layout.ts';
 import { MessageIndex, NO_SLOT } from './message-index.ts';
 import { MetaTable } from './meta-table.ts';
@@ -52,30 +52,6 @@ export class Contents {
     let at = 0;
     for (const slot of this.index.slots()) ids[at++] = this.index.id(slot);
     return ids.sort();
-  }
-
-  /** All there is to say of a message as it is now. */
-  entryOf(slot: number): PutEntry {
-    const { index } = this;
-    return {
-      kind: 'put',
-      id: index.id(slot),
-      queue: index.queue(slot),
-      priority: index.priority(slot),
-      copy: true,
-      damaged: index.isDamaged(slot),
-      deliveryCount: index.deliveryCount(slot),
-      stream: index.stream(slot),
-      number: index.number(slot),
-      epochCounter: index.epochCounter(slot),
-      epochRandom: index.epochRandom(slot),
-      storedAtMs: index.storedAtMs(slot),
-      expiresAtMs: index.expiresAtMs(slot),
-      notBeforeMs: index.notBeforeMs(slot),
-      bodyBytes: index.bodyBytes(slot),
-      bodyCrc: index.bodyCrc(slot),
-      bodyOffset: index.bodyOffset(slot),
-    };
   }
 
   #forget(id: number): void {

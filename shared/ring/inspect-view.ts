@@ -86,7 +86,7 @@ export function* readBody(view: RingView, slot: number): ReadSteps<Uint8Array | 
   const { index } = view.contents;
   const { seal, superblock } = view.found;
   if (index.isDamaged(slot)) return undefined;
-  return yield* readBodyAt(superblock.geometry, seal, { lsn: index.lsn(slot), entry: view.contents.entryOf(slot) });
+  return yield* readBodyAt(superblock.geometry, seal, { lsn: index.lsn(slot), entry: view.contents.index.copyOf(slot) });
 }
 
 export function* readBodyAt(
@@ -135,7 +135,7 @@ export class Follower {
         invariant(this.hasMoved, 'only ids of the view are asked for');
         return { kind: 'ended' };
       }
-      const entry = contents.entryOf(slot);
+      const entry = contents.index.copyOf(slot);
       const body = yield* readBody(this.#view, slot);
       if (body !== undefined) return { kind: 'body', entry, body };
       if (!(yield* hasMoved(this.#view))) return { kind: 'damaged', entry };

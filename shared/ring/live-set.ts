@@ -57,30 +57,6 @@ export class LiveSet {
     if (slot !== NO_SLOT) this.index.setState(slot, state);
   }
 
-  /** The put entry that says all of a message as it is now; its body lies where it lay. */
-  copyOf(slot: number): PutEntry {
-    const { index } = this;
-    return {
-      kind: 'put',
-      copy: true,
-      damaged: index.isDamaged(slot),
-      id: index.id(slot),
-      queue: index.queue(slot),
-      priority: index.priority(slot),
-      deliveryCount: index.deliveryCount(slot),
-      stream: index.stream(slot),
-      number: index.number(slot),
-      epochCounter: index.epochCounter(slot),
-      epochRandom: index.epochRandom(slot),
-      storedAtMs: index.storedAtMs(slot),
-      expiresAtMs: index.expiresAtMs(slot),
-      notBeforeMs: index.notBeforeMs(slot),
-      bodyBytes: index.bodyBytes(slot),
-      bodyCrc: index.bodyCrc(slot),
-      bodyOffset: index.bodyOffset(slot),
-    };
-  }
-
   /** The frame at `lsn` is durable. Returns the slots of its puts, in order. */
   settle(entries: readonly DirectoryEntry[], lsn: number): number[] {
     const slots: number[] = [];

@@ -136,6 +136,29 @@ export class MessageIndex {
     return this.#origins.epochRandom(this.#origin(slot));
   }
 
+  /** The put entry that says all of a message as it is now; its body lies where it lay. */
+  copyOf(slot: number): PutEntry {
+    return {
+      kind: 'put',
+      copy: true,
+      damaged: this.isDamaged(slot),
+      id: this.id(slot),
+      queue: this.queue(slot),
+      priority: this.priority(slot),
+      deliveryCount: this.deliveryCount(slot),
+      stream: this.stream(slot),
+      number: this.number(slot),
+      epochCounter: this.epochCounter(slot),
+      epochRandom: this.epochRandom(slot),
+      storedAtMs: this.storedAtMs(slot),
+      expiresAtMs: this.expiresAtMs(slot),
+      notBeforeMs: this.notBeforeMs(slot),
+      bodyBytes: this.bodyBytes(slot),
+      bodyCrc: this.bodyCrc(slot),
+      bodyOffset: this.bodyOffset(slot),
+    };
+  }
+
   next(slot: number): number {
     return this.#chunk(slot).getInt32(at(slot) + 40, true);
   }

@@ -98,7 +98,7 @@ function openContent(writer: LogWriter, again?: { last: Frame; bytes: Uint8Array
     if (entry.kind === 'put') {
       const slot = live.index.find(entry.id);
       if (again === undefined || slot === NO_SLOT || live.index.lsn(slot) !== again.last.lsn) continue;
-      content.add(live.copyOf(slot), again.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
+      content.add(live.index.copyOf(slot), again.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes));
     } else if (entry.kind !== 'meta' || entry.key !== EPOCH_KEY) {
       content.add(entry);
     }

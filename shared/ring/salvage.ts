@@ -113,7 +113,7 @@ export function* writeSalvage(salvage: Salvage, log: NewLog): FileSteps<Saved> {
   for (const id of contents.ids()) {
     const slot = contents.index.find(id);
     const lsn = contents.index.lsn(slot);
-    let entry = contents.entryOf(slot);
+    let entry = contents.index.copyOf(slot);
     let body = entry.damaged ? undefined : yield* readBodyAt(salvage.geometry, salvage.seal, { lsn, entry });
     if (body === undefined && follower?.knows(id)) {
       const found = yield* follower.body(id);
@@ -279,7 +279,7 @@ function newIds(frame: Frame, nextId: number): number {
 /** What an opening finds is the history that went on: where it says something, that holds. */
 function takeOver(contents: Contents, opened: Contents): void {
   for (const slot of opened.index.slots()) {
-    const entry = opened.entryOf(slot);
+    const entry = opened.index.copyOf(slot);
     const lsn = opened.index.lsn(slot);
     const known = contents.index.find(entry.id);
     if (known === NO_SLOT) contents.index.insert(entry, lsn);
