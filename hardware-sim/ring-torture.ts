@@ -253,7 +253,7 @@ class Life implements TorturedLife {
     if (h.ring.state !== 'serving' || this.superblocksRotted > 0) return this.dieAndOpen();
     this.tell('a second owner');
     const first = h.driver;
-    h.append({ metas: [{ key: 'never', value: '00' }] });
+    h.append({ metas: [{ key: 'never', value: undefined }] }); // a full ring takes that too
     h.beginReopen();
     h.settle();
     first.play(h.nowMs + 1e6);
