@@ -104,4 +104,10 @@ describe('a stretch of the log', () => {
     expect(stretch.add(frame(7, { lsn: 390 }))).toBe('added');
     expect(stretch.gaps).toEqual([{ lsn: 384, blocks: 6, framesLost: 1, idsLost: 0 }]);
   });
+
+  test('whose beginning is missing says so, whatever a later OPEN frame says again', () => {
+    const stretch = new Stretch('proven', { lsn: 384, seq: undefined, nextId: 0 });
+    stretch.add(frame(7, { lsn: 388, kind: 'open', relogged: 2 }));
+    expect(stretch.gaps).toEqual([{ lsn: 384, blocks: 4, framesLost: 1, idsLost: 0 }]);
+  });
 });

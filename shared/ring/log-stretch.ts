@@ -116,7 +116,8 @@ export class Stretch {
     const shown = frame.entries.filter((entry) => entry.kind === 'put' && entry.id >= nextId).length;
     const idsLost = seq === undefined ? 0 : Math.max(0, frame.nextId - nextId - shown);
     const gap = { lsn, blocks: Math.max(0, frame.lsn - lsn), framesLost, idsLost };
-    this.#gaps.push({ gap, seq: seq ?? frame.seq - 1 });
+    // A frame at the tail is needed whatever was said again since: else the tail would have passed it.
+    this.#gaps.push({ gap, seq: seq ?? 0 });
   }
 }
 
