@@ -154,7 +154,10 @@ export class TortureJudge {
     invariant(difference === '', `damage costs more than what it hit:\n${difference}`);
     this.#judgeNothingInvented();
     const there = new Set([...h.ring.index.slots()].map((slot) => h.ring.index.number(slot)));
-    const missing = [...told].filter((number) => candidate.messages.has(number) && !there.has(number));
+    // Whether a batch on its way ended a message that was hit cannot be seen by what was not hit.
+    const mayBeEnded = new Set(this.#trimOpen().flatMap(({ acks }) => acks ?? []));
+    const isDue = (number: number) => candidate.messages.has(number) && !mayBeEnded.has(number);
+    const missing = [...told].filter((number) => isDue(number) && !there.has(number));
     const { gaps, tornBlocks } = h.ring.report;
     // An opening that was cut short may have told nobody of what it found.
     if (cutShort === 0)
