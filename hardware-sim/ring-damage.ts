@@ -29,17 +29,22 @@ export class Touched {
   readonly metas = new Set<string>();
   /** Messages that lay in no other damaged frame than one which a whole later frame follows: if one is missing, opening must say so. */
   readonly told = new Set<number>();
+  readonly #hitBefore = new Set<number>();
 
   get isNothing(): boolean {
     return this.numbers.size === 0 && this.metas.size === 0;
   }
 
-  /** These blocks of the ring are hit. */
+  /**
+   * These blocks of the ring are hit. What earlier damage cost may come back: that it ended, or was lost, then stands nowhere but in
+   * the tails of the frames behind it, and these may be hit now.
+   */
   add(frames: readonly Frame[], g: RingGeometry, blocks: ReadonlySet<number>): void {
     const isHit = (frame: Frame) =>
       Array.from({ length: frame.blocks }, (_, i) => (frame.lsn + i) % g.blockCount).some((b) => blocks.has(b));
     const numberOf = new Map<number, number>();
     for (const { entries } of frames) for (const one of entries) if (one.kind === 'put') numberOf.set(one.id, one.number);
+    for (const number of this.#hitBefore) this.numbers.add(number);
     const newestWhole = Math.max(0, ...frames.filter((frame) => !isHit(frame)).map((frame) => frame.seq));
     for (const frame of frames.filter(isHit)) {
       for (const entry of frame.entries) {
@@ -60,6 +65,7 @@ export class Touched {
   }
 
   clear(): void {
+    for (const number of this.numbers) this.#hitBefore.add(number);
     this.numbers.clear();
     this.metas.clear();
     this.told.clear();

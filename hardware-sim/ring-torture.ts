@@ -272,6 +272,7 @@ class Life implements TorturedLife {
     const h = this.h;
     h.beginReopen();
     h.settle();
+    this.tell(`opened: ${JSON.stringify(h.ring.report)}`);
     this.judge.judge(cutShort);
   }
 

@@ -193,7 +193,7 @@ export const MUTANTS = [
   {
     name: 'copy-forgets-state',
     breaks: 'I7: a copy says all there is to say of its message',
-    edits: [{ file: 'shared/ring/live-set.ts', find: 'deliveryCount: index.deliveryCount(slot),', replace: 'deliveryCount: 0,' }],
+    edits: [{ file: 'shared/ring/message-index.ts', find: 'deliveryCount: this.deliveryCount(slot),', replace: 'deliveryCount: 0,' }],
     tests: ['shared/ring/ring.test.ts'],
   },
   {
@@ -319,7 +319,7 @@ export const MUTANTS = [
     name: 'gap-unreported',
     breaks: 'every loss is counted: opening says what damage it stepped over',
     edits: [
-      { file: 'shared/ring/log-stretch.ts', find: '    this.#gaps.push({ gap, seq: seq ?? frame.seq - 1 });\n', replace: '' },
+      { file: 'shared/ring/log-stretch.ts', find: '    this.#gaps.push({ gap, seq: seq ?? 0 });\n', replace: '' },
     ],
     tests: ['shared/ring/damage.test.ts'],
   },
