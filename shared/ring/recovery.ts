@@ -52,11 +52,15 @@ export function* recover(
   const walked = yield* walk(superblock, seal);
   const tip = yield* lastWhole(superblock, seal, walked);
   const { last, frames } = tip;
-  const tail = last?.tailLsn ?? anchorLsn;
+  const endLsn = Math.max(anchorLsn, last === undefined ? 0 : last.lsn + last.blocks);
+  const oldTail = last?.tailLsn ?? anchorLsn;
+  const tail = Math.max(oldTail, outrunLsn(geometry, last, anchorLsn));
   const { base } = walked;
   const until = { lsn: base?.lsn ?? anchorLsn, seq: base?.seq ?? superblock.anchorSeq, frame: base };
   const older = tail <= until.lsn ? yield* walkProven({ g: geometry, seal }, tail, until) : { frames: [], gaps: [] };
   const gaps = [...older.gaps, ...tip.gaps].filter((gap) => gap.lsn + gap.blocks > tail);
+  // How much was in them nobody knows: what is outrun was moved on, by frames that are lost too.
+  if (tail > oldTail) gaps.push({ lsn: oldTail, blocks: tail - oldTail, framesLost: 1, idsLost: 0 });
   const all = [...older.frames.filter((one) => one.lsn < anchorLsn), ...frames];
   for (const met of all) {
     if (met.lsn < tail) continue;
@@ -64,7 +68,6 @@ export function* recover(
     if (frame !== undefined) apply(frame);
     else gaps.push({ lsn: met.lsn, blocks: met.blocks, framesLost: 1, idsLost: 0 });
   }
-  const endLsn = Math.max(anchorLsn, last === undefined ? 0 : last.lsn + last.blocks);
   return {
     superblock,
     seal,
@@ -78,6 +81,16 @@ export function* recover(
     gapsFromLsn: gapsFrom(gaps, all),
     nextSeq: Math.max(superblock.anchorSeq, last === undefined ? 0 : last.seq + 1),
   };
+}
+
+/**
+ * A superblock that vouches for frames that are not there: the medium lied. Of what the last whole frame still counts on, the first
+ * blocks were written over since, as far as the writer of the lost frames knew. What stands there all the same is below this, and
+ * given up: a log longer than the ring has no place for the next frame.
+ */
+function outrunLsn(g: RingGeometry, last: Frame | undefined, anchorLsn: number): number {
+  if (last === undefined || last.lsn + last.blocks >= anchorLsn) return 0;
+  return anchorLsn - g.blockCount + g.frameBlocksMax;
 }
 
 function gapsFrom(gaps: readonly Gap[], frames: readonly Met[]): number {
