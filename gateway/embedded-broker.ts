@@ -1,11 +1,18 @@
 /** An MQTT 3.1.1 broker in this process, and the only place that knows aedes. It is a pipe: it keeps nothing that anybody relies on. */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Aedes } from 'aedes';
 import { PUBLISH_BYTES_MAX } from '../shared/limits.ts';
 
 export interface RunningBroker {
   readonly port: number;
   /** Ends every connection. */
+  close(): Promise<void>;
+}
+
+/** A broker without a door: byte streams to its clients are brought to it. */
+export interface StreamBroker {
+  accept(stream: Duplex): void;
   close(): Promise<void>;
 }
 
@@ -16,7 +23,35 @@ const DRAIN_MS_MAX = 20_000;
 
 /** Listens on loopback unless `host` says otherwise; port 0 is any free one. */
 export async function startBroker(listen: { readonly host?: string; readonly port: number }): Promise<RunningBroker> {
+  const broker = await openBroker();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    broker.accept(socket);
+  });
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : listen.port,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await broker.close();
+    },
+  };
+}
+
+/** The broker itself. It draws an `id` of its own unless it is given one; two at the same clients need different ones. */
+export async function openBroker(id?: string): Promise<StreamBroker> {
   const broker = await Aedes.createBroker({
+    ...(id !== undefined && { id }),
     heartbeatInterval: HEARTBEAT_MS,
     drainTimeout: DRAIN_MS_MAX,
     preConnect: (_client, packet, done) => {
@@ -33,27 +68,9 @@ export async function startBroker(listen: { readonly host?: string; readonly por
   // What a client does wrong ends its connection there; it is the client's trouble, not ours.
   broker.on('clientError', () => {});
   broker.on('connectionError', () => {});
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    socket.setNoDelay(true);
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    broker.handle(socket);
-  });
-  try {
-    await listening(server, listen);
-  } catch (error) {
-    await new Promise<void>((resolve) => broker.close(() => resolve()));
-    throw error;
-  }
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : listen.port,
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-      await new Promise<void>((resolve) => broker.close(() => resolve()));
-    },
+    accept: (stream) => void broker.handle(stream),
+    close: () => new Promise((resolve) => broker.close(() => resolve())),
   };
 }
 

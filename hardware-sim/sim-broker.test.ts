@@ -1,38 +1,9 @@
 /** That the simulated broker is as bad as it says. That it is a broker at all: test/broker.test.ts. */
 import { describe, expect, test } from 'vitest';
 import { toUtf8 } from '../shared/bytes.ts';
-import type { Broker } from '../shared/ports.ts';
+import { brokerBench as build, say } from './broker-bench.ts';
 import { stream } from './random.ts';
-import { type BrokerFaults, SimBroker, topicMatches } from './sim-broker.ts';
-import { TestTime } from './test-node.ts';
-
-interface Hearing {
-  readonly broker: Broker;
-  readonly heard: string[];
-}
-
-function build(faults: Partial<BrokerFaults>, seed = 1) {
-  const time = new TestTime(stream(seed, 'time'));
-  const broker = new SimBroker({ scheduler: time, random: stream(seed, 'broker'), faults });
-  const client = (name: string): Hearing => {
-    const made = { broker: broker.connect(name), heard: [] as string[] };
-    made.broker.listen({
-      onUp: () => {
-        made.heard.push('up');
-        made.broker.subscribe([`to/${name}`]);
-      },
-      onDown: () => made.heard.push('down'),
-      onMessage: (_topic, payload) => made.heard.push(Buffer.from(payload).toString()),
-    });
-    time.run(100);
-    return made;
-  };
-  return { time, broker, client };
-}
-
-function say(from: Hearing, to: string, text: string): void {
-  from.broker.publish({ topic: `to/${to}`, payload: toUtf8(text), qos: 1, retain: 'transient' });
-}
+import type { BrokerFaults, SimBroker } from './sim-broker.ts';
 
 /** A hundred publishes from a to b, with whatever else happens after the fiftieth. */
 function hundred(faults: Partial<BrokerFaults>, meanwhile: (broker: SimBroker) => void = () => {}, seed = 1) {
@@ -96,25 +67,37 @@ describe('faults', () => {
   });
 });
 
+test('a burst of latency: later, in order, and what comes after it waits behind it', () => {
+  const { time, broker, client } = build({});
+  const a = client('a');
+  const b = client('b');
+  broker.faults.lagMsMax = 10_000;
+  say(a, 'b', 'late');
+  broker.faults.lagMsMax = 0;
+  say(a, 'b', 'behind it');
+  time.run(20);
+  expect(b.heard).toEqual(['up']);
+  time.run(30_000);
+  expect(b.heard).toEqual(['up', 'late', 'behind it']);
+});
+
+test('faults that are off draw nothing: two chances for a publish, one for each way', () => {
+  const { time, client, random } = build({});
+  const a = client('a');
+  const b = client('b');
+  const spare = stream(1, 'broker');
+  // Two connect, two subscribe.
+  for (let i = 0; i < 4; i++) spare.next();
+  say(a, 'b', 'one');
+  time.run(100);
+  for (let i = 0; i < 4; i++) spare.next();
+  expect(b.heard).toEqual(['up', 'one']);
+  expect(random.uint32()).toBe(spare.uint32());
+});
+
 test('the same seed tells the same story, another seed another', () => {
   const faults = { forget: 0.1, duplicate: 0.1, straggle: 0.5, delayMsMax: 50 };
   const story = (seed: number) => hundred(faults, (broker) => broker.cut('a'), seed).heard;
   expect(story(1)).toEqual(story(1));
   expect(story(1)).not.toEqual(story(2));
-});
-
-test.each<[string, string, boolean]>([
-  ['a/b', 'a/b', true],
-  ['a/b', 'a/b/c', false],
-  ['a/b/c', 'a/b', false],
-  ['a/+', 'a/b', true],
-  ['a/+', 'a', false],
-  ['a/+', 'a/b/c', false],
-  ['+/b', 'a/b', true],
-  ['a/#', 'a/b/c', true],
-  ['a/#', 'a', true], // [MQTT-4.7.1-2]: `#` is the parent too
-  ['#', 'a/b', true],
-  ['a/+/c', 'a//c', true],
-])('filter %s, topic %s: %s', (filter, topic, matches) => {
-  expect(topicMatches(filter, topic)).toBe(matches);
 });

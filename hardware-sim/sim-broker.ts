@@ -2,17 +2,20 @@
  * An MQTT broker in virtual time, behind the Broker port, that keeps to the letter of QoS 1 and to nothing else.
  *
  *   client ──uplink, in order──▶ broker ──▶ PUBACK (nobody here waits for it)
- *                                  │ may forget it now
+ *            may be refused        │ may forget it now
  *                                  ▼
- *                               each subscriber's downlink, in order; may come twice
+ *                               each subscriber's downlink, in order; may come twice, or be dropped when too much waits
  *
- * A connection may break at any time. What was on its way down is lost (clean sessions); what was on its way up may still be taken,
- * later and in another order, after the client is back: brokers read what a dead socket left. Last wills may come late. A restart
- * forgets everything, retained messages too.
+ * A connection may break at any time. What was on its way down is lost (clean sessions), or comes again later in any order; what was
+ * on its way up may still be taken, later and in another order, after the client is back: brokers read what a dead socket left. Last
+ * wills may come late. A restart forgets everything, retained messages too, or only the newest of them.
+ *
+ * Chance is drawn for faults that are on, and for `forget` and `duplicate` always. The clients: sim-client.ts.
  */
-import { invariant } from '../shared/assert.ts';
-import type { Broker, BrokerListener, Publish } from '../shared/ports.ts';
+import type { Broker, Publish } from '../shared/ports.ts';
 import type { Prng } from './random.ts';
+import { SimClient } from './sim-client.ts';
+import { SimRetained } from './sim-retained.ts';
 
 /** Virtual time, as much as is needed here. */
 export interface Scheduler {
@@ -35,6 +38,29 @@ export interface BrokerFaults {
   reconnectMsMax: number;
   /** Longest time until the broker notices a broken connection and publishes the will. */
   willMsMax: number;
+  /** Added to `delayMsMax`: a burst of latency. What comes later waits behind it. */
+  lagMsMax: number;
+  /**
+   * Chance, for what a broken connection had not delivered, that it is delivered after the next subscription, in any order. To the
+   * client it looks as if its publisher had straggled.
+   */
+  redeliver: number;
+  /** Publishes on their way to one subscriber, at most; more are dropped. */
+  waitingMax: number;
+  /** `refused`: the connection ends over it (SUBACK 0x80, and the client leaves). `unanswered`: it waits for another setting. */
+  subscriptions: 'granted' | 'refused' | 'unanswered';
+  /** `refused`: dropped, and the connection ends: no rights, no quota. */
+  publishes: 'taken' | 'refused';
+  /** A publish of more bytes, topic and payload, is refused. */
+  publishBytesMax: number;
+  /** Chance, for each that was once retained, that a subscription brings it again, after what is retained now. */
+  ghost: number;
+  /** Chance that a publish reaches a client that did not subscribe to it. */
+  leak: number;
+  /** Chance, after each packet either way, that the connection breaks. */
+  breakRate: number;
+  /** `newest`: a client that connects ends the connections of others of its name [MQTT-3.1.4-2]. `all`: they live side by side. */
+  sameName: 'all' | 'newest';
 }
 
 export const NO_FAULTS: BrokerFaults = {
@@ -44,15 +70,30 @@ export const NO_FAULTS: BrokerFaults = {
   straggle: 0,
   reconnectMsMax: 500,
   willMsMax: 100,
+  lagMsMax: 0,
+  redeliver: 0,
+  waitingMax: Number.POSITIVE_INFINITY,
+  subscriptions: 'granted',
+  publishes: 'taken',
+  publishBytesMax: Number.POSITIVE_INFINITY,
+  ghost: 0,
+  leak: 0,
+  breakRate: 0,
+  sameName: 'all',
 };
+
+/** What a broker that crashes forgets of what it had retained: everything, or so many of the newest changes. */
+export type Amnesia = 'all' | { readonly newest: number };
 
 export class SimBroker {
   readonly faults: BrokerFaults;
   readonly counters = { published: 0, delivered: 0, forgotten: 0, duplicated: 0, straggled: 0 };
+  /** What the other faults did. */
+  readonly harm = { redelivered: 0, dropped: 0, refused: 0, ghosts: 0, leaked: 0, takenOver: 0 };
   readonly #scheduler: Scheduler;
   readonly #random: Prng;
   readonly #clients = new Set<SimClient>();
-  readonly #retained = new Map<string, Publish>();
+  readonly #retained = new SimRetained();
   /** Counts restarts: what was on its way to an earlier life arrives nowhere. */
   #life = 0;
   #state: 'running' | 'down' = 'running';
@@ -75,15 +116,35 @@ export class SimBroker {
     for (const client of this.#clients) if (client.name === clientName) client.broken(reason);
   }
 
-  /** Dies, forgets everything, and is back after `downMs`. */
-  restart(downMs: number): void {
-    this.#state = 'down';
-    this.#life += 1;
-    this.#retained.clear();
-    for (const client of this.#clients) client.broken('broker gone');
-    this.after(downMs, () => {
-      this.#state = 'running';
-    });
+  /** Dies, forgets, and is back after `downMs`. Whatever was on its way is lost. */
+  restart(downMs: number, forgets: Amnesia = 'all'): void {
+    if (forgets === 'all') this.#retained.clear();
+    else this.#retained.rollBack(forgets.newest);
+    this.#down(downMs, 'broker gone');
+    for (const client of this.#clients) client.forgetLeft();
+  }
+
+  /** Stops in order and is back after `downMs`: publishes the wills, keeps what is retained, and forgets what was on its way. */
+  stop(downMs: number): void {
+    for (const { isUp, will } of this.#clients) {
+      if (isUp && will !== undefined) this.take(will);
+    }
+    this.#down(downMs, 'broker stopped');
+  }
+
+  /** The connections of a client go dead: nothing passes, nobody is told, until a keepalive notices after `noticeMs`. */
+  halfOpen(clientName: string, noticeMs: number): void {
+    for (const client of this.#clients) if (client.name === clientName) client.halfOpen(noticeMs);
+  }
+
+  /**
+   * A stranger uses this name too, and connects again whenever it is thrown out: with `sameName: 'newest'` the two take turns.
+   * Close it to end that.
+   */
+  rival(clientName: string): Broker {
+    const stranger = this.connect(clientName);
+    stranger.listen({ onUp: () => {}, onDown: () => {}, onMessage: () => {} });
+    return stranger;
   }
 
   // What follows is for the clients.
@@ -113,28 +174,60 @@ export class SimBroker {
   }
 
   delayMs(): number {
-    return this.#random.next() * this.faults.delayMsMax;
+    const { delayMsMax, lagMsMax } = this.faults;
+    const delayMs = this.#random.next() * delayMsMax;
+    return lagMsMax > 0 ? delayMs + this.#random.next() * lagMsMax : delayMs;
+  }
+
+  hasUp(clientName: string): boolean {
+    return [...this.#clients].some(({ name, isUp }) => name === clientName && isUp);
+  }
+
+  /** A client is up. */
+  connected(client: SimClient): void {
+    if (this.faults.sameName === 'all') return;
+    for (const other of this.#clients) {
+      if (other === client || other.name !== client.name || !other.isUp) continue;
+      this.harm.takenOver += 1;
+      other.broken('taken over by another client of this name');
+    }
   }
 
   /** A publish has arrived. It is acknowledged from here on, whatever becomes of it. */
   take(publish: Publish): void {
     this.counters.published += 1;
-    if (publish.retain === 'retain') {
-      if (publish.payload.length > 0) this.#retained.set(publish.topic, publish);
-      else this.#retained.delete(publish.topic);
-    }
+    if (publish.retain === 'retain') this.#retained.set(publish);
     if (this.#random.chance(this.faults.forget)) {
       this.counters.forgotten += 1;
       return;
     }
-    for (const client of this.#clients) if (client.wants(publish.topic)) this.#deliver(client, publish);
+    for (const client of this.#clients) if (client.wants(publish.topic) || this.#leaksTo(client)) this.#deliver(client, publish);
   }
 
-  /** A subscription has arrived: what is retained goes out. */
+  /** A subscription has arrived: what is retained goes out, and what was. */
   replay(client: SimClient, filters: readonly string[]): void {
-    for (const publish of this.#retained.values()) {
-      if (filters.some((filter) => topicMatches(filter, publish.topic))) this.#deliver(client, publish);
+    for (const publish of this.#retained.matching(filters)) this.#deliver(client, publish);
+    if (this.faults.ghost === 0) return;
+    for (const publish of this.#retained.ghosts(filters)) {
+      if (!this.#random.chance(this.faults.ghost)) continue;
+      this.harm.ghosts += 1;
+      this.#deliver(client, publish);
     }
+  }
+
+  #leaksTo(client: SimClient): boolean {
+    if (this.faults.leak === 0 || !client.isUp || !this.#random.chance(this.faults.leak)) return false;
+    this.harm.leaked += 1;
+    return true;
+  }
+
+  #down(downMs: number, reason: string): void {
+    this.#state = 'down';
+    this.#life += 1;
+    for (const client of this.#clients) client.broken(reason);
+    this.after(downMs, () => {
+      this.#state = 'running';
+    });
   }
 
   #deliver(client: SimClient, publish: Publish): void {
@@ -148,130 +241,4 @@ export class SimBroker {
   forget(client: SimClient): void {
     this.#clients.delete(client);
   }
-}
-
-type Ascent =
-  | { readonly kind: 'publish'; readonly publish: Publish }
-  | { readonly kind: 'subscribe'; readonly filters: readonly string[] };
-
-class SimClient implements Broker {
-  readonly name: string;
-  readonly #broker: SimBroker;
-  readonly #will: Publish | undefined;
-  readonly #filters = new Set<string>();
-  #listener: BrokerListener | undefined;
-  #state: 'idle' | 'connecting' | 'up' | 'closed' = 'idle';
-  /** Counts connections. */
-  #connection = 0;
-  /** What is on its way, in order, and when the last of it arrives: later ones don't overtake it. */
-  #ascending: Ascent[] = [];
-  #descending: Publish[] = [];
-  #upMs = 0;
-  #downMs = 0;
-
-  constructor(options: { broker: SimBroker; name: string; will: Publish | undefined }) {
-    this.#broker = options.broker;
-    this.name = options.name;
-    this.#will = options.will;
-  }
-
-  listen(listener: BrokerListener): void {
-    invariant(this.#listener === undefined, 'a broker has one listener');
-    this.#listener = listener;
-    this.#connectAfter(this.#broker.delayMs());
-  }
-
-  publish(publish: Publish): void {
-    if (this.#state !== 'up') return;
-    this.#ascend({ kind: 'publish', publish: { ...publish, payload: publish.payload.slice() } });
-  }
-
-  subscribe(topics: readonly string[]): void {
-    if (this.#state !== 'up') return;
-    this.#ascend({ kind: 'subscribe', filters: [...topics] });
-  }
-
-  /** Says goodbye properly: the will is said by ourselves, as the real adapter does. */
-  close(): void {
-    if (this.#state === 'up' && this.#will !== undefined) this.publish(this.#will);
-    this.#state = 'closed';
-    this.#broker.forget(this);
-  }
-
-  wants(topic: string): boolean {
-    return this.#state === 'up' && [...this.#filters].some((filter) => topicMatches(filter, topic));
-  }
-
-  deliver(publish: Publish): void {
-    const connection = this.#connection;
-    this.#descending.push(publish);
-    this.#downMs = Math.max(this.#downMs, this.#broker.nowMs + this.#broker.delayMs());
-    this.#broker.after(this.#downMs - this.#broker.nowMs, () => {
-      if (connection !== this.#connection) return;
-      const next = this.#descending.shift();
-      if (next !== undefined && this.#state === 'up') this.#listener?.onMessage(next.topic, next.payload.slice());
-    });
-  }
-
-  /** The connection is gone, as both ends find out at different times. */
-  broken(reason: string): void {
-    if (this.#state !== 'up') return;
-    this.#state = 'connecting';
-    const { faults, random, isRunning } = this.#broker;
-    const left = this.#ascending.filter(({ kind }) => kind === 'publish' && isRunning && random.chance(faults.straggle));
-    this.#ascending = [];
-    this.#descending = [];
-    this.#filters.clear();
-    this.#connection += 1;
-    for (const straggler of left) {
-      this.#broker.counters.straggled += 1;
-      this.#broker.afterInLife(random.next() * 2 * faults.reconnectMsMax, () => this.#arrive(straggler));
-    }
-    const will = this.#will;
-    if (isRunning && will !== undefined)
-      this.#broker.afterInLife(random.next() * faults.willMsMax, () => this.#broker.take(will));
-    this.#broker.after(0, () => {
-      if (this.#state !== 'closed') this.#listener?.onDown(reason);
-    });
-    this.#connectAfter(1 + random.next() * faults.reconnectMsMax);
-  }
-
-  #ascend(ascent: Ascent): void {
-    const connection = this.#connection;
-    this.#ascending.push(ascent);
-    this.#upMs = Math.max(this.#upMs, this.#broker.nowMs + this.#broker.delayMs());
-    this.#broker.afterInLife(this.#upMs - this.#broker.nowMs, () => {
-      if (connection !== this.#connection) return;
-      const next = this.#ascending.shift();
-      if (next !== undefined) this.#arrive(next);
-    });
-  }
-
-  #arrive(ascent: Ascent): void {
-    if (ascent.kind === 'publish') return this.#broker.take(ascent.publish);
-    for (const filter of ascent.filters) this.#filters.add(filter);
-    this.#broker.replay(this, ascent.filters);
-  }
-
-  #connectAfter(ms: number): void {
-    this.#state = 'connecting';
-    this.#broker.after(ms, () => {
-      if (this.#state !== 'connecting') return;
-      if (!this.#broker.isRunning) return this.#connectAfter(this.#broker.random.next() * this.#broker.faults.reconnectMsMax + 1);
-      this.#state = 'up';
-      this.#connection += 1;
-      this.#listener?.onUp();
-    });
-  }
-}
-
-/** MQTT's rule [MQTT-4.7]: `+` is one level, `#` the rest. */
-export function topicMatches(filter: string, topic: string): boolean {
-  const wanted = filter.split('/');
-  const levels = topic.split('/');
-  for (const [at, level] of wanted.entries()) {
-    if (level === '#') return true;
-    if (at >= levels.length || (level !== '+' && level !== levels[at])) return false;
-  }
-  return wanted.length === levels.length;
 }

@@ -1,21 +1,28 @@
 /**
- * A line in virtual time: two ends behind the Line port, paced and damaged by a `Wire` each way.
+ * A line in virtual time: two ends behind the Line port, paced and damaged by a `Direction` each way.
  *
- *   a.write ─▶ [ held ] ─▶ Wire: pace, drop, flip ─▶ insert ─▶ [ on its way, `delayMs` ] ─▶ b.onBytes
+ *   a.write ─▶ aToB: held, paced, damaged, on its way ─▶ b.onBytes      what is done to bytes: line-faults.ts
+ *   a.onBytes ◀─ bToA ◀─ b.write                                        where they wait and vanish: line-direction.ts
  *
- * The two ends of a serial cable know nothing of each other, those of a socket close together. A silenced line loses everything and
- * tells nobody; a cut one is gone for both. Everything happens as an event of the scheduler, never inside a call.
+ *   cut      both ends are closed             an unplugged adapter whose driver says so
+ *   freeze   what is written stays unsent     one whose driver says nothing
+ *   silence  what is written vanishes         half-open, a broken core, a dead peer
+ *   stall    nothing arrives, then all of it  a modem or a serial server that hangs
+ *
+ * The two ends of a serial cable know nothing of each other, those of a socket close together. Everything happens as an event of the
+ * scheduler, never inside a call.
  */
 import { invariant } from '../shared/assert.ts';
 import type { Line, LineListener } from '../shared/ports.ts';
+import { Direction } from './line-direction.ts';
+import type { SimLineFaults } from './line-faults.ts';
 import type { Prng } from './random.ts';
 import type { Scheduler } from './sim-broker.ts';
-import { Wire, type WireFaults } from './wire.ts';
 
-export interface SimLineFaults extends WireFaults {
-  /** Probability that a random byte appears before a byte. */
-  insertRate: number;
-}
+export type { SimLineFaults } from './line-faults.ts';
+
+/** Which direction of a line is meant. */
+export type LineWay = 'aToB' | 'bToA' | 'both';
 
 export interface SimLineOptions {
   readonly world: Scheduler;
@@ -27,35 +34,48 @@ export interface SimLineOptions {
   readonly faults?: { readonly aToB?: Partial<SimLineFaults>; readonly bToA?: Partial<SimLineFaults> };
 }
 
-/** Bytes handed to a wire ahead of its pace; the rest is held, and no byte is lost for want of room. */
-const WIRE_AHEAD_BYTES = 16_384;
-
 export function simLines(options: SimLineOptions): SimLinePair {
   return new SimLinePair(options);
 }
 
+/**
+ * Two cables exchange their `b` ends: whoever holds a `Line` keeps it and finds another peer at it, as when somebody plugs two devices
+ * back into the wrong ports. What had not arrived is lost; ends set to different speeds hear garbage. Faults stay with their cable, and
+ * so does its pace. Nothing happens when an end is closed: there is nothing to plug. Serial cables only.
+ */
+export function swapLines(one: SimLinePair, other: SimLinePair): void {
+  one.swapWith(other);
+}
+
 export class SimLinePair {
+  /** Bits per second; undefined: a socket. */
+  readonly baud: number | undefined;
   readonly a: Line;
-  readonly b: Line;
   /** May be changed at any time. */
   readonly faults: { readonly aToB: SimLineFaults; readonly bToA: SimLineFaults };
   readonly #world: Scheduler;
-  readonly #ends: readonly [SimEnd, SimEnd];
-  readonly #together: 'yes' | 'no';
+  readonly #ways: { readonly aToB: Direction; readonly bToA: Direction };
+  #ends: readonly [SimEnd, SimEnd];
   #tickAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SimLineOptions) {
     const { world, baud, random, delayMs = 0, faults } = options;
     this.#world = world;
-    this.#together = baud === undefined ? 'yes' : 'no';
+    this.baud = baud;
     const aToB = new Direction({ baud, random, delayMs, faults: faults?.aToB });
     const bToA = new Direction({ baud, random, delayMs, faults: faults?.bToA });
-    const a = new SimEnd(this, aToB, bToA);
-    const b = new SimEnd(this, bToA, aToB);
-    this.#ends = [a, b];
+    aToB.back = bToA;
+    bToA.back = aToB;
+    const a = new SimEnd({ pair: this, out: aToB, into: bToA });
+    this.#ways = { aToB, bToA };
+    this.#ends = [a, new SimEnd({ pair: this, out: bToA, into: aToB })];
     this.a = a;
-    this.b = b;
     this.faults = { aToB: aToB.faults, bToA: bToA.faults };
+  }
+
+  /** Another one after `swapLines`. */
+  get b(): Line {
+    return this.#ends[1];
   }
 
   /** One end at least is closed: the pair is of no use any more. */
@@ -78,23 +98,70 @@ export class SimLinePair {
     this.arm();
   }
 
-  /** Nothing passes and nobody is told, until `restore`. */
-  silence(): void {
-    for (const end of this.#ends) end.out.silence();
+  /** What is on its way and what is written is lost, and nobody is told, until `restore`. */
+  silence(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.silence();
     this.arm();
   }
 
-  restore(): void {
-    for (const end of this.#ends) end.out.restore();
+  restore(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.restore();
+  }
+
+  /** What is written stays unsent, without an error, until `thaw` sends it. */
+  freeze(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.freeze();
+    this.arm();
+  }
+
+  thaw(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.thaw(this.nowMs);
+    this.arm();
+  }
+
+  /** What is written leaves and does not arrive, until `release` gives it all at once, however old. */
+  stall(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.stall();
+  }
+
+  release(way: LineWay = 'both'): void {
+    for (const direction of this.#of(way)) direction.release(this.nowMs);
+    this.arm();
+  }
+
+  /** Bytes that nobody wrote come out of the line, between two lots: what a boot loader or a forgotten `printf` says. */
+  say(way: LineWay, bytes: Uint8Array): void {
+    for (const direction of this.#of(way)) direction.say(bytes, this.nowMs);
+    this.arm();
   }
 
   /** For the ends: one was closed by its owner. */
   closedBy(end: SimEnd): void {
     for (const other of this.#ends) {
       if (other === end) other.end('closed');
-      else if (this.#together === 'yes') other.end('closed by the other end');
+      else if (this.baud === undefined) other.end('closed by the other end');
     }
     this.arm();
+  }
+
+  /** For `swapLines`. */
+  swapWith(other: SimLinePair): void {
+    invariant(this.baud !== undefined && other.baud !== undefined, 'a socket has no ends to swap');
+    if (this === other || this.isClosed || other.isClosed) return;
+    const pairs = [this, other] as const;
+    const [mine, theirs] = [this.#ends[1], other.#ends[1]];
+    this.#ends = [this.#ends[0], theirs];
+    other.#ends = [other.#ends[0], mine];
+    for (const pair of pairs) {
+      const { aToB, bToA } = pair.#ways;
+      const [a, b] = pair.#ends;
+      b.plug({ pair, out: bToA, into: aToB });
+      for (const way of [aToB, bToA]) {
+        way.lose();
+        way.speeds = a.baud === b.baud ? 'same' : 'different';
+      }
+    }
+    for (const pair of pairs) pair.arm();
   }
 
   /** For the ends: makes sure that what happens next is looked at. An event too many finds nothing to do. */
@@ -110,6 +177,11 @@ export class SimLinePair {
     this.#world.at(nextMs, () => this.#tick(nextMs));
   }
 
+  #of(way: LineWay): readonly Direction[] {
+    const { aToB, bToA } = this.#ways;
+    return way === 'both' ? [aToB, bToA] : [this.#ways[way]];
+  }
+
   #tick(atMs: number): void {
     if (this.#tickAtMs === atMs) this.#tickAtMs = Number.POSITIVE_INFINITY;
     const { nowMs } = this.#world;
@@ -119,37 +191,50 @@ export class SimLinePair {
   }
 }
 
-class SimEnd implements Line {
+interface Socket {
+  readonly pair: SimLinePair;
   readonly out: Direction;
-  readonly #in: Direction;
-  readonly #pair: SimLinePair;
+  readonly into: Direction;
+}
+
+class SimEnd implements Line {
+  /** The speed it was opened with, whatever it is plugged into. */
+  readonly baud: number | undefined;
+  #plugged: Socket;
   #listener: LineListener | undefined;
   #state: 'open' | 'ended' | 'reported' = 'open';
   #reason = '';
   #owesDrained: 'no' | 'yes' = 'no';
 
-  constructor(pair: SimLinePair, out: Direction, into: Direction) {
-    this.#pair = pair;
-    this.out = out;
-    this.#in = into;
+  constructor(plugged: Socket) {
+    this.#plugged = plugged;
+    this.baud = plugged.pair.baud;
+  }
+
+  get out(): Direction {
+    return this.#plugged.out;
+  }
+
+  plug(into: Socket): void {
+    this.#plugged = into;
   }
 
   write(bytes: Uint8Array): number {
     if (this.#state !== 'open') return 0;
-    this.out.push(bytes, this.#pair.nowMs);
+    this.out.push(bytes, this.#plugged.pair.nowMs);
     if (this.out.unsentBytes > 0) this.#owesDrained = 'yes';
-    this.#pair.arm();
+    this.#plugged.pair.arm();
     return this.out.unsentBytes;
   }
 
   close(): void {
-    if (this.#state === 'open') this.#pair.closedBy(this);
+    if (this.#state === 'open') this.#plugged.pair.closedBy(this);
   }
 
   listen(listener: LineListener): void {
     invariant(this.#listener === undefined, 'a line has one listener');
     this.#listener = listener;
-    this.#pair.arm();
+    this.#plugged.pair.arm();
   }
 
   end(reason: string): void {
@@ -167,7 +252,7 @@ class SimEnd implements Line {
     if (this.#listener === undefined) return undefined;
     if (this.#state === 'ended') return 0;
     const isDrainedNow = this.#owesDrained === 'yes' && this.out.unsentBytes === 0;
-    return this.#state === 'open' ? (isDrainedNow ? 0 : this.#in.arrivesAtMs) : undefined;
+    return this.#state === 'open' ? (isDrainedNow ? 0 : this.#plugged.into.arrivesAtMs) : undefined;
   }
 
   report(nowMs: number): void {
@@ -184,95 +269,6 @@ class SimEnd implements Line {
   }
 
   #take(nowMs: number): Uint8Array | undefined {
-    return this.#state === 'open' ? this.#in.arrived(nowMs) : undefined;
-  }
-}
-
-/** One way: what its writer's end holds, the wire, and what is on its way. */
-class Direction {
-  readonly faults: SimLineFaults;
-  readonly #wire: Wire;
-  readonly #random: Prng;
-  readonly #delayMs: number;
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
-  #onItsWay: { atMs: number; bytes: Uint8Array }[] = [];
-
-  constructor(options: { baud: number | undefined; random: Prng; delayMs: number; faults: Partial<SimLineFaults> | undefined }) {
-    const { baud, random, delayMs, faults } = options;
-    this.#wire = new Wire({ baud, random, ...(faults && { faults }) });
-    this.faults = Object.assign(this.#wire.faults, { insertRate: faults?.insertRate ?? 0 });
-    this.#random = random;
-    this.#delayMs = delayMs;
-  }
-
-  get unsentBytes(): number {
-    return this.#heldBytes + this.#wire.backlogBytes;
-  }
-
-  get wakeAtMs(): number | undefined {
-    return this.#wire.wakeAtMs;
-  }
-
-  get arrivesAtMs(): number | undefined {
-    return this.#onItsWay[0]?.atMs;
-  }
-
-  push(bytes: Uint8Array, nowMs: number): void {
-    this.#held.push(bytes.slice());
-    this.#heldBytes += bytes.length;
-    this.#feed(nowMs);
-  }
-
-  /** What came out of the wire by now is on its way. */
-  move(nowMs: number): void {
-    for (let bytes = this.#wire.take(nowMs); bytes.length > 0; bytes = this.#wire.take(nowMs)) {
-      this.#onItsWay.push({ atMs: nowMs + this.#delayMs, bytes: this.#insert(bytes) });
-      this.#feed(nowMs);
-    }
-    this.#feed(nowMs);
-  }
-
-  arrived(nowMs: number): Uint8Array | undefined {
-    const [first] = this.#onItsWay;
-    if (first === undefined || first.atMs > nowMs) return undefined;
-    this.#onItsWay.shift();
-    return first.bytes;
-  }
-
-  silence(): void {
-    this.#wire.cut();
-    this.drop();
-  }
-
-  restore(): void {
-    this.#wire.restore();
-  }
-
-  drop(): void {
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#onItsWay = [];
-  }
-
-  #feed(nowMs: number): void {
-    while (this.#held[0] !== undefined && this.#wire.backlogBytes < WIRE_AHEAD_BYTES) {
-      const [first] = this.#held;
-      const part = first.subarray(0, WIRE_AHEAD_BYTES);
-      if (part.length === first.length) this.#held.shift();
-      else this.#held[0] = first.subarray(part.length);
-      this.#heldBytes -= part.length;
-      this.#wire.push(part, nowMs);
-    }
-  }
-
-  #insert(bytes: Uint8Array): Uint8Array {
-    if (this.faults.insertRate === 0) return bytes;
-    const out: number[] = [];
-    for (const byte of bytes) {
-      if (this.#random.chance(this.faults.insertRate)) out.push(this.#random.int(256));
-      out.push(byte);
-    }
-    return Uint8Array.from(out);
+    return this.#state === 'open' ? this.#plugged.into.arrived(nowMs) : undefined;
   }
 }

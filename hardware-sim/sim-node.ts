@@ -1,15 +1,16 @@
 /**
- * A whole node in virtual time: the product's core and drive over a simulated disk. It can lose power at any moment, and comes back
- * with what its platter kept.
+ * A whole node in virtual time: the product's core and drive over a simulated disk. It can lose power at any moment, die alone, stand
+ * still for a while, or find another disk in its slot; it comes back with what its platter kept.
  */
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
 import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
-import type { Broker, Line } from '../shared/ports.ts';
-import { geometryFor } from '../shared/ring/geometry.ts';
+import type { Broker, Line, RingFile } from '../shared/ports.ts';
+import { geometryFor, type RingGeometry } from '../shared/ring/geometry.ts';
 import type { OpenReport } from '../shared/ring/ring.ts';
+import { Gate } from './gate.ts';
 import type { Prng } from './random.ts';
 import { formattedDisk } from './ring-driver.ts';
 import type { SimDisk } from './sim-disk.ts';
@@ -25,11 +26,26 @@ export interface SimNodeOptions {
   /** Longest time a durable write takes, in virtual milliseconds; each draws its own. */
   readonly syncMsMax: number;
   readonly ringBytes?: number;
+  readonly geometry?: RingGeometry;
+  /** Its monotonic clock runs so much too fast. */
+  readonly driftPpm?: number;
   /** A connection to the broker for each opening of the store. */
   readonly connectBroker?: () => Broker;
   /** Called at every opening, when the node serves: attach lines, go on sending. */
   readonly onServing?: (node: SimNode, report: OpenReport) => void;
+  /** Called at every opening, before anything is read. */
+  readonly onOpening?: (node: SimNode) => void;
+  /** A write begins: what becomes of it is open. */
+  readonly onWriting?: (node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }) => void;
+  /** A write is durable; the node does not know yet. */
+  readonly onDurable?: (node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }) => void;
+  /** The store stopped by itself. It is opened again a little later. */
+  readonly onStopped?: (node: SimNode, error: Error) => void;
 }
+
+/** Until a store that stopped is opened again; twice as long each time, until it serves. */
+const REOPEN_MS_MIN = 100;
+const REOPEN_MS_MAX = 5_000;
 
 export class SimNode {
   readonly name: string;
@@ -45,12 +61,23 @@ export class SimNode {
   #drive: Drive | undefined;
   #timers: VirtualTimers | undefined;
   #broker: Broker | undefined;
+  #gate = new Gate();
+  #reopenMs = REOPEN_MS_MIN;
   #isServing = false;
+  /** Machine and file, as the node is told: another one after a move. */
+  home: string | undefined;
 
   constructor(options: SimNodeOptions) {
     this.#options = options;
     this.name = options.config.name;
-    this.disk = formattedDisk(geometryFor(options.ringBytes ?? SIM_RING_BYTES), options.random, 'stepped');
+    this.home = options.config.home;
+    this.disk = this.blankDisk();
+  }
+
+  /** A disk as it was when the node was new. */
+  blankDisk(): SimDisk {
+    const { ringBytes, geometry, random } = this.#options;
+    return formattedDisk(geometry ?? geometryFor(ringBytes ?? SIM_RING_BYTES), random, 'stepped');
   }
 
   get isUp(): boolean {
@@ -61,34 +88,52 @@ export class SimNode {
     return this.#isServing;
   }
 
+  get isPaused(): boolean {
+    return this.#gate.isShut;
+  }
+
   /** Boots: opens the ring, then serves. */
   start(): void {
-    const { world, config, random, syncMsMax, connectBroker, onServing } = this.#options;
+    const { world, config, random, syncMsMax, connectBroker, onServing, driftPpm = 0 } = this.#options;
     const { disk } = this;
-    disk.onPending = () => world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => this.disk === disk && disk.step());
-    const file = disk.open();
-    const timers = world.timers(random.int(1_000_000));
+    disk.onPending = () => {
+      world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => {
+        world.promised();
+        if (this.disk === disk) disk.step();
+      });
+    };
+    const gate = new Gate();
+    this.#options.onOpening?.(this);
+    const file = gate.file(this.#watched(disk.open()));
+    const timers = world.timers(random.int(1_000_000), driftPpm);
     const broker = connectBroker?.();
-    const core = new NodeCore(config, { file: { path: this.name, size: file.size }, checksum: crc32, random });
+    const core = new NodeCore(
+      { ...config, home: this.home },
+      { file: { path: this.name, size: file.size }, checksum: crc32, random },
+    );
     const drive = new Drive(
       core,
-      { file, timers, ...(broker && { broker }) },
+      { file, timers: gate.timers(timers), ...(broker && { broker: gate.broker(broker) }) },
       {
         onServing: (report) => {
           this.#isServing = true;
+          this.#reopenMs = REOPEN_MS_MIN;
           drive.listenToBroker();
           onServing?.(this, report);
         },
         onStopped: (error) => {
           this.stops.push(error);
           this.#down();
-          world.after(100, () => this.#core === undefined && this.start());
+          this.#options.onStopped?.(this, error);
+          world.after(this.#reopenMs, () => this.#core === undefined && this.start());
+          this.#reopenMs = Math.min(2 * this.#reopenMs, REOPEN_MS_MAX);
         },
         onClosed: () => this.#down(),
         onLog: (level, text) => this.logs.push(`${Math.round(world.nowMs)} ${level} ${text}`),
       },
     );
     this.openings += 1;
+    this.#gate = gate;
     this.#core = core;
     this.#drive = drive;
     this.#timers = timers;
@@ -103,6 +148,28 @@ export class SimNode {
     this.disk.powerCut();
   }
 
+  /** The process is gone, the machine goes on: what it had written arrives. */
+  kill(): void {
+    this.#drive?.abandon();
+    this.#down();
+    this.disk.kill();
+  }
+
+  /** Stands still until `resume`: nothing reaches it, and nothing is lost. */
+  pause(): void {
+    this.#gate.shut();
+  }
+
+  resume(): void {
+    this.#options.world.promised();
+    this.#gate.open();
+  }
+
+  /** Another disk in its slot: an old image, a blank one. While it is down. */
+  insert(disk: SimDisk): void {
+    this.disk = disk;
+  }
+
   /** Asks the node. Never answered when it loses power first: then the caller knows nothing, as in life. */
   call(call: Call, then: (result: CallResult) => void): void {
     this.#drive?.call(call, then);
@@ -110,7 +177,7 @@ export class SimNode {
 
   attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: () => void): void {
     this.#lines.add(line);
-    this.#drive?.attach(line, link, () => {
+    this.#drive?.attach(this.#gate.line(line), link, () => {
       this.#lines.delete(line);
       whenClosed();
     });
@@ -122,6 +189,23 @@ export class SimNode {
 
   close(): void {
     this.#drive?.close();
+  }
+
+  #watched(file: RingFile): RingFile {
+    const { onWriting, onDurable } = this.#options;
+    if (onDurable === undefined) return file;
+    return {
+      size: file.size,
+      read: (offset, into) => file.read(offset, into),
+      close: () => file.close(),
+      writeDurable: (offset, bytes, fence) => {
+        const write = { offset, bytes: bytes.slice() };
+        onWriting?.(this, write);
+        const pending = file.writeDurable(offset, bytes, fence);
+        if (pending === undefined) return onDurable(this, write);
+        return pending.then(() => onDurable(this, write));
+      },
+    };
   }
 
   #down(): void {

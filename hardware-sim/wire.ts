@@ -99,6 +99,11 @@ export class Wire {
   /** What is under way is lost, and what comes until `restore`. */
   cut(): void {
     this.#copper = 'cut';
+    this.lose();
+  }
+
+  /** What is under way is lost; what comes is not. */
+  lose(): void {
     this.counters.lostInCut += this.#backlogBytes;
     this.#backlog.length = 0;
     this.#backlogBytes = 0;

@@ -1,11 +1,13 @@
 /**
- * Plants bugs, one at a time, in copies of the tree, and wants each of them noticed by a test. A bug that survives shows a hole in the
- * tests, and fails the run; so does one whose text is no longer in the sources.
+ * Plants bugs, one at a time, in copies of the tree, and wants each of them noticed by a test, or by the yard. A bug that survives shows a
+ * hole in the tests, and fails the run; so does one whose text is no longer in the sources.
  *
  *   node scripts/mutants.mjs <area | all> [--only <name>] [--list] [--json] [--help]
  *
  * An area is a file test/mutants/<area>.mjs that exports MUTANTS: [{ name, breaks, edits: [{ file, find, replace }], tests: [file] }].
- * The unmutated copies run the same tests first and must pass; their time bounds that of the mutants: one that does not end is caught.
+ * `sim: { seeds }` instead of `tests`: so many seeds of the yard (scripts/sim.mjs) must find a broken promise; that the yard itself
+ * breaks, or finds no end, does not count. The unmutated copies run the same tests first, and some seeds, and must pass; their time
+ * bounds that of the mutants: a test that does not end has noticed.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -23,15 +25,20 @@ const AT_ONCE = 2;
 const PATIENCE_FACTOR = 5;
 const PATIENCE_MS_MIN = 20_000;
 const CONTROL_MS_MAX = 300_000;
+/** Stands for the yard among the test files. */
+const YARD = 'the yard';
+/** Seeds that must find nothing where there is no bug. */
+const CONTROL_SEEDS = 60;
 /** An edit that makes no program, rather than a wrong one. */
-const NONSENSE = /\b(SyntaxError|ReferenceError|Transform failed|Failed to resolve|is not a function)\b/;
+const NONSENSE =
+  /\b(SyntaxError|ReferenceError|Transform failed|Build failed|Build failed|Failed to resolve|is not a function)\b/;
 
 const HELP = `npm run mutants -- <area | all> [options]
 
-Plants bugs in copies of the tree and wants each noticed by a test. Areas: ${areaNames().join(', ')}.
+Plants bugs in copies of the tree and wants each noticed, by a test or by the yard. Areas: ${areaNames().join(', ')}.
 
   --only NAME   this bug alone; may be given several times
-  --list        names the bugs, the rules they break and the tests that must notice
+  --list        names the bugs, the rules they break and what must notice
   --json        one object per line instead of the table
   --help        this
 
@@ -104,11 +111,17 @@ async function readMutants() {
   return chosen;
 }
 
-/** @param {{ area: string, name: string, breaks: string, edits: { file: string }[], tests: string[] }} mutant */
+/** @param {{ area: string, name: string, breaks: string, edits: { file: string }[], tests?: string[], sim?: { seeds: number } }} mutant */
 function listed(mutant) {
   if (options.json) return JSON.stringify(mutant);
   const files = [...new Set(mutant.edits.map(({ file }) => file))].join(', ');
-  return `${mutant.name}\n    breaks   ${mutant.breaks}\n    in       ${files}\n    noticed  ${mutant.tests.join(', ')}`;
+  const by = noticersOf(mutant).map((noticer) => (noticer === YARD ? `${mutant.sim.seeds} seeds of the yard` : noticer));
+  return `${mutant.name}\n    breaks   ${mutant.breaks}\n    in       ${files}\n    noticed  ${by.join(', ')}`;
+}
+
+/** Test files, and the yard, in the order in which they are asked. */
+function noticersOf({ tests = [], sim }) {
+  return sim === undefined ? tests : [...tests, YARD];
 }
 
 async function main() {
@@ -127,7 +140,7 @@ async function main() {
     console.log(`${mutants.length} mutants: the tests fail without any of them`);
     return 1;
   }
-  say(`${controls.size} test files pass without a bug, after ${seconds(Date.now() - startMs)}`);
+  say(`${[...controls.keys()].join(', ')}: passed without a bug, after ${seconds(Date.now() - startMs)}`);
   const results = [];
   await inCopies(mutants, async (mutant, copy) => {
     const result = await tryMutant(mutant, copy, controls);
@@ -175,13 +188,15 @@ async function inCopies(items, work) {
   );
 }
 
-/** Every test file that is asked for, without a bug: how long it takes, and why it fails if it does. */
+/** Every test file that is asked for, and the yard, without a bug: how long it takes, and why it fails if it does. */
 async function runControls() {
-  const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))];
+  const tests = [...new Set(mutants.flatMap((mutant) => noticersOf(mutant)))];
   const controls = new Map();
   await inCopies(tests, async (test, copy) => {
-    if (!existsSync(join(copy, test))) return controls.set(test, { ms: 0, failure: 'there is no such file' });
-    const { outcome, ms, detail } = await runTest(test, copy, CONTROL_MS_MAX);
+    if (test !== YARD && !existsSync(join(copy, test))) return controls.set(test, { ms: 0, failure: 'there is no such file' });
+    const { outcome, ms, detail } = await (test === YARD
+      ? runYard(CONTROL_SEEDS, copy, CONTROL_MS_MAX)
+      : runTest(test, copy, CONTROL_MS_MAX));
     controls.set(test, { ms, failure: outcome === 'passed' ? undefined : `${outcome} ${detail}` });
     say(`without a bug: ${test} ${outcome} after ${seconds(ms)}`);
   });
@@ -201,14 +216,21 @@ async function tryMutant(mutant, copy, controls) {
   }
   let ms = 0;
   let found;
-  for (const test of mutant.tests) {
-    const patienceMs = PATIENCE_MS_MIN + PATIENCE_FACTOR * controls.get(test).ms;
-    const result = await runTest(test, copy, patienceMs);
+  let excuse = '';
+  for (const test of noticersOf(mutant)) {
+    const enoughMs = controls.get(test).ms * (test === YARD ? mutant.sim.seeds / CONTROL_SEEDS : 1);
+    const patienceMs = PATIENCE_MS_MIN + PATIENCE_FACTOR * enoughMs;
+    const result = await (test === YARD ? runYard(mutant.sim.seeds, copy, patienceMs) : runTest(test, copy, patienceMs));
     ms += result.ms;
     if (result.outcome === 'passed') continue;
     if (result.outcome === 'broken') throw new Error(`${mutant.name} is no bug but nonsense: ${test}: ${result.detail}`);
-    const never = `does not end within ${seconds(patienceMs)}; without the bug ${seconds(controls.get(test).ms)} are enough`;
-    found = { test, by: result.outcome === 'endless' ? never : result.detail };
+    const never = `does not end within ${seconds(patienceMs)}; without the bug ${seconds(enoughMs)} are enough`;
+    const by = result.outcome === 'endless' ? never : result.detail;
+    if (test === YARD && result.outcome !== 'failed') {
+      excuse = `${YARD} found no broken promise, but ${by}`;
+      continue;
+    }
+    found = { test, by };
     break;
   }
   for (const [path, source] of before) writeFileSync(path, source);
@@ -218,7 +240,7 @@ async function tryMutant(mutant, copy, controls) {
     breaks: mutant.breaks,
     caught: found !== undefined,
     test: found?.test ?? '',
-    by: found?.by ?? '',
+    by: found?.by ?? excuse,
     ms,
   };
 }
@@ -230,16 +252,56 @@ async function tryMutant(mutant, copy, controls) {
 async function runTest(test, copy, patienceMs) {
   const report = join(copy, 'mutant-report.json');
   rmSync(report, { force: true });
+  const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
+  const args = [vitest, 'run', test, '--bail', '1', '--maxWorkers', '1', '--reporter', 'json', '--outputFile', report];
+  const { code, ms, said, isLate } = await runNode(args, copy, patienceMs);
+  if (isLate) return { outcome: 'endless', ms, detail: '' };
+  if (code === 0) return { outcome: 'passed', ms, detail: '' };
+  const failed = existsSync(report) ? failedIn(JSON.parse(readFileSync(report, 'utf8'))) : undefined;
+  return failed === undefined ? { outcome: 'broken', ms, detail: said } : { outcome: 'failed', ms, detail: failed };
+}
+
+/**
+ * Seeds of the copy's yard, in one process, up to the first that fails. Passed: no promise was broken, even if too little was met to be
+ * content. `crashed`: the yard threw; `broken`: what it runs is no program.
+ * @returns {Promise<{ outcome: 'passed' | 'failed' | 'endless' | 'broken' | 'crashed', ms: number, detail: string }>}
+ */
+async function runYard(seeds, copy, patienceMs) {
+  const args = ['--seeds', String(seeds), '--workers', '0', '--first-failure', '--no-shrink', '--json'];
+  const { ms, out, said, isLate } = await runNode([join(copy, 'scripts', 'sim.mjs'), ...args], copy, patienceMs);
+  if (isLate) return { outcome: 'endless', ms, detail: '' };
+  const lines = out.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}')); // whole ones
+  const results = lines.map((line) => JSON.parse(line));
+  const of = (kind) => results.find((result) => result.kind === kind);
+  const failure = of('failure');
+  const isOver = of('verdict') !== undefined;
+  if (NONSENSE.test(isOver ? (failure?.text ?? '') : said)) return { outcome: 'broken', ms, detail: failure?.text ?? said };
+  if (!isOver) return { outcome: 'crashed', ms, detail: `it ended without a verdict: ${firstError(said)}` };
+  if (failure !== undefined) return { outcome: 'failed', ms, detail: `seed ${failure.seed}, ${failure.check}: ${failure.text}` };
+  const crash = of('crash');
+  return crash === undefined
+    ? { outcome: 'passed', ms, detail: '' }
+    : { outcome: 'crashed', ms, detail: `seed ${crash.seed} crashes it: ${crash.text.split('\n')[0]}` };
+}
+
+function firstError(said) {
+  const lines = said.trim().split('\n');
+  return lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
+}
+
+/** Node in a copy, until it ends or patience does. `out`: stdout; `said`: the end of all it said. */
+async function runNode(args, copy, patienceMs) {
   const startMs = Date.now();
-  const args = ['run', test, '--bail', '1', '--maxWorkers', '1', '--reporter', 'json', '--outputFile', report];
-  const child = spawn(process.execPath, [join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), ...args], {
+  const child = spawn(process.execPath, args, {
     cwd: copy,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // its workers go with it
   });
   running.add(child);
   let said = '';
+  let out = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said = (said + chunk).slice(-4000)));
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (out += chunk));
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -248,11 +310,7 @@ async function runTest(test, copy, patienceMs) {
   const code = await new Promise((resolve) => child.on('close', resolve));
   clearTimeout(timer);
   running.delete(child);
-  const ms = Date.now() - startMs;
-  if (isLate) return { outcome: 'endless', ms, detail: '' };
-  if (code === 0) return { outcome: 'passed', ms, detail: '' };
-  const failed = existsSync(report) ? failedIn(JSON.parse(readFileSync(report, 'utf8'))) : undefined;
-  return failed === undefined ? { outcome: 'broken', ms, detail: said } : { outcome: 'failed', ms, detail: failed };
+  return { code, ms: Date.now() - startMs, out, said, isLate };
 }
 
 /** What failed first: a test, or the setting up of one. Undefined where nothing ran, or what ran is no program. */
@@ -266,7 +324,7 @@ function failedIn({ testResults }) {
 
 function row({ name, caught, test, by, ms }) {
   const time = seconds(ms).padStart(7);
-  return `${name.padEnd(32)} ${time}  ${caught ? `${test}: ${by}` : 'SURVIVED'}`;
+  return `${name.padEnd(32)} ${time}  ${caught ? `${test}: ${by}` : `SURVIVED${by === '' ? '' : `: ${by}`}`}`;
 }
 
 function seconds(ms) {

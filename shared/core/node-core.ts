@@ -2,13 +2,14 @@
  * A node: queue manager, custody, links and relay over one ring, as one synchronous step. It does no I/O, keeps no timer and knows
  * no clock: `step(input, nowMs)` gives outputs, `wakeAtMs` says when it wants a tick.
  *
- *   opening ──ring serves──▶ loading ──identity durable, rehomed──▶ serving ──close──▶ closed
+ *   opening ──ring serves──▶ loading ──identity durable, rehomed──▶ serving ──close──▶ closing ──▶ closed
  *      │                        │                                     │ write failed, fork
  *      └────────────────────────┴─────────────────────────────────────┴──────▶ stopped (the shell opens the ring anew)
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
+import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { Rehoming } from '../custody/rehoming.ts';
@@ -49,6 +50,7 @@ export class NodeCore {
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #serving: { store: NodeStore; desk: Desk; carriers: Carriers; watch: HealthWatch } | undefined;
+  #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
   #early: Extract<NodeInput, { kind: 'call' }>[] = [];
 
@@ -83,9 +85,9 @@ export class NodeCore {
   get wakeAtMs(): number | undefined {
     if (this.phase === 'stopped' || this.phase === 'closed') return undefined;
     const times = [this.#ring.wakeAtMs];
-    if (this.#serving !== undefined) times.push(this.#serving.carriers.wakeAtMs);
-    // Only who is pumped may ask for it: what was due at the opening would be asked for without end.
-    if (this.#serving !== undefined && this.phase === 'serving') times.push(this.#serving.desk.wakeAtMs);
+    // Only who is pumped may ask for it: what is due already would be asked for without end.
+    const { carriers, desk } = (this.phase === 'serving' ? this.#serving : undefined) ?? {};
+    if (carriers !== undefined) times.push(carriers.wakeAtMs, desk?.wakeAtMs);
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }
 
@@ -126,7 +128,7 @@ export class NodeCore {
   /** Moves from phase to phase as the ring does. */
   #advance(nowMs: number): void {
     if (this.#ring.state === 'stopped' && this.phase !== 'stopped') return this.#stop(this.#ring.failure ?? new Error('stopped'));
-    if (this.phase === 'opening' && this.#ring.state === 'serving') this.#load(nowMs);
+    if (this.phase === 'opening' && this.#ring.state === 'serving' && this.#isMended(nowMs)) this.#load(nowMs);
     if (this.phase !== 'loading' || this.#rehoming === undefined) return;
     this.#rehoming.pump();
     if (!this.#rehoming.isDone) return;
@@ -134,6 +136,18 @@ export class NodeCore {
     this.phase = 'serving';
     this.#outputs.push({ kind: 'serving', report: this.#ring.report });
     for (const { token, call } of this.#early.splice(0)) this.#serving?.desk.call(token, call);
+  }
+
+  /** META makes sense, or is made to. */
+  #isMended(nowMs: number): boolean {
+    if (this.#repair === undefined) {
+      if (!mayNeedRepair(this.#ring)) return true;
+      this.#repair = new MetaRepair(this.#ring, this.config.name);
+    }
+    this.#repair.pump(nowMs);
+    if (!this.#repair.isDone) return false;
+    for (const note of this.#repair.notes) this.#log('warn', `after damage: ${note}`);
+    return true;
   }
 
   #load(nowMs: number): void {
@@ -207,13 +221,15 @@ export class NodeCore {
   }
 
   #close(nowMs: number): void {
-    if (this.phase === 'closed' || this.phase === 'stopped') return;
+    if (this.phase === 'closing' || this.phase === 'closed' || this.phase === 'stopped') return;
     const closed = () => {
       if (this.#ring.state === 'closed') this.phase = 'closed';
       this.#outputs.push({ kind: 'closed' });
     };
     this.#serving?.carriers.stop(nowMs);
     if (this.#ring.state !== 'serving') return closed();
+    // Whoever speaks to us from here on is not heard: what it says could not be stored.
+    this.phase = 'closing';
     this.#serving?.desk.close();
     this.#serving?.store.commit({ metas: [closedChange(this.#serving.desk.suspectIdMax)] }, () => {});
     this.#ring.close(closed);

@@ -70,4 +70,4 @@ export type NodeOutput =
   | { readonly kind: 'stopped'; readonly error: Error }
   | { readonly kind: 'closed' };
 
-export type NodePhase = 'opening' | 'loading' | 'serving' | 'forking' | 'closed' | 'stopped';
+export type NodePhase = 'opening' | 'loading' | 'serving' | 'forking' | 'closing' | 'closed' | 'stopped';

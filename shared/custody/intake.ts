@@ -135,6 +135,9 @@ export class Intake {
       return this.#acceptGap({ handle, key, item: gap }, destination, changes);
     }
     const bytes = arrived.envelope.length;
+    // It would never fit, and nothing behind it would ever pass.
+    if (queue !== undefined && bytes > queue.options.bytesLimit)
+      return this.#deadLetter({ handle, key, item }, 'TOO_LARGE', changes);
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
@@ -345,6 +348,7 @@ export class Intake {
 
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
+  if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
   return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
 }
 

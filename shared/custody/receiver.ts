@@ -94,7 +94,7 @@ export class CustodyReceiver {
     // Who never sent anything is a stranger still, whatever was answered: the answer may be lost, and so may our memory of it.
     const isStranger = known === undefined || known.ticket === NO_TICKET;
     const judged = judgeTicket(secret, known?.ticket ?? NO_TICKET, isStranger ? { ...offer, ticket: NO_TICKET } : offer);
-    if (judged.kind === 'fork') {
+    if (judged.kind === 'fork' || (known !== undefined && knowsMore(known, offer))) {
       this.forkCount += 1;
       return { answer: this.#answer('fork', offer, NO_TICKET, []), session: undefined };
     }
@@ -231,6 +231,16 @@ export class CustodyReceiver {
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }
+}
+
+/** Numbers were taken of a stream that begins at the sender, and of which its store knows nothing any more. */
+function knowsMore(neighbour: Neighbour, { own, sender, incarnation, streams }: Offer): boolean {
+  if (own !== 'whole') return false;
+  const offered = new Set(streams.map(({ stream }) => streamText(stream)));
+  for (const [text, { key, planned }] of neighbour.cursors) {
+    if (planned > 1 && key.origin === sender && key.incarnation === incarnation && !offered.has(text)) return true;
+  }
+  return false;
 }
 
 /** The offer whose session is the present one. */

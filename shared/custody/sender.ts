@@ -99,7 +99,7 @@ export class CustodySender {
     const streams = [...outgoing].filter((out) => out.next > 1).map((out) => ({ stream: out.key, lo: out.lo, next: out.next }));
     const { name: sender, incarnation } = self;
     const ticket = { ticket: this.#ticket, ticketNonce: this.#ticketNonce };
-    return { sender, incarnation, epoch: ring.epoch, nonce: this.#nonce, ...ticket, streams };
+    return { sender, incarnation, epoch: ring.epoch, nonce: this.#nonce, ...ticket, streams, own: 'whole' };
   }
 
   /** The session is over. What was handed over and not freed will be handed over again. */

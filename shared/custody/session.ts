@@ -48,6 +48,11 @@ export interface Offer {
   readonly ticket: Uint8Array;
   readonly ticketNonce: Uint8Array;
   readonly streams: readonly OfferedStream[];
+  /**
+   * `whole`: every stream that begins at the sender, and under which it ever stored a number, is among `streams`. Of a receiver that
+   * knows one more the sender's store was rolled back (docs/custody.md, section 4).
+   */
+  readonly own: 'whole' | 'in-part';
 }
 
 export interface AnsweredStream {

@@ -3,7 +3,7 @@ import type { Answer, AnsweredStream, Offer } from '../custody/session.ts';
 import type { HelloPacket, ReceiveLimits, WelcomePacket } from './handshake-packets.ts';
 import type { LineProfile } from './line-profile.ts';
 import type { StreamCursor } from './packet-fields.ts';
-import { FEATURE_BATCHES, FEATURE_FRAGMENTS, RML_VERSION, TICKET_BYTES } from './packet-layout.ts';
+import { FEATURE_BATCHES, FEATURE_FRAGMENTS, HELLO_WHOLE, RML_VERSION, TICKET_BYTES } from './packet-layout.ts';
 import { streamKeyOf } from './stream-key.ts';
 import type { Tlv } from './tlv.ts';
 
@@ -16,10 +16,14 @@ export function limitsOf(profile: LineProfile): ReceiveLimits {
   return { packetBytesMax, window, features: FEATURE_FRAGMENTS | FEATURE_BATCHES, ackDelayMs };
 }
 
+/** A HELLO has room for some streams: it says whether those that begin here are all among them. */
 export function helloOf(offer: Offer, limits: ReceiveLimits, tlvs: readonly Tlv[]): HelloPacket {
   const { sender: node, incarnation, epoch, nonce, ticket, ticketNonce } = offer;
   const versions = { versionMax: RML_VERSION, versionMin: RML_VERSION };
-  return { kind: 'hello', ...versions, flags: 0, nonce, incarnation, epoch, ticket, ticketNonce, limits, node, tlvs };
+  const listed = tlvs.filter((tlv) => tlv.kind === 'stream' && tlv.origin === undefined).length;
+  const own = offer.streams.filter(({ stream }) => stream.origin === node && stream.incarnation === incarnation).length;
+  const flags = offer.own === 'whole' && listed === own ? HELLO_WHOLE : 0;
+  return { kind: 'hello', ...versions, flags, nonce, incarnation, epoch, ticket, ticketNonce, limits, node, tlvs };
 }
 
 /** The bytes are copies: a HELLO is a view of what came in. */
@@ -29,7 +33,8 @@ export function offerOf(hello: HelloPacket): Offer {
     tlv.kind === 'stream' ? [{ stream: streamKeyOf(tlv, hello), lo: tlv.lo, next: tlv.next }] : [],
   );
   const secrets = { nonce: hello.nonce.slice(), ticket: hello.ticket.slice(), ticketNonce: hello.ticketNonce.slice() };
-  return { sender, incarnation, epoch, ...secrets, streams };
+  const own = (hello.flags & HELLO_WHOLE) === 0 ? 'in-part' : 'whole';
+  return { sender, incarnation, epoch, ...secrets, streams, own };
 }
 
 export function welcomeOf(

@@ -85,7 +85,11 @@ export class Outbound {
   hello(bytesMax: number, nowMs: number): Tlv[] {
     const all = [...this.#store.outgoing].filter((out) => out.next > 1);
     const busy = all.filter((out) => !isDrained(out)).sort((a, b) => b.key.priority - a.key.priority);
-    const idle = all.filter(isDrained).slice(0, Math.max(0, IDLE_DECLARED_MAX - busy.length));
+    const drained = all.filter(isDrained);
+    // Those that begin here first: the other side must know of them all to know a store that was rolled back.
+    const own = drained.filter((out) => this.#isOwn(out));
+    const others = drained.filter((out) => !this.#isOwn(out));
+    const idle = [...own, ...others.slice(0, Math.max(0, IDLE_DECLARED_MAX - busy.length - own.length))];
     const tlvs: Tlv[] = [];
     let bytes = 0;
     for (const out of [...busy, ...idle]) {
@@ -96,6 +100,11 @@ export class Outbound {
       this.#declares(this.#enter(out), nowMs);
     }
     return tlvs;
+  }
+
+  #isOwn({ key }: OutStream): boolean {
+    const { name, incarnation } = this.#store.self;
+    return key.origin === name && key.incarnation === incarnation;
   }
 
   /** What a WELCOME says of the streams of our HELLO, in the words of custody. */

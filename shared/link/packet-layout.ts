@@ -62,6 +62,7 @@ export const HELLO_KNOCK = 0x02;
 export const HELLO_SLEEPY = 0x04;
 export const HELLO_VOLATILE = 0x08;
 export const HELLO_NO_RANDOM = 0x10;
+export const HELLO_WHOLE = 0x20;
 
 /** Flag of WELCOME and of the TLV DOWN_ANSWER: the ticket shown is none of ours. */
 export const ANSWER_FORK = 0x01;

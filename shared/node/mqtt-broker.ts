@@ -11,7 +11,8 @@
  * down is dropped. The core, which holds it on disk, hears by receipts what arrived.
  */
 import { readFileSync } from 'node:fs';
-import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import type { Duplex } from 'node:stream';
+import { connect, type IClientOptions, MqttClient } from 'mqtt';
 import { PUBLISH_BYTES_MAX } from '../limits.ts';
 import type { Broker, BrokerListener, Publish } from '../ports.ts';
 import { statusPublish } from '../relay/status-layout.ts';
@@ -39,6 +40,8 @@ export interface BrokerOptions {
   readonly node: string;
   readonly access: BrokerAccess;
   readonly log: (level: 'info' | 'warn', text: string) => void;
+  /** A byte stream to the broker for each attempt to connect, in place of a socket to `access.broker`. */
+  readonly openStream?: () => Duplex;
 }
 
 /** Connects once somebody listens. */
@@ -84,14 +87,15 @@ class MqttBroker implements Broker {
   }
 
   #dial(): void {
-    const { access, log } = this.#options;
+    const { access, log, openStream } = this.#options;
     let options: IClientOptions;
     try {
       options = this.#clientOptions();
     } catch (error) {
       return this.#lost(`password file: ${String(error)}`); // it may be there the next time
     }
-    const connection: Connection = new Connection(connect(access.broker, options), {
+    const client = openStream === undefined ? connect(access.broker, options) : new MqttClient(openStream, options);
+    const connection: Connection = new Connection(client, {
       onUp: () => {
         if (this.#connection !== connection) return;
         this.#lastReason = '';

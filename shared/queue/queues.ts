@@ -55,13 +55,18 @@ export class Queues {
     this.#index = index;
   }
 
-  /** A queue as META remembers it, or a new one with a new id; a known one gets these options. @throws NAME_INVALID */
+  /**
+   * A queue as META remembers it, or a new one with a new id; a known one gets these options, and answers to that id too.
+   * @throws NAME_INVALID
+   */
   define(name: string, { id: knownId, ...definition }: QueueDefinition & { id?: number }): Queue {
     if (!isQueueName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
     const options = { ...QUEUE_DEFAULTS, ...definition };
     const known = this.#byName.get(name);
     const queue = known ?? this.#create(name, knownId ?? this.#nextId, options);
     queue.options = options;
+    if (knownId !== undefined) this.#byId.set(knownId, queue);
+    this.#nextId = Math.max(this.#nextId, (knownId ?? 0) + 1);
     this.reserved = [...this].filter((one) => one.options.bytesReserved > 0);
     this.drops = [...this].some(({ options }) => drops(options.whenFull));
     return queue;

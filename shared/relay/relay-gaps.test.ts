@@ -37,6 +37,7 @@ function handOver(items: readonly Item[]): void {
     ticket: NO_TICKET,
     ticketNonce: nonce,
     streams: [],
+    own: 'in-part' as const,
   };
   gateway.step(({ receiver }) => {
     const session = receiver.offered(offer)?.session;

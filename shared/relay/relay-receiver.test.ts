@@ -59,7 +59,17 @@ class Puppet {
     this.nonce = Uint8Array.of(9, 9, 9, 9, 9, 9, 9, ++this.#attempts);
     const streams = [{ stream: this.key(), lo: 1, next: 100 }];
     const { ticket, ticketNonce, nonce } = this;
-    return { sender: this.#name, incarnation: INCARNATION, epoch: EPOCH, nonce, ticket, ticketNonce, streams, ...change };
+    return {
+      sender: this.#name,
+      incarnation: INCARNATION,
+      epoch: EPOCH,
+      nonce,
+      ticket,
+      ticketNonce,
+      streams,
+      own: 'in-part',
+      ...change,
+    };
   }
 
   sync(offer = this.offer(), attempt = this.#attempts, receiver = 'central'): void {

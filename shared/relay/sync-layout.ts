@@ -2,11 +2,11 @@
  * A sync: a sender's offer to a receiver (docs/custody.md, section 3), to `ringmail/sync/<sender>`. The same bytes again are the same offer.
  *
  *   {0 version 1, 1 sender, 2 incarnation (bstr 8), 3 nonce (bstr 8), 4 epoch [counter, random], 5 receiver, 6 ticket (bstr 8),
- *    7 ticket's nonce (bstr 8), 8 streams [[origin, incarnation, destination, priority, lo, next]…], 9 attempt}
+ *    7 ticket's nonce (bstr 8), 8 streams [[origin, incarnation, destination, priority, lo, next]…], 9 attempt, 10 whole (bool)}
  *
  * `receiver` is the central it is meant for; all others ignore it. `attempt` counts the offers of one epoch: a broker may bring an
  * old one late, and then it must not end the session of a newer. Streams not listed begin at 1: what the receiver has of them
- * arrives as repeats.
+ * arrives as repeats. `whole`: all streams that begin at the sender are listed; absent: not sure.
  */
 import type { Offer, OfferedStream } from '../custody/session.ts';
 import { SYNC_STREAM_COUNT_MAX } from '../limits.ts';
@@ -42,9 +42,12 @@ const TICKET = 6;
 const TICKET_NONCE = 7;
 const STREAMS = 8;
 const ATTEMPT = 9;
+const WHOLE = 10;
 
 export function encodeSync({ receiver, attempt, offer }: Omit<Sync, 'kind'>): Uint8Array {
-  const streams = mostPressing(offer.streams).map(({ stream, lo, next }) => [...streamFields(stream), lo, next]);
+  const listed = mostPressing(offer);
+  const streams = listed.map(({ stream, lo, next }) => [...streamFields(stream), lo, next]);
+  const isWhole = offer.own === 'whole' && offer.streams.every((one) => !isOwn(one, offer) || listed.includes(one));
   return encodeCbor(
     new Map<number, CborInput>([
       [KEY.version, RELAY_VERSION],
@@ -57,14 +60,20 @@ export function encodeSync({ receiver, attempt, offer }: Omit<Sync, 'kind'>): Ui
       [TICKET_NONCE, offer.ticketNonce],
       [STREAMS, streams],
       [ATTEMPT, attempt],
+      ...(isWhole ? ([[WHOLE, true]] as const) : []),
     ]),
   );
 }
 
-/** As many as a sync may list: those with something to hand over first, the urgent ones of them first. */
-function mostPressing(streams: readonly OfferedStream[]): readonly OfferedStream[] {
+function isOwn({ stream }: OfferedStream, { sender, incarnation }: Offer): boolean {
+  return stream.origin === sender && stream.incarnation === incarnation;
+}
+
+/** As many as a sync may list: those that begin here, then those with something to hand over, the urgent ones of them first. */
+function mostPressing(offer: Offer): readonly OfferedStream[] {
+  const { streams } = offer;
   if (streams.length <= SYNC_STREAM_COUNT_MAX) return streams;
-  const rank = ({ stream, lo, next }: OfferedStream) => (lo < next ? stream.priority + 1 : 0);
+  const rank = (one: OfferedStream) => (isOwn(one, offer) ? 100 : 0) + (one.lo < one.next ? one.stream.priority + 1 : 0);
   return [...streams].sort((a, b) => rank(b) - rank(a)).slice(0, SYNC_STREAM_COUNT_MAX);
 }
 
@@ -84,7 +93,8 @@ export function decodeSync(payload: Uint8Array): Sync | 'unknown-version' | unde
   if (sender === undefined || incarnation === undefined || nonce === undefined || epoch === undefined) return undefined;
   if (receiver === undefined || ticket === undefined || ticketNonce === undefined) return undefined;
   if (streams === undefined || attempt === undefined) return undefined;
-  return { kind: 'sync', receiver, attempt, offer: { sender, incarnation, epoch, nonce, ticket, ticketNonce, streams } };
+  const own = fields.get(WHOLE) === true ? 'whole' : 'in-part';
+  return { kind: 'sync', receiver, attempt, offer: { sender, incarnation, epoch, nonce, ticket, ticketNonce, streams, own } };
 }
 
 function offeredOf(value: CborValue): OfferedStream[] | undefined {

@@ -74,6 +74,7 @@ const OFFER: Offer = {
   ticket: OLD_TICKET,
   ticketNonce: OLD_NONCE,
   streams: [{ stream: KEY, lo: 17, next: 33 }],
+  own: 'in-part',
 };
 const RECEIVER_HEAD = { receiver: 'central', incarnation: RECEIVER, nonce: NONCE };
 const EPOCH = { counter: 1, random: 2 };

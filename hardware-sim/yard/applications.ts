@@ -1,0 +1,223 @@
+/** The programs beside the nodes: those that send what the plan says, and those that read a queue and do what its messages say. */
+
+import type { CallResult } from '../../shared/core/calls.ts';
+import { crc32 } from '../../shared/crc32.ts';
+import { identityText } from '../../shared/message/identity.ts';
+import type { Message } from '../../shared/message/message.ts';
+import type { Prng } from '../random.ts';
+import type { SimNode } from '../sim-node.ts';
+import type { World } from '../world.ts';
+import { keyIn, letterOf } from './letters.ts';
+import type { Oracle } from './oracle.ts';
+import type { PlannedReader, PlannedSend } from './plan.ts';
+import type { Recorder } from './recorder.ts';
+
+/** What the applications of a run share. */
+export interface Stage {
+  readonly world: World;
+  readonly recorder: Recorder;
+  readonly oracle: Oracle;
+  readonly random: Prng;
+  /** `calm`: nothing breaks any more, applications neither. */
+  phase: 'trouble' | 'calm';
+}
+
+/** A call that is not answered by then is given up by its caller, who knows nothing of it. */
+const PATIENCE_MS = 20_000;
+const RETRY_MS = 50;
+
+/** Sends one message, once its node serves. `done` is called once, whatever became of it. */
+export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSend; key: string }, done: () => void): void {
+  const { world, recorder, oracle } = stage;
+  const { node, send, key } = what;
+  if (!node.isServing) return void world.after(RETRY_MS, () => sendPlanned(stage, what, done));
+  const body = letterOf(key, send.bytes);
+  const { priority, timeToBeReceivedMs, deliverAfterMs } = send;
+  const timers = {
+    ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
+    ...(deliverAfterMs !== undefined && { deliverAfterMs }),
+  };
+  const destination = send.destination.includes('/') ? send.destination : `${node.name}/${send.destination}`;
+  const about = { node: node.name, key };
+  recorder.add({ kind: 'send', ...about, destination, priority, bytes: body.length, crc: crc32(body, 0), ...timers });
+  let isOpen = true;
+  const answered = (result: CallResult | undefined): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    if (result?.kind === 'sent') {
+      const kept = oracle.keeps(node, key) || oracle.heldBy(key, node.name).length > 0 ? 'kept' : 'not-kept';
+      recorder.add({ kind: 'accepted', ...about, identity: result.identity, kept });
+    } else if (result?.kind === 'error') {
+      recorder.add({ kind: 'refused', ...about, code: result.error.code });
+      if (result.error.code === 'QUEUE_FULL') recorder.mark('send refused for want of room');
+    } else {
+      recorder.mark('send never answered');
+      if (oracle.has(node.name, key)) recorder.mark('send never answered, and stored');
+    }
+    done();
+  };
+  node.call({ verb: 'send', destination: send.destination, body, properties: { priority, ...timers } }, answered);
+  world.after(PATIENCE_MS, () => answered(undefined));
+}
+
+/** What is under lease at a node, until when, over all readers. */
+export class Leases {
+  readonly #until = new Map<string, number>();
+
+  hold(node: string, key: string, untilMs: number): void {
+    this.#until.set(`${node} ${key}`, untilMs);
+  }
+
+  has(node: string, key: string, nowMs: number): boolean {
+    return (this.#until.get(`${node} ${key}`) ?? -1) >= nowMs;
+  }
+
+  any(node: string, nowMs: number): boolean {
+    for (const [name, untilMs] of this.#until) if (name.startsWith(`${node} `) && untilMs >= nowMs) return true;
+    return false;
+  }
+}
+
+/** One application that reads: begins anew whenever its node serves. Its memory of effects is as durable as the effects. */
+export class Reader {
+  readonly #stage: Stage;
+  readonly #plan: PlannedReader;
+  readonly #node: SimNode;
+  readonly #effects: Set<string>;
+  readonly #leases: Leases;
+  /** Keys that are not simply ready: given back, or not to be delivered yet. */
+  readonly #unready: Set<string>;
+  #turn = 0;
+
+  constructor(
+    stage: Stage,
+    options: { plan: PlannedReader; node: SimNode; effects: Set<string>; leases: Leases; unready: Set<string> },
+  ) {
+    this.#stage = stage;
+    this.#plan = options.plan;
+    this.#node = options.node;
+    this.#effects = options.effects;
+    this.#leases = options.leases;
+    this.#unready = options.unready;
+  }
+
+  get node(): SimNode {
+    return this.#node;
+  }
+
+  begin(): void {
+    const turn = ++this.#turn;
+    this.#receive(turn);
+  }
+
+  #receive(turn: number): void {
+    const { world } = this.#stage;
+    const { queue, leaseMs } = this.#plan;
+    if (turn !== this.#turn) return;
+    this.#node.call({ verb: 'receive', queue, waitMs: 2_000, leaseMs }, (result) => {
+      if (turn !== this.#turn) return;
+      if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
+      const { message, lease, deliveryCount } = result.received;
+      this.#delivered(message, { lease, deliveryCount });
+      world.after(this.#stage.random.next() * this.#plan.workMsMax, () => this.#work(turn, message, lease));
+    });
+  }
+
+  #delivered(message: Message, { lease, deliveryCount }: { lease: string; deliveryCount: number }): void {
+    const { recorder, world, oracle } = this.#stage;
+    const { queue, leaseMs } = this.#plan;
+    const node = this.#node.name;
+    const key = keyIn(message.body);
+    const { priority, body } = message;
+    if (deliveryCount > 1) recorder.mark('delivered again after its lease');
+    recorder.add({
+      kind: 'delivered',
+      node,
+      queue,
+      lease,
+      key,
+      identity: identityText(message.identity),
+      priority,
+      bytes: body.length,
+      crc: crc32(body, 0),
+      deliveryCount,
+      maybeDuplicate: message.maybeDuplicate ?? 'no',
+      overtook: key === undefined ? [] : this.#overtaken(key, priority),
+    });
+    if (key !== undefined) this.#leases.hold(node, key, world.nowMs + leaseMs + 1);
+    if (oracle.heldBy(key ?? '', node).length > 0) recorder.mark('message in two rings at once');
+  }
+
+  /** Keys that were ready for longer than this instant, here, and more urgent. */
+  #overtaken(key: string, priority: number): string[] {
+    const { oracle, world } = this.#stage;
+    const { nowMs } = world;
+    const node = this.#node.name;
+    const all = [...oracle.held(node)];
+    const queue = all.find((held) => held.key === key)?.queue;
+    return all
+      .filter((held) => held.queue === queue && held.priority > priority && held.key !== key)
+      .filter((held) => held.sinceMs < nowMs && held.notBeforeMs === 0 && held.expiresAtMs === 0)
+      .filter((held) => !this.#leases.has(node, held.key, nowMs) && !this.#unready.has(held.key))
+      .map((held) => held.key);
+  }
+
+  /** The effect and the memory of it are one; between them and the acknowledgement the application may die. */
+  #work(turn: number, message: Message, lease: string): void {
+    const { recorder, random, phase, world } = this.#stage;
+    if (turn !== this.#turn) return;
+    const key = keyIn(message.body);
+    const about = { node: this.#node.name, key: key ?? '', identity: identityText(message.identity) };
+    if (key !== undefined && phase === 'trouble') {
+      if (random.chance(this.#plan.giveBack)) return this.#giveBack(turn, lease, about);
+      if (random.chance(this.#plan.giveUp) && !this.#effects.has(about.identity)) return this.#giveUp(turn, lease, about);
+    }
+    if (key !== undefined && !this.#effects.has(about.identity)) {
+      this.#effects.add(about.identity);
+      recorder.add({ kind: 'effect', ...about, maybeDuplicate: message.maybeDuplicate ?? 'no' });
+    }
+    if (phase === 'trouble' && random.chance(this.#plan.crash)) {
+      recorder.mark('application died between effect and acknowledgement');
+      return void world.after(500, () => this.#receive(turn));
+    }
+    this.#settle(turn, { verb: 'ack', lease }, () => {
+      recorder.add({ kind: 'acked', ...about, gone: this.#isGone(about) });
+    });
+  }
+
+  #giveBack(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
+    const { recorder, random } = this.#stage;
+    const delayMs = random.pick([0, 5, 400]);
+    this.#unready.add(about.key);
+    recorder.mark('given back');
+    recorder.add({ kind: 'returned', ...about, delayMs });
+    this.#settle(turn, { verb: 'nack', lease, delayMs }, () => {});
+  }
+
+  #giveUp(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
+    const { recorder } = this.#stage;
+    recorder.mark('given up');
+    this.#unready.add(about.key);
+    this.#settle(turn, { verb: 'deadLetter', lease, reason: `nobody wants ${about.key}` }, () => {
+      recorder.add({ kind: 'given-up', ...about, gone: 'gone' });
+    });
+  }
+
+  #isGone({ node, key, identity }: { node: string; key: string; identity: string }): 'gone' | 'still-there' {
+    return this.#stage.oracle.hasIdentity(node, key, identity) ? 'still-there' : 'gone';
+  }
+
+  #settle(turn: number, call: Parameters<SimNode['call']>[0], then: () => void): void {
+    const { world, recorder } = this.#stage;
+    let isOpen = true;
+    const goOn = (result: CallResult | undefined): void => {
+      if (!isOpen || turn !== this.#turn) return;
+      isOpen = false;
+      if (result?.kind === 'done') then();
+      else recorder.mark('acknowledgement never answered');
+      world.after(0, () => this.#receive(turn));
+    };
+    this.#node.call(call, goOn);
+    world.after(PATIENCE_MS, () => goOn(undefined));
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Which messages lie durably on a disk, as one knows who watches the writes that completed and looks into their frames. Nothing of
+ * the node is asked: what it believes to be durable is what is judged by this.
+ *
+ *   write completed ──▶ frame ──▶ PUT: key of its body, by id    ACK: id is gone, for this reason
+ */
+
+import { invariant } from '../../shared/assert.ts';
+import { concatBytes, NO_BYTES } from '../../shared/bytes.ts';
+import { crc32 } from '../../shared/crc32.ts';
+import { decodeFrame, type Frame, type FrameSeal } from '../../shared/ring/frame-layout.ts';
+import { type RingGeometry, segmentsOf } from '../../shared/ring/geometry.ts';
+import { sealOf } from '../../shared/ring/recovery.ts';
+import { decodeSuperblock } from '../../shared/ring/superblock-layout.ts';
+import { openRing } from '../ring-driver.ts';
+import type { SimDisk, SimFile } from '../sim-disk.ts';
+import { keyIn } from './letters.ts';
+
+/** One durable copy. */
+export interface Held {
+  readonly key: string;
+  readonly queue: number;
+  readonly priority: number;
+  readonly number: number;
+  readonly notBeforeMs: number;
+  readonly expiresAtMs: number;
+  /** The beginning of its envelope, where its incarnation stands. */
+  readonly head: Uint8Array;
+  readonly sinceMs: number;
+}
+
+const LSN_AT = 16;
+/** Identity comes first in an envelope. */
+const HEAD_BYTES = 160;
+
+export class DurableView {
+  readonly #seal: FrameSeal;
+  readonly #geometry: RingGeometry;
+  readonly #held = new Map<number, Held>();
+  readonly #counts = new Map<string, number>();
+  readonly #onFreed: (key: string, reason: string) => void;
+  /** The part of a frame before the end of the ring; the rest follows at its beginning. */
+  #part: Uint8Array | undefined;
+
+  /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone. */
+  constructor(disk: SimDisk, onFreed: (key: string, reason: string) => void) {
+    const superblock = decodeSuperblock(disk.platter().subarray(0, 256));
+    invariant(superblock !== undefined, 'a formatted file has a superblock');
+    this.#geometry = superblock.geometry;
+    this.#seal = sealOf(superblock, crc32);
+    this.#onFreed = onFreed;
+  }
+
+  has(key: string): boolean {
+    return this.#counts.has(key);
+  }
+
+  get keys(): ReadonlySet<string> {
+    return new Set(this.#counts.keys());
+  }
+
+  get held(): ReadonlyMap<number, Held> {
+    return this.#held;
+  }
+
+  /** These bytes are durable now. */
+  wrote(write: { readonly offset: number; readonly bytes: Uint8Array }, atMs: number): void {
+    const frame = this.frameOf(write);
+    if (frame === undefined) return;
+    const { entries, bytes } = frame;
+    const ended: [string, string][] = [];
+    for (const entry of entries) {
+      if (entry.kind === 'put') {
+        const body = bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes);
+        const key = keyIn(body);
+        if (key === undefined) continue;
+        const head = body.slice(0, HEAD_BYTES);
+        const { queue, priority, number, notBeforeMs, expiresAtMs } = entry;
+        const sinceMs = this.#held.get(entry.id)?.sinceMs ?? atMs;
+        this.#put(entry.id, { key, queue, priority, number, notBeforeMs, expiresAtMs, head, sinceMs });
+      } else if (entry.kind === 'ack') {
+        for (let id = entry.id; id < entry.id + entry.count; id++) {
+          const held = this.#held.get(id);
+          if (held === undefined) continue;
+          this.#drop(id, held);
+          ended.push([held.key, entry.reason]);
+        }
+      }
+    }
+    for (const [key, reason] of ended) if (!this.has(key)) this.#onFreed(key, reason);
+  }
+
+  /** The frame that a write completes, with its bytes; undefined for a superblock, or a part. */
+  frameOf({
+    offset,
+    bytes,
+  }: {
+    readonly offset: number;
+    readonly bytes: Uint8Array;
+  }): (Frame & { bytes: Uint8Array }) | undefined {
+    const { blockBytes, blockCount } = this.#geometry;
+    const start = 2 * blockBytes;
+    if (offset < start || offset >= start + blockCount * blockBytes) return undefined;
+    const whole = this.#part !== undefined && offset === start ? concatBytes([this.#part, bytes]) : bytes;
+    this.#part = undefined;
+    const lsn = Number(new DataView(whole.buffer, whole.byteOffset).getBigUint64(LSN_AT, true) & 0xffff_ffff_ffffn);
+    const frame = decodeFrame(whole, lsn, this.#seal);
+    if (frame !== undefined && frame.blocks * blockBytes <= whole.length) return { ...frame, bytes: whole };
+    if (offset + bytes.length === start + blockCount * blockBytes) this.#part = bytes;
+    return undefined;
+  }
+
+  /** Keys of messages that a write on its way brings, and that it ends. Changes nothing. */
+  keysOf(write: { readonly offset: number; readonly bytes: Uint8Array }): { brought: string[]; ended: string[] } {
+    const part = this.#part;
+    const frame = this.frameOf(write);
+    this.#part = part;
+    const keys = { brought: [] as string[], ended: [] as string[] };
+    for (const entry of frame?.entries ?? []) {
+      if (entry.kind === 'put') {
+        const key = keyIn(frame?.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes) ?? NO_BYTES);
+        if (key !== undefined) keys.brought.push(key);
+      } else if (entry.kind === 'ack') {
+        for (let id = entry.id; id < entry.id + entry.count; id++) {
+          const key = this.#held.get(id)?.key;
+          if (key !== undefined) keys.ended.push(key);
+        }
+      }
+    }
+    return keys;
+  }
+
+  /** What was recovered is what is held; what was held before is as old as it was. */
+  reset(found: ReadonlyMap<number, Omit<Held, 'sinceMs'>>, before: ReadonlyMap<number, Held>, atMs: number): void {
+    for (const [id, one] of found) this.#put(id, { ...one, sinceMs: before.get(id)?.sinceMs ?? atMs });
+  }
+
+  #put(id: number, held: Held): void {
+    const before = this.#held.get(id);
+    if (before !== undefined) this.#drop(id, before);
+    this.#held.set(id, held);
+    this.#counts.set(held.key, (this.#counts.get(held.key) ?? 0) + 1);
+  }
+
+  #drop(id: number, { key }: Held): void {
+    this.#held.delete(id);
+    const left = (this.#counts.get(key) ?? 0) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
+  }
+}
+
+/** What the product's own recovery finds on a disk that nobody uses: take a clone. Writes that fail are not what is asked about. */
+export function recover(disk: SimDisk): { held: Map<number, Omit<Held, 'sinceMs'>>; gaps: number; failure: Error | undefined } {
+  disk.healWrites();
+  const driver = openRing(disk);
+  do driver.play(0);
+  while (disk.step());
+  const { ring, file } = driver;
+  const held = new Map<number, Omit<Held, 'sinceMs'>>();
+  if (ring.state !== 'serving') return { held, gaps: 0, failure: ring.failure ?? new Error(ring.state) };
+  const { index, geometry } = ring;
+  for (const slot of index.slots()) {
+    const at = { lsn: index.lsn(slot), skip: index.bodyOffset(slot), bytes: index.bodyBytes(slot) };
+    const body = bodyOf(file, geometry, at);
+    const key = keyIn(body);
+    if (key === undefined) continue;
+    held.set(index.id(slot), {
+      key,
+      queue: index.queue(slot),
+      priority: index.priority(slot),
+      number: index.number(slot),
+      notBeforeMs: index.notBeforeMs(slot),
+      expiresAtMs: index.expiresAtMs(slot),
+      head: body.slice(0, HEAD_BYTES),
+    });
+  }
+  return { held, gaps: ring.report.gaps.length, failure: undefined };
+}
+
+/** Empty where the medium gives nothing. */
+function bodyOf(file: SimFile, geometry: RingGeometry, at: { lsn: number; skip: number; bytes: number }): Uint8Array {
+  const parts = segmentsOf(geometry, at).map(({ offset, bytes }) => {
+    const part = new Uint8Array(bytes);
+    try {
+      file.read(offset, part);
+    } catch {
+      part.fill(0); // a bad block: the body is lost, and the message with it
+    }
+    return part;
+  });
+  return concatBytes(parts);
+}

@@ -1,0 +1,169 @@
+/**
+ * How messages ended (docs/custody.md, section 5), and what excuses one that did not.
+ *
+ *   received ◀── acknowledged, or done by the application     dead-lettered ◀── given up, or found in $dead
+ *   expired, purged, dropped, corrupt ◀── freed for that reason, or one of as many as the accounts of its lane speak of
+ *
+ * A write that was on its way when the power went may have ended a message without anybody seeing it: the accounts know.
+ */
+import { type HistoryIndex, nodeOf, type Story } from './history-index.ts';
+
+export type Ending = 'received' | 'dead-lettered' | 'expired' | 'purged' | 'dropped' | 'corrupt';
+
+/** Of the reasons a ring gives, those that end a message. */
+const FREED_ENDINGS: Readonly<Record<string, Ending>> = {
+  acknowledged: 'received',
+  expired: 'expired',
+  purged: 'purged',
+  dropped: 'dropped',
+  corrupt: 'corrupt',
+};
+/** Accounts that tell of harm, and excuse nothing where there was none. */
+const HARM_CLASSES: readonly string[] = ['UNUSED', 'CORRUPT'];
+
+/** Every ending that somebody saw, each with when it was first seen. What became of a dead letter later is not one. */
+export function endingsOf(story: Story): Map<Ending, number> {
+  const endings = new Map<Ending, number>();
+  const see = (ending: Ending, atMs: number) => endings.set(ending, Math.min(atMs, endings.get(ending) ?? atMs));
+  for (const { atMs } of story.acks) see('received', atMs);
+  for (const { atMs } of story.givenUp) see('dead-lettered', atMs);
+  for (const { atMs } of story.letters) see('dead-lettered', atMs);
+  const isLetter = endings.has('dead-lettered');
+  for (const { atMs, event } of story.frees) {
+    const ending = FREED_ENDINGS[event.reason];
+    if (ending !== undefined && !(isLetter && event.node === story.destinationNode && ending !== 'expired')) see(ending, atMs);
+  }
+  return endings;
+}
+
+/** When it ended; undefined while nobody saw it end. An effect is as good as an acknowledgement that was never answered. */
+export function endedAtMs(story: Story): number | undefined {
+  const { acks, effects } = story;
+  let first = Math.min(acks[0]?.atMs ?? Number.POSITIVE_INFINITY, effects[0]?.atMs ?? Number.POSITIVE_INFINITY);
+  if (first === Number.POSITIVE_INFINITY) for (const atMs of endingsOf(story).values()) first = Math.min(first, atMs);
+  return first === Number.POSITIVE_INFINITY ? undefined : first;
+}
+
+/** Messages of each lane that its accounts tell of, beyond those that somebody saw end, or saw destroyed. */
+export function unseenEndings(index: HistoryIndex): Map<string, number> {
+  const seen = new Map<string, number>();
+  const count = (lane: string, kind: string) => seen.set(`${lane} ${kind}`, (seen.get(`${lane} ${kind}`) ?? 0) + 1);
+  for (const story of index.stories.values()) {
+    const { lane } = story;
+    if (lane === undefined) continue;
+    const reasons = new Set(story.frees.map(({ event }) => event.reason));
+    // What is dropped of those that were given up is dropped from `$dead`: an account of another lane.
+    if (story.givenUp.length > 0) reasons.delete('dropped');
+    for (const reason of reasons) count(lane, reason.toUpperCase());
+    for (const { event } of story.letters.slice(0, 1)) count(lane, event.classes.at(-1) ?? '');
+    if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
+  }
+  const unseen = new Map<string, number>();
+  for (const node of index.nodes) {
+    for (const [lane, classes] of index.accounts(node))
+      unseen.set(lane, Math.max(unseenOf(lane, classes), unseen.get(lane) ?? 0));
+  }
+  return unseen;
+
+  function unseenOf(lane: string, classes: ReadonlyMap<string, number>): number {
+    let left = 0;
+    let harmed = -(seen.get(`${lane} destroyed`) ?? 0);
+    for (const [ending, total] of classes) {
+      const over = Math.max(0, total - (seen.get(`${lane} ${ending}`) ?? 0));
+      if (HARM_CLASSES.includes(ending)) harmed += over;
+      else left += over;
+    }
+    return left + (index.destroyed.length === 0 ? 0 : Math.max(0, harmed));
+  }
+}
+
+/** Why nobody can be blamed for a message that did not end: its node is dead, its copies were destroyed, or nobody promised more. */
+export function excuseOf(index: HistoryIndex, story: Story): string | undefined {
+  const { accepted } = story;
+  if (story.damage.length > 0) return 'destroyed';
+  if (isOnTheDead(index, story)) return 'a dead node has it, or is in its way';
+  if (accepted === undefined) return 'never accepted';
+  if (wentWithItsDisk(index, story)) return 'went with its disk';
+  const { node, durability, kept } = accepted.event;
+  const isLater = durability !== undefined && durability !== 'sync';
+  if (isLater && index.openings.some((opening) => opening.event.node === node && opening.place > accepted.place))
+    return 'answered before it was written';
+  if (kept === 'not-kept' && index.liars(accepted.place).includes(node)) return 'its disk lied';
+  return wentToLiar(index, story) ? 'the disk of the next node lied' : undefined;
+}
+
+/** A disk that had begun to lie is the only one that may have said it has this. */
+function wentToLiar(index: HistoryIndex, { frees }: Story): boolean {
+  return frees.some(({ place, event }) => {
+    const vanished = event.reason === 'handed-over' && isWithout(event.heldBy, event.node);
+    return vanished && index.liars(place).some((liar) => liar !== event.node);
+  });
+}
+
+export function isWithout(heldBy: readonly string[], node: string): boolean {
+  return heldBy.every((other) => other === node);
+}
+
+function isOnTheDead(index: HistoryIndex, story: Story): boolean {
+  const { dead } = index;
+  if (dead.length === 0) return false;
+  if (dead.includes(story.destinationNode)) return true;
+  if (story.liveAt.length === 0) return [...holdersOf(story).keys()].some((node) => dead.includes(node));
+  return story.liveAt.every((node) => node !== story.destinationNode && isCutOff(index, node));
+}
+
+/** Nodes that may hold it, and since when: those that once had it, less those that are known to have freed it since. */
+function holdersOf(story: Story): Map<string, number> {
+  const holders = new Map<string, number>();
+  for (const { atMs, event } of story.acceptances) holders.set(event.node, atMs);
+  for (const { atMs, event } of story.frees) {
+    for (const node of event.heldBy) if (!holders.has(node)) holders.set(node, atMs);
+    holders.delete(event.node);
+  }
+  return holders;
+}
+
+/** Where it lay, the disk was exchanged since: nobody looked what was on it in that instant. */
+function wentWithItsDisk(index: HistoryIndex, story: Story): boolean {
+  if (index.exchanges.length === 0) return false;
+  const holders = holdersOf(story);
+  return index.exchanges.some(({ event }) => event.untilMs >= (holders.get(event.target) ?? Number.POSITIVE_INFINITY));
+}
+
+/** What leaves this node goes to a dead one, as far as anybody saw; or nothing ever left it, and some node is dead. */
+function isCutOff(index: HistoryIndex, node: string): boolean {
+  const next = new Set<string>();
+  for (const { event } of index.frees) {
+    if (event.node === node && event.reason === 'handed-over') for (const other of event.heldBy) next.add(nodeOf(other));
+  }
+  next.delete(node);
+  return next.size === 0 || [...next].some((other) => index.dead.includes(other));
+}
+
+/** Accepted, not seen to end, and nothing excuses it: by lane, less as many as the accounts explain of those that are nowhere. */
+export function unended(index: HistoryIndex): Unended {
+  const known = unendedOf.get(index) ?? findUnended(index);
+  unendedOf.set(index, known);
+  return known;
+}
+
+interface Unended {
+  readonly nowhere: ReadonlyMap<string, readonly Story[]>;
+  readonly live: readonly Story[];
+}
+
+/** Three checks ask. */
+const unendedOf = new WeakMap<HistoryIndex, Unended>();
+
+function findUnended(index: HistoryIndex): Unended {
+  const nowhere = new Map<string, Story[]>();
+  const live: Story[] = [];
+  for (const story of index.accepted) {
+    if (endedAtMs(story) !== undefined || excuseOf(index, story) !== undefined) continue;
+    if (story.liveAt.length > 0) live.push(story);
+    else nowhere.set(story.lane ?? '', [...(nowhere.get(story.lane ?? '') ?? []), story]);
+  }
+  const unseen = nowhere.size === 0 ? new Map<string, number>() : unseenEndings(index);
+  for (const [lane, stories] of nowhere) if (stories.length <= (unseen.get(lane) ?? 0)) nowhere.delete(lane);
+  return { nowhere, live };
+}

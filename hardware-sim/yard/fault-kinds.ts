@@ -1,0 +1,27 @@
+/** What can go wrong in the yard, by name. Lines and brokers bring their own lists (medium-faults.ts). */
+import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
+
+/** To a node as a whole, its process, its machine, or its disk (node-faults.ts). */
+export const NODE_FAULT_NAMES: readonly string[] = [
+  'power cut',
+  'power cut while opening',
+  'process killed',
+  'killed while opening',
+  'restarted',
+  'paused',
+  'sync fails',
+  'sync fails, old cache',
+  'disk full',
+  'disk read-only',
+  'disk slow',
+  'early writeback',
+  'block rots',
+  'blocks unreadable',
+  'flushes lie',
+  'old image',
+  'empty disk',
+  'moved',
+];
+export const LINE_FAULT_NAMES: readonly string[] = LINE_FAULTS.map(({ name }) => name);
+export const BROKER_FAULT_NAMES: readonly string[] = BROKER_FAULTS.map(({ name }) => name);
+export const FAULT_NAMES: readonly string[] = [...NODE_FAULT_NAMES, ...LINE_FAULT_NAMES, ...BROKER_FAULT_NAMES];

@@ -1,0 +1,249 @@
+/**
+ * What will happen in a run, as plain data: which nodes there are, what is sent, what breaks and when. Drawn from a seed; the rest (who
+ * is first in an instant, which sectors survive, how long a write takes) is drawn while it runs. A plan can be made smaller by taking
+ * things out of it, which changes nothing for what is left.
+ *
+ * Every seed is another swarm: it leaves out some kinds of fault, and weighs the others from 1 to 100.
+ */
+import type { QueueDefinition } from '../../shared/queue/queue-options.ts';
+import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/ring/geometry.ts';
+import { type Prng, stream } from '../random.ts';
+import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
+
+export interface PlannedNode {
+  readonly name: string;
+  readonly uplink: 'none' | 'link' | 'mqtt';
+  /** The node at the other end of its line, where its uplink is a link. */
+  readonly dials: string | undefined;
+  /** Name of the central it belongs to; its own where it is one. */
+  readonly central: string;
+  readonly isCentral: 'yes' | 'no';
+  readonly queues: readonly (QueueDefinition & { readonly name: string })[];
+  /** Bits per second of its line; undefined: a socket. */
+  readonly baud: number | undefined;
+  readonly lineDelayMs: number;
+  readonly blockBytes: number;
+  readonly blockCount: number;
+  readonly syncMsMax: number;
+  readonly commitDelayMs: number;
+  /** Its monotonic clock runs so much too fast. */
+  readonly driftPpm: number;
+}
+
+/** An application that reads a queue. What it did it remembers with its effects, whatever happens to it. */
+export interface PlannedReader {
+  readonly node: string;
+  readonly queue: string;
+  readonly leaseMs: number;
+  readonly workMsMax: number;
+  /** Probabilities, per delivery, in the safety phase. */
+  readonly crash: number;
+  readonly giveBack: number;
+  readonly giveUp: number;
+}
+
+export interface PlannedSend {
+  readonly atMs: number;
+  readonly node: string;
+  readonly destination: string;
+  readonly priority: number;
+  readonly bytes: number;
+  readonly timeToBeReceivedMs?: number;
+  readonly deliverAfterMs?: number;
+}
+
+export interface PlannedFault {
+  readonly atMs: number;
+  /** A name of fault-kinds.ts. */
+  readonly fault: string;
+  readonly target: string;
+  /** How long it lasts, where it lasts. */
+  readonly forMs: number;
+}
+
+export interface PlannedWorld {
+  readonly nodes: readonly PlannedNode[];
+  readonly readers: readonly PlannedReader[];
+  /** `mqtt`: real packets between the real client and the real broker library. */
+  readonly broker: 'sim' | 'mqtt';
+  /** One in so many acknowledgements is answered by trying the power cut on a copy of the disk. */
+  readonly cutEvery: number;
+  /** Nodes that get no power any more once the trouble is over. */
+  readonly dead: readonly string[];
+}
+
+export interface Plan {
+  readonly seed: string;
+  readonly world: PlannedWorld;
+  readonly sends: readonly PlannedSend[];
+  readonly faults: readonly PlannedFault[];
+}
+
+const MESSAGE_COUNT_MIN = 100;
+const MESSAGE_COUNT_SPREAD = 60;
+/** Of the smallest ring: 16 blocks of 512 bytes a frame, three quarters of it a body, less the envelope. */
+const BODY_BYTES_MAX = 5000;
+
+/** Of a node's ring. */
+export function geometryOf({ blockBytes, blockCount }: Pick<PlannedNode, 'blockBytes' | 'blockCount'>): RingGeometry {
+  return geometryFor((blockCount + SUPERBLOCK_COPIES) * blockBytes, blockBytes);
+}
+
+/** The plan of a seed. The same on every machine. */
+export function drawPlan(seed: string): Plan {
+  const shape = stream(seed, 'world');
+  const world = drawWorld(shape);
+  const safetyMs = shape.pick([4_000, 10_000, 30_000, 120_000]);
+  return {
+    seed,
+    world,
+    sends: drawSends(world, stream(seed, 'sends'), safetyMs),
+    faults: drawFaults(world, stream(seed, 'faults'), safetyMs),
+  };
+}
+
+function drawWorld(random: Prng): PlannedWorld {
+  const centrals = random.chance(0.2) ? ['central', 'archive'] : ['central'];
+  const gateways = random.chance(0.35) ? ['gateway-1', 'gateway-2'] : ['gateway-1'];
+  const deviceCount = random.chance(0.05) ? 8 + random.int(13) : 1 + random.int(4);
+  const medium = () => drawMedium(random);
+  const nodes: PlannedNode[] = centrals.map((name) => ({
+    ...medium(),
+    name,
+    uplink: 'none',
+    dials: undefined,
+    central: name,
+    isCentral: 'yes',
+    queues: [{ name: 'bags', bytesLimit: random.pick([40_000, 40_000, 8_000]) }, drawSmallQueue(random)],
+  }));
+  for (const [at, name] of gateways.entries()) {
+    const central = centrals[at % centrals.length] ?? 'central';
+    nodes.push({ ...medium(), name, uplink: 'mqtt', dials: undefined, central, isCentral: 'no', queues: [] });
+  }
+  for (let i = 1; i <= deviceCount; i++) nodes.push({ ...medium(), ...drawDevice(random, i, nodes) });
+  const crash = random.pick([0, 0.02, 0.1]);
+  const readers = nodes.flatMap(({ name, queues }) =>
+    queues.flatMap((queue) =>
+      Array.from({ length: random.chance(0.3) ? 2 : 1 }, () => ({
+        node: name,
+        queue: queue.name,
+        leaseMs: random.pick([1_000, 5_000]),
+        workMsMax: random.pick([0, 5, 100]),
+        crash,
+        giveBack: random.pick([0, 0.05]),
+        giveUp: random.pick([0, 0, 0.02]),
+      })),
+    ),
+  );
+  const dead = random.chance(0.08) ? [`device-${1 + random.int(deviceCount)}`] : [];
+  return { nodes, readers, broker: random.chance(0.05) ? 'mqtt' : 'sim', cutEvery: random.pick([5, 20, 40]), dead };
+}
+
+/** A device on a line to a gateway or to a central, or with an uplink of its own. */
+function drawDevice(random: Prng, number: number, others: readonly PlannedNode[]): Omit<PlannedNode, keyof Medium> {
+  const name = `device-${number}`;
+  const queues = random.chance(0.25) ? [{ name: 'local', bytesLimit: 20_000 }] : [];
+  const gateways = others.filter(({ uplink, isCentral }) => uplink === 'mqtt' && isCentral === 'no');
+  const centrals = others.filter(({ isCentral }) => isCentral === 'yes');
+  const roll = random.next();
+  if (roll < 0.1)
+    return { name, uplink: 'mqtt', dials: undefined, central: pickOf(random, centrals).name, isCentral: 'no', queues };
+  const next = roll < 0.18 ? pickOf(random, centrals) : pickOf(random, gateways);
+  return { name, uplink: 'link', dials: next.name, central: next.central, isCentral: 'no', queues };
+}
+
+function drawSmallQueue(random: Prng): QueueDefinition & { name: string } {
+  const whenFull = random.pick<'reject' | 'drop-oldest' | 'drop-lowest-priority'>([
+    'reject',
+    'drop-oldest',
+    'drop-lowest-priority',
+  ]);
+  const remoteWhenFull = random.pick<'wait' | 'dead-letter'>(['wait', 'wait', 'dead-letter']);
+  return { name: 'alarms', bytesLimit: random.pick([4_000, 20_000]), whenFull, remoteWhenFull };
+}
+
+type Medium = Pick<
+  PlannedNode,
+  'baud' | 'lineDelayMs' | 'blockBytes' | 'blockCount' | 'syncMsMax' | 'commitDelayMs' | 'driftPpm'
+>;
+
+function drawMedium(random: Prng): Medium {
+  return {
+    baud: random.pick([19_200, 115_200, 115_200, 921_600, undefined]),
+    lineDelayMs: random.pick([0, 0, 1, 16, 300]),
+    blockBytes: random.chance(0.1) ? 4096 : 512,
+    blockCount: random.pick([384, 384, 512, 800]),
+    syncMsMax: random.pick([1, 8, 8, 60]),
+    commitDelayMs: random.chance(0.1) ? 20 : 0,
+    driftPpm: random.pick([0, 0, 200, -200]),
+  };
+}
+
+function drawSends(world: PlannedWorld, random: Prng, safetyMs: number): PlannedSend[] {
+  const devices = world.nodes.filter(({ uplink }) => uplink !== 'none').filter(({ name }) => name.startsWith('device'));
+  const count = MESSAGE_COUNT_MIN + random.int(MESSAGE_COUNT_SPREAD);
+  const sizes = random.pick<'small' | 'mixed' | 'edges'>(['small', 'small', 'mixed', 'edges']);
+  const timed = random.pick([0, 0, 0.1, 0.3]);
+  const bursts = random.chance(0.3);
+  const sends = Array.from({ length: count }, (): PlannedSend => {
+    const device = pickOf(random, devices);
+    const local = device.queues.length > 0 && random.chance(0.2);
+    const destination = local ? 'local' : `${device.central}/${random.chance(0.15) ? 'alarms' : 'bags'}`;
+    const at = bursts ? Math.floor(random.next() * 5) / 5 : random.next();
+    return {
+      atMs: Math.floor(at * safetyMs) + random.int(5),
+      node: device.name,
+      destination,
+      priority: random.pick([0, 3, 3, 3, 5, 7]),
+      bytes: drawBytes(random, sizes),
+      ...(random.chance(timed) && { timeToBeReceivedMs: random.pick([1, 50, 500, 5_000, 60_000, 3_600_000]) }),
+      ...(random.chance(timed / 2) && { deliverAfterMs: random.pick([1, 100, 3_000]) }),
+    };
+  });
+  return sends.sort((a, b) => a.atMs - b.atMs);
+}
+
+function drawBytes(random: Prng, sizes: 'small' | 'mixed' | 'edges'): number {
+  if (sizes === 'small') return 20 + random.int(200);
+  if (sizes === 'edges') return random.pick([20, 440, 512, 900, 1_024, 2_048, 200, 60]) + random.int(3) - 1;
+  return random.chance(0.05) ? 1_000 + random.int(BODY_BYTES_MAX - 1_000) : 20 + random.int(400);
+}
+
+function drawFaults(world: PlannedWorld, random: Prng, safetyMs: number): PlannedFault[] {
+  const names = [...NODE_FAULT_NAMES, ...LINE_FAULT_NAMES, ...BROKER_FAULT_NAMES];
+  const share = random.pick([0.15, 0.3, 0.6]);
+  const weights = names.map((name) => ({ name, weight: random.chance(share) ? 1 + random.int(100) : 0 }));
+  const sum = weights.reduce((total, { weight }) => total + weight, 0);
+  if (sum === 0 || random.chance(0.02)) return [];
+  const count = random.pick([3, 8, 20, 40]);
+  const targets = { node: world.nodes, line: world.nodes.filter(({ uplink }) => uplink === 'link') };
+  const faults: PlannedFault[] = [];
+  for (let i = 0; i < count; i++) {
+    const fault = weighted(weights, random.next() * sum);
+    const atMs = random.int(safetyMs);
+    const forMs = Math.floor(random.pick([20, 200, 1_000, 5_000, 30_000]) * (0.5 + random.next()));
+    const isLine = LINE_FAULT_NAMES.includes(fault);
+    if (isLine && targets.line.length === 0) continue;
+    const isBroker = BROKER_FAULT_NAMES.includes(fault);
+    const target = isBroker ? 'broker' : pickOf(random, isLine ? targets.line : targets.node).name;
+    faults.push({ atMs, fault, target, forMs });
+    // Troubles come together: another one close to it, sometimes at the same instant.
+    if (random.chance(0.2) && !isBroker) {
+      faults.push({ atMs: atMs + random.pick([0, 1, 20]), fault: 'power cut', target: pickOf(random, targets.node).name, forMs });
+    }
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+function weighted(weights: readonly { name: string; weight: number }[], roll: number): string {
+  let left = roll;
+  for (const { name, weight } of weights) {
+    left -= weight;
+    if (left < 0) return name;
+  }
+  return weights.at(-1)?.name ?? '';
+}
+
+function pickOf<T>(random: Prng, list: readonly T[]): T {
+  return random.pick(list as readonly [T, ...T[]]);
+}

@@ -1,0 +1,69 @@
+/**
+ * The cables of a yard: one from every node that dials to the node it dials, laid again whenever it is gone and both are up. What a
+ * line does to bytes is a matter of its faults; here it is counted what crosses, and what is held.
+ */
+import type { Line, LineListener } from '../../shared/ports.ts';
+import type { Prng } from '../random.ts';
+import { type SimLinePair, simLines } from '../sim-line.ts';
+import type { SimNode } from '../sim-node.ts';
+import type { World } from '../world.ts';
+import type { PlannedNode } from './plan.ts';
+
+interface Cable {
+  readonly from: SimNode;
+  readonly to: SimNode;
+  readonly plan: PlannedNode;
+  pair: SimLinePair | undefined;
+}
+
+export class Wiring {
+  readonly counters = { lineBytes: 0 };
+  /** Bytes that any line of a node held unsent, at most. */
+  readonly unsentMax = new Map<string, number>();
+  readonly #world: World;
+  readonly #random: Prng;
+  readonly #cables = new Map<string, Cable>();
+
+  constructor(world: World, random: Prng) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  /** From now on there is a cable, whenever both ends are up. */
+  lay(plan: PlannedNode, from: SimNode, to: SimNode): void {
+    const cable: Cable = { from, to, plan, pair: undefined };
+    this.#cables.set(from.name, cable);
+    this.#keep(cable);
+  }
+
+  /** The line of a node that dials, as it is now. */
+  pairOf(node: string): SimLinePair | undefined {
+    return this.#cables.get(node)?.pair;
+  }
+
+  #keep(cable: Cable): void {
+    const { from, to, plan } = cable;
+    if (from.isServing && to.isServing && cable.pair?.isClosed !== false) {
+      cable.pair?.cut();
+      const { baud, lineDelayMs } = plan;
+      const pair = simLines({ world: this.#world, baud, random: this.#random, delayMs: lineDelayMs });
+      cable.pair = pair;
+      from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
+      to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});
+    }
+    this.#world.after(100 + this.#random.int(200), () => this.#keep(cable));
+  }
+
+  #counted(line: Line, node: string): Line {
+    return {
+      write: (bytes) => {
+        this.counters.lineBytes += bytes.length;
+        const unsent = line.write(bytes);
+        this.unsentMax.set(node, Math.max(this.unsentMax.get(node) ?? 0, unsent));
+        return unsent;
+      },
+      close: () => line.close(),
+      listen: (listener: LineListener) => line.listen(listener),
+    };
+  }
+}
