@@ -31,6 +31,8 @@ export interface SimNodeOptions {
   readonly driftPpm?: number;
   /** A connection to the broker for each opening of the store. */
   readonly connectBroker?: () => Broker;
+  /** It dies without a goodbye: what connects it to the broker is just gone. */
+  readonly dropBroker?: () => void;
   /** Called at every opening, when the node serves: attach lines, go on sending. */
   readonly onServing?: (node: SimNode, report: OpenReport) => void;
   /** Called at every opening, before anything is read. */
@@ -74,10 +76,14 @@ export class SimNode {
     this.disk = this.blankDisk();
   }
 
+  get geometry(): RingGeometry {
+    const { ringBytes, geometry } = this.#options;
+    return geometry ?? geometryFor(ringBytes ?? SIM_RING_BYTES);
+  }
+
   /** A disk as it was when the node was new. */
   blankDisk(): SimDisk {
-    const { ringBytes, geometry, random } = this.#options;
-    return formattedDisk(geometry ?? geometryFor(ringBytes ?? SIM_RING_BYTES), random, 'stepped');
+    return formattedDisk(this.geometry, this.#options.random, 'stepped');
   }
 
   get isUp(): boolean {
@@ -143,16 +149,20 @@ export class SimNode {
 
   /** Gone from one instant to the next. `disk` keeps what its fate decides. */
   powerCut(): void {
-    this.#drive?.abandon();
-    this.#down();
+    this.#die();
     this.disk.powerCut();
   }
 
   /** The process is gone, the machine goes on: what it had written arrives. */
   kill(): void {
-    this.#drive?.abandon();
-    this.#down();
+    this.#die();
     this.disk.kill();
+  }
+
+  #die(): void {
+    this.#drive?.abandon();
+    if (this.#broker !== undefined) this.#options.dropBroker?.();
+    this.#down();
   }
 
   /** Stands still until `resume`: nothing reaches it, and nothing is lost. */

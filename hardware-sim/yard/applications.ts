@@ -17,7 +17,6 @@ export interface Stage {
   readonly world: World;
   readonly recorder: Recorder;
   readonly oracle: Oracle;
-  readonly random: Prng;
   /** `calm`: nothing breaks any more, applications neither. */
   phase: 'trouble' | 'calm';
 }
@@ -27,12 +26,12 @@ const PATIENCE_MS = 20_000;
 const RETRY_MS = 50;
 
 /** Sends one message, once its node serves. `done` is called once, whatever became of it. */
-export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSend; key: string }, done: () => void): void {
+export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSend }, done: () => void): void {
   const { world, recorder, oracle } = stage;
-  const { node, send, key } = what;
+  const { node, send } = what;
   if (!node.isServing) return void world.after(RETRY_MS, () => sendPlanned(stage, what, done));
-  const body = letterOf(key, send.bytes);
-  const { priority, timeToBeReceivedMs, deliverAfterMs } = send;
+  const body = letterOf(send.key, send.bytes);
+  const { key, priority, timeToBeReceivedMs, deliverAfterMs } = send;
   const timers = {
     ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
     ...(deliverAfterMs !== undefined && { deliverAfterMs }),
@@ -78,6 +77,15 @@ export class Leases {
   }
 }
 
+interface ReaderOptions {
+  readonly plan: PlannedReader;
+  readonly node: SimNode;
+  readonly random: Prng;
+  readonly effects: Set<string>;
+  readonly leases: Leases;
+  readonly unready: Set<string>;
+}
+
 /** One application that reads: begins anew whenever its node serves. Its memory of effects is as durable as the effects. */
 export class Reader {
   readonly #stage: Stage;
@@ -87,18 +95,19 @@ export class Reader {
   readonly #leases: Leases;
   /** Keys that are not simply ready: given back, or not to be delivered yet. */
   readonly #unready: Set<string>;
+  readonly #random: Prng;
+  /** In which opening of its node a message was delivered last. */
+  readonly #openings = new Map<string, number>();
   #turn = 0;
 
-  constructor(
-    stage: Stage,
-    options: { plan: PlannedReader; node: SimNode; effects: Set<string>; leases: Leases; unready: Set<string> },
-  ) {
+  constructor(stage: Stage, options: ReaderOptions) {
     this.#stage = stage;
     this.#plan = options.plan;
     this.#node = options.node;
     this.#effects = options.effects;
     this.#leases = options.leases;
     this.#unready = options.unready;
+    this.#random = options.random;
   }
 
   get node(): SimNode {
@@ -119,7 +128,7 @@ export class Reader {
       if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
       const { message, lease, deliveryCount } = result.received;
       this.#delivered(message, { lease, deliveryCount });
-      world.after(this.#stage.random.next() * this.#plan.workMsMax, () => this.#work(turn, message, lease));
+      world.after(this.#random.next() * this.#plan.workMsMax, () => this.#work(turn, message, lease));
     });
   }
 
@@ -129,7 +138,9 @@ export class Reader {
     const node = this.#node.name;
     const key = keyIn(message.body);
     const { priority, body } = message;
-    if (deliveryCount > 1) recorder.mark('delivered again after its lease');
+    if (deliveryCount > 1) this.#markRepeat(key);
+    if (key !== undefined) this.#openings.set(key, this.#node.openings);
+    if (message.deliverAfterMs !== undefined) recorder.mark('delivered late on purpose');
     recorder.add({
       kind: 'delivered',
       node,
@@ -148,6 +159,11 @@ export class Reader {
     if (oracle.heldBy(key ?? '', node).length > 0) recorder.mark('message in two rings at once');
   }
 
+  #markRepeat(key: string | undefined): void {
+    const isSameOpening = this.#openings.get(key ?? '') === this.#node.openings;
+    this.#stage.recorder.mark(isSameOpening ? 'delivered again after its lease' : 'delivered again after a restart');
+  }
+
   /** Keys that were ready for longer than this instant, here, and more urgent. */
   #overtaken(key: string, priority: number): string[] {
     const { oracle, world } = this.#stage;
@@ -164,7 +180,8 @@ export class Reader {
 
   /** The effect and the memory of it are one; between them and the acknowledgement the application may die. */
   #work(turn: number, message: Message, lease: string): void {
-    const { recorder, random, phase, world } = this.#stage;
+    const { recorder, phase, world } = this.#stage;
+    const random = this.#random;
     if (turn !== this.#turn) return;
     const key = keyIn(message.body);
     const about = { node: this.#node.name, key: key ?? '', identity: identityText(message.identity) };
@@ -186,8 +203,8 @@ export class Reader {
   }
 
   #giveBack(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
-    const { recorder, random } = this.#stage;
-    const delayMs = random.pick([0, 5, 400]);
+    const { recorder } = this.#stage;
+    const delayMs = this.#random.pick([0, 5, 400]);
     this.#unready.add(about.key);
     recorder.mark('given back');
     recorder.add({ kind: 'returned', ...about, delayMs });
@@ -211,11 +228,11 @@ export class Reader {
     const { world, recorder } = this.#stage;
     let isOpen = true;
     const goOn = (result: CallResult | undefined): void => {
-      if (!isOpen || turn !== this.#turn) return;
+      if (!isOpen) return;
       isOpen = false;
       if (result?.kind === 'done') then();
       else recorder.mark('acknowledgement never answered');
-      world.after(0, () => this.#receive(turn));
+      if (turn === this.#turn) world.after(0, () => this.#receive(turn));
     };
     this.#node.call(call, goOn);
     world.after(PATIENCE_MS, () => goOn(undefined));

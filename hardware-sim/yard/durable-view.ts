@@ -9,9 +9,9 @@ import { invariant } from '../../shared/assert.ts';
 import { concatBytes, NO_BYTES } from '../../shared/bytes.ts';
 import { crc32 } from '../../shared/crc32.ts';
 import { decodeFrame, type Frame, type FrameSeal } from '../../shared/ring/frame-layout.ts';
-import { type RingGeometry, segmentsOf } from '../../shared/ring/geometry.ts';
+import { type RingGeometry, SUPERBLOCK_COPIES, segmentsOf, superblockOffset } from '../../shared/ring/geometry.ts';
 import { sealOf } from '../../shared/ring/recovery.ts';
-import { decodeSuperblock } from '../../shared/ring/superblock-layout.ts';
+import { decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../../shared/ring/superblock-layout.ts';
 import { openRing } from '../ring-driver.ts';
 import type { SimDisk, SimFile } from '../sim-disk.ts';
 import { keyIn } from './letters.ts';
@@ -43,10 +43,10 @@ export class DurableView {
   #part: Uint8Array | undefined;
 
   /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone. */
-  constructor(disk: SimDisk, onFreed: (key: string, reason: string) => void) {
-    const superblock = decodeSuperblock(disk.platter().subarray(0, 256));
+  constructor(disk: SimDisk, geometry: RingGeometry, onFreed: (key: string, reason: string) => void) {
+    const superblock = superblockOf(disk.platter(), geometry);
     invariant(superblock !== undefined, 'a formatted file has a superblock');
-    this.#geometry = superblock.geometry;
+    this.#geometry = geometry;
     this.#seal = sealOf(superblock, crc32);
     this.#onFreed = onFreed;
   }
@@ -148,6 +148,16 @@ export class DurableView {
     if (left > 0) this.#counts.set(key, left);
     else this.#counts.delete(key);
   }
+}
+
+/** Any copy of the superblock that is whole: what is fixed for the life of a file stands in each. */
+export function superblockOf(platter: Uint8Array, geometry: RingGeometry): Superblock | undefined {
+  for (let copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
+    const at = superblockOffset(geometry, copy);
+    const superblock = decodeSuperblock(platter.subarray(at, at + SUPERBLOCK_BYTES));
+    if (superblock !== undefined) return superblock;
+  }
+  return undefined;
 }
 
 /** What the product's own recovery finds on a disk that nobody uses: take a clone. Writes that fail are not what is asked about. */

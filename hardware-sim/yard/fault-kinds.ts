@@ -11,6 +11,7 @@ export const NODE_FAULT_NAMES: readonly string[] = [
   'paused',
   'sync fails',
   'sync fails, old cache',
+  'sync fails while opening',
   'disk full',
   'disk read-only',
   'disk slow',

@@ -5,13 +5,13 @@
 
 import { crc32 } from '../../shared/crc32.ts';
 import { sealOf } from '../../shared/ring/recovery.ts';
-import { decodeSuperblock } from '../../shared/ring/superblock-layout.ts';
 import type { Prng } from '../random.ts';
 import { framesOn } from '../ring-damage.ts';
 import { SimDisk } from '../sim-disk.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
 import type { Leases } from './applications.ts';
+import { superblockOf } from './durable-view.ts';
 import type { Oracle } from './oracle.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -83,6 +83,17 @@ export function strikeNode(w: Wreckage, fault: string, how: { node: SimNode; for
       node.pause();
       world.after(forMs, () => node.resume());
       return true;
+    case 'sync fails while opening':
+      return downAndUp(
+        w,
+        node,
+        () => cutPower(w, node),
+        () => {
+          blame.put(node.name, fault, 'once');
+          w.recorder.mark('sync failed while opening');
+          disk.failNextSync(random.pick(['new', 'old']));
+        },
+      );
     case 'sync fails':
     case 'sync fails, old cache':
       if (!node.isUp) return false;
@@ -105,8 +116,9 @@ export function strikeNode(w: Wreckage, fault: string, how: { node: SimNode; for
       });
       return true;
     case 'early writeback':
-      disk.writeBack();
-      return disk.pending.length > 0;
+      if (!node.isUp) return false;
+      for (let atMs = 0; atMs < Math.min(forMs, 1_000); atMs += 1 + random.int(30)) world.after(atMs, () => disk.writeBack());
+      return true;
     default:
       return strikeMedium(w, fault, how);
   }
@@ -186,6 +198,7 @@ export function cutPower(w: Wreckage, node: SimNode): void {
   const [first] = disk.pending;
   recorder.mark(first === undefined ? 'power cut with nothing on its way' : 'power cut with a write on its way');
   if (node.isUp && !node.isServing) recorder.mark('power cut while opening');
+  if (first !== undefined && w.oracle.isMoving(node)) recorder.mark('power cut while cleaning');
   if (hasBacklog(node)) recorder.mark('power cut with a backlog to hand over');
   if (w.leases.any(node.name, w.world.nowMs)) recorder.mark('power cut with a message under lease');
   if (first !== undefined && first.offset + first.bytes.length >= disk.bytes - 6 * first.bytes.length)
@@ -231,9 +244,9 @@ function strikeOpening(w: Wreckage, node: SimNode, how: 'powerCut' | 'kill', tim
 /** A block that the log needs, with its neighbours now and then. */
 function placeInLog({ random }: Wreckage, node: SimNode): { offset: number; bytes: number } | undefined {
   const platter = node.disk.platter();
-  const superblock = decodeSuperblock(platter.subarray(0, 256));
+  const { geometry } = node;
+  const superblock = superblockOf(platter, geometry);
   if (superblock === undefined) return undefined;
-  const { geometry } = superblock;
   const { blockBytes, blockCount } = geometry;
   const frames = framesOn(platter, geometry, sealOf(superblock, crc32));
   const tail = frames.at(-1)?.tailLsn ?? 0;

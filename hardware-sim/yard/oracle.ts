@@ -115,6 +115,12 @@ export class Oracle {
     this.#recorder.add({ kind: 'tried-cut', node: node.name, missing, invented, gaps: found.gaps });
   }
 
+  /** What is being written says again what is there already: it moves. */
+  isMoving(node: SimNode): boolean {
+    const { view, inFlight } = this.#of(node.name);
+    return inFlight.brought.some((key) => view.has(key));
+  }
+
   has(node: string, key: string): boolean {
     return this.#of(node).view.has(key);
   }
@@ -145,7 +151,7 @@ export class Oracle {
   }
 
   #viewOf(node: SimNode): DurableView {
-    return new DurableView(node.disk, (key, reason) => {
+    return new DurableView(node.disk, node.geometry, (key, reason) => {
       this.#recorder.add({ kind: 'freed', node: node.name, key, reason, heldBy: this.heldBy(key, node.name) });
     });
   }

@@ -43,6 +43,8 @@ export interface PlannedReader {
 }
 
 export interface PlannedSend {
+  /** Of the message: `<node>:<number>`. */
+  readonly key: string;
   readonly atMs: number;
   readonly node: string;
   readonly destination: string;
@@ -142,7 +144,7 @@ function drawWorld(random: Prng): PlannedWorld {
 /** A device on a line to a gateway or to a central, or with an uplink of its own. */
 function drawDevice(random: Prng, number: number, others: readonly PlannedNode[]): Omit<PlannedNode, keyof Medium> {
   const name = `device-${number}`;
-  const queues = random.chance(0.25) ? [{ name: 'local', bytesLimit: 20_000 }] : [];
+  const queues = random.chance(0.25) ? [{ ...drawSmallQueue(random), name: 'local' }] : [];
   const gateways = others.filter(({ uplink, isCentral }) => uplink === 'mqtt' && isCentral === 'no');
   const centrals = others.filter(({ isCentral }) => isCentral === 'yes');
   const roll = random.next();
@@ -159,7 +161,7 @@ function drawSmallQueue(random: Prng): QueueDefinition & { name: string } {
     'drop-lowest-priority',
   ]);
   const remoteWhenFull = random.pick<'wait' | 'dead-letter'>(['wait', 'wait', 'dead-letter']);
-  return { name: 'alarms', bytesLimit: random.pick([4_000, 20_000]), whenFull, remoteWhenFull };
+  return { name: 'alarms', bytesLimit: random.pick([2_000, 4_000, 20_000]), whenFull, remoteWhenFull };
 }
 
 type Medium = Pick<
@@ -185,13 +187,14 @@ function drawSends(world: PlannedWorld, random: Prng, safetyMs: number): Planned
   const sizes = random.pick<'small' | 'mixed' | 'edges'>(['small', 'small', 'mixed', 'edges']);
   const timed = random.pick([0, 0, 0.1, 0.3]);
   const bursts = random.chance(0.3);
-  const sends = Array.from({ length: count }, (): PlannedSend => {
+  const sends = Array.from({ length: count }, (_, at): PlannedSend => {
     const device = pickOf(random, devices);
     const local = device.queues.length > 0 && random.chance(0.2);
     const destination = local ? 'local' : `${device.central}/${random.chance(0.15) ? 'alarms' : 'bags'}`;
-    const at = bursts ? Math.floor(random.next() * 5) / 5 : random.next();
+    const part = bursts ? Math.floor(random.next() * 5) / 5 : random.next();
     return {
-      atMs: Math.floor(at * safetyMs) + random.int(5),
+      key: `${device.name}:${at + 1}`,
+      atMs: Math.floor(part * safetyMs) + random.int(5),
       node: device.name,
       destination,
       priority: random.pick([0, 3, 3, 3, 5, 7]),

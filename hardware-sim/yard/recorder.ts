@@ -23,6 +23,8 @@ export class Recorder {
     this.events.push({ ...event, atMs } as YardEvent);
     const about = 'key' in event ? event.key : 'node' in event ? event.node : '';
     this.#fold(`${event.kind} ${about ?? ''} ${atMs} ${this.#world.steps}`);
+    if (event.kind === 'freed' && event.reason === 'expired') this.mark('expired');
+    if (event.kind === 'freed' && event.reason === 'dropped') this.mark('dropped by policy');
     if (event.kind === 'fault') this.faults[event.fault] = (this.faults[event.fault] ?? 0) + 1;
   }
 

@@ -43,7 +43,7 @@ export function toyPlan(seed: string, sends: readonly PlannedSend[], faults: rea
 }
 
 export function toySend(node: string, atMs: number, bytes: number): PlannedSend {
-  return { atMs, node, destination: 'central/bags', priority: 5, bytes, timeToBeReceivedMs: 5_000 };
+  return { key: `${node}:${atMs}`, atMs, node, destination: 'central/bags', priority: 5, bytes, timeToBeReceivedMs: 5_000 };
 }
 
 /** What a toy broke, without running it. */

@@ -13,6 +13,7 @@ interface Cable {
   readonly from: SimNode;
   readonly to: SimNode;
   readonly plan: PlannedNode;
+  readonly random: Prng;
   pair: SimLinePair | undefined;
 }
 
@@ -21,17 +22,18 @@ export class Wiring {
   /** Bytes that any line of a node held unsent, at most. */
   readonly unsentMax = new Map<string, number>();
   readonly #world: World;
-  readonly #random: Prng;
+  readonly #streamOf: (name: string) => Prng;
   readonly #cables = new Map<string, Cable>();
 
-  constructor(world: World, random: Prng) {
+  /** `streamOf`: chance for each cable, by the node that dials. */
+  constructor(world: World, streamOf: (name: string) => Prng) {
     this.#world = world;
-    this.#random = random;
+    this.#streamOf = streamOf;
   }
 
   /** From now on there is a cable, whenever both ends are up. */
   lay(plan: PlannedNode, from: SimNode, to: SimNode): void {
-    const cable: Cable = { from, to, plan, pair: undefined };
+    const cable: Cable = { from, to, plan, random: this.#streamOf(from.name), pair: undefined };
     this.#cables.set(from.name, cable);
     this.#keep(cable);
   }
@@ -42,16 +44,16 @@ export class Wiring {
   }
 
   #keep(cable: Cable): void {
-    const { from, to, plan } = cable;
+    const { from, to, plan, random } = cable;
     if (from.isServing && to.isServing && cable.pair?.isClosed !== false) {
       cable.pair?.cut();
       const { baud, lineDelayMs } = plan;
-      const pair = simLines({ world: this.#world, baud, random: this.#random, delayMs: lineDelayMs });
+      const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs });
       cable.pair = pair;
       from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
       to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});
     }
-    this.#world.after(100 + this.#random.int(200), () => this.#keep(cable));
+    this.#world.after(100 + random.int(200), () => this.#keep(cable));
   }
 
   #counted(line: Line, node: string): Line {

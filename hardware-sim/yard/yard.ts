@@ -16,13 +16,15 @@ import { World } from '../world.ts';
 import { Leases, Reader, type Stage, sendPlanned } from './applications.ts';
 import { judge } from './checks.ts';
 import { endOfRun } from './end-of-run.ts';
+import { guarded } from './guard.ts';
 import type { History, Violation } from './history.ts';
-import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
-import { Blame, cutPower, hasBacklog, strikeNode, type Wreckage } from './node-faults.ts';
 import { Oracle } from './oracle.ts';
 import { pairsOf } from './pairs.ts';
-import { geometryOf, type Plan, type PlannedFault, type PlannedNode } from './plan.ts';
+import { geometryOf, type Plan, type PlannedNode } from './plan.ts';
 import { Recorder } from './recorder.ts';
+import { Trouble } from './trouble.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { VirtualMqtt, type YardBroker } from './virtual-mqtt.ts';
 import { Wiring } from './wiring.ts';
 
 export interface YardRun {
@@ -52,26 +54,31 @@ const LOOK_MS = 250;
 const SUPERVISE_MS = 4_000;
 const STEPS_MAX = 3_000_000;
 
-export function runPlan(plan: Plan): Promise<YardRun> {
-  return new Yard(plan).run();
+/** `guarded`: whatever would make two runs differ, a clock, a timer, chance or a thread, fails the run. */
+export function runPlan(plan: Plan, options: { forbid?: 'guarded' } = {}): Promise<YardRun> {
+  const run = (): Promise<YardRun> => {
+    const yard = new Yard(plan);
+    return plan.world.broker === 'mqtt' ? yard.clock.during(() => yard.run()) : yard.run();
+  };
+  return options.forbid === undefined ? run() : guarded(run);
 }
 
 class Yard {
+  /** For what asks the machine for time and chance. */
+  readonly clock: VirtualClock;
   readonly #plan: Plan;
   readonly #world: World;
   readonly #recorder: Recorder;
   readonly #oracle: Oracle;
   readonly #stage: Stage;
-  readonly #broker: SimBroker;
+  readonly #broker: YardBroker;
   readonly #wiring: Wiring;
-  readonly #wreckage: Wreckage;
+  readonly #trouble: Trouble;
   readonly #nodes = new Map<string, SimNode>();
   readonly #readers: Reader[] = [];
   readonly #leases = new Leases();
   readonly #openedAt = new Map<string, number>();
-  readonly #endings: (() => void)[] = [];
   #unsent: number;
-  #lastTroubleMs = 0;
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -80,17 +87,24 @@ class Yard {
     const recorder = new Recorder(world);
     this.#recorder = recorder;
     this.#oracle = new Oracle({ random: this.#stream('oracle'), recorder, world, cutEvery: plan.world.cutEvery });
-    this.#stage = { world, recorder, oracle: this.#oracle, random: this.#stream('applications'), phase: 'trouble' };
-    this.#broker = new SimBroker({ scheduler: world, random: this.#stream('broker') });
-    this.#wiring = new Wiring(world, this.#stream('lines'));
-    this.#wreckage = {
-      world,
-      random: this.#stream('strikes'),
-      oracle: this.#oracle,
-      recorder,
+    this.#stage = { world, recorder, oracle: this.#oracle, phase: 'trouble' };
+    this.clock = new VirtualClock({ world, random: this.#stream('globals') });
+    const random = this.#stream('broker');
+    const isReal = plan.world.broker === 'mqtt';
+    this.#broker = isReal ? new VirtualMqtt({ scheduler: world, random }) : new SimBroker({ scheduler: world, random });
+    this.#wiring = new Wiring(world, (name) => this.#stream(`line ${name}`));
+    this.#trouble = new Trouble({
+      stage: this.#stage,
+      seed: plan.seed,
+      nodes: this.#nodes,
+      wiring: this.#wiring,
+      broker: {
+        port: this.#broker,
+        kind: plan.world.broker,
+        clients: plan.world.nodes.filter(isOnBroker).map(({ name }) => name),
+      },
       leases: this.#leases,
-      blame: new Blame(),
-    };
+    });
     this.#unsent = plan.sends.length;
     for (const node of plan.world.nodes) this.#build(node);
     this.#employ();
@@ -104,8 +118,7 @@ class Yard {
     }
     this.#supervise();
     this.#send();
-    for (const fault of this.#plan.faults) world.at(fault.atMs, () => this.#strike(fault));
-    for (const { atMs, forMs } of this.#plan.faults) this.#lastTroubleMs = Math.max(this.#lastTroubleMs, atMs + forMs);
+    this.#trouble.plan(this.#plan.faults);
     await world.run(Number.MAX_SAFE_INTEGER, () => this.#isOver, STEPS_MAX);
     this.#heal();
     await world.run(world.nowMs + HEAL_MS, () => this.#isQuiet, STEPS_MAX);
@@ -118,6 +131,8 @@ class Yard {
   }
 
   #result(): YardRun {
+    for (const node of this.#nodes.values())
+      if (node.disk.counters.bytesWritten > node.disk.bytes) this.#recorder.mark('ring written through');
     const { events, marks, faults, trace } = this.#recorder;
     const bauds = this.#plan.world.nodes.map(({ baud }) => (baud === undefined ? 1_000_000 : baud / 10));
     const history: History = {
@@ -156,7 +171,6 @@ class Yard {
 
   #build(plan: PlannedNode): void {
     const world = this.#world;
-    const isOnBroker = plan.uplink === 'mqtt' || plan.isCentral === 'yes';
     const node = new SimNode({
       world,
       config: configOf(plan),
@@ -164,7 +178,10 @@ class Yard {
       syncMsMax: plan.syncMsMax,
       geometry: geometryOf(plan),
       driftPpm: plan.driftPpm,
-      ...(isOnBroker && { connectBroker: () => this.#broker.connect(plan.name) }),
+      ...(isOnBroker(plan) && {
+        connectBroker: () => this.#broker.connect(plan.name),
+        dropBroker: () => this.#broker.cut(plan.name, 'power cut'),
+      }),
       onOpening: (one) => this.#opening(one),
       onServing: (one, report) => this.#serving(one, report),
       onWriting: (one, write) => this.#oracle.writing(one, write),
@@ -179,10 +196,11 @@ class Yard {
     const unready = new Set<string>();
     const effects = new Set<string>();
     const perQueue = new Map<string, number>();
-    for (const plan of this.#plan.world.readers) {
+    for (const [at, plan] of this.#plan.world.readers.entries()) {
       const node = this.#nodes.get(plan.node);
       if (node === undefined) continue;
-      this.#readers.push(new Reader(this.#stage, { plan, node, effects, leases: this.#leases, unready }));
+      const random = this.#stream(`reader ${at}`);
+      this.#readers.push(new Reader(this.#stage, { plan, node, random, effects, leases: this.#leases, unready }));
       const queue = `${plan.node}/${plan.queue}`;
       perQueue.set(queue, (perQueue.get(queue) ?? 0) + 1);
     }
@@ -190,11 +208,10 @@ class Yard {
   }
 
   #send(): void {
-    for (const [at, send] of this.#plan.sends.entries()) {
+    for (const send of this.#plan.sends) {
       const node = this.#nodes.get(send.node);
-      const key = `${send.node}:${at + 1}`;
       if (node === undefined) this.#sent();
-      else this.#world.at(send.atMs, () => sendPlanned(this.#stage, { node, send, key }, () => this.#sent()));
+      else this.#world.at(send.atMs, () => sendPlanned(this.#stage, { node, send }, () => this.#sent()));
     }
   }
 
@@ -221,68 +238,14 @@ class Yard {
   }
 
   #stopped(node: SimNode, error: Error): void {
-    const because = this.#wreckage.blame.take(node.name);
+    const because = this.#trouble.blame.take(node.name);
     if (error.message.startsWith('forked')) this.#recorder.mark('new incarnation');
     const code = error instanceof RingmailError ? error.code : undefined;
     this.#recorder.add({ kind: 'stopped', node: node.name, code, text: error.message, because });
   }
 
-  // Trouble.
-
-  #strike(fault: PlannedFault): void {
-    if (this.#stage.phase === 'calm') return;
-    const { atMs, forMs, target } = fault;
-    const struck = this.#strikeNow(fault);
-    if (!struck) return;
-    this.#recorder.add({
-      kind: 'fault',
-      fault: fault.fault,
-      target,
-      untilMs: this.#world.nowMs + (struck === 'once' ? 0 : forMs),
-    });
-    this.#lastTroubleMs = Math.max(this.#lastTroubleMs, atMs + forMs);
-  }
-
-  #strikeNow({ fault, target, forMs }: PlannedFault): 'once' | 'lasting' | undefined {
-    const { random } = this.#wreckage;
-    const line = LINE_FAULTS.find(({ name }) => name === fault);
-    const broker = BROKER_FAULTS.find(({ name }) => name === fault);
-    if (line !== undefined) {
-      const pair = this.#wiring.pairOf(target);
-      const node = this.#nodes.get(target);
-      if (pair === undefined || pair.isClosed) return undefined;
-      if (node !== undefined && hasBacklog(node)) this.#recorder.mark('line gone with a backlog to hand over');
-      this.#forAWhile(line.strike(pair, random), forMs);
-      return 'lasting';
-    }
-    if (broker !== undefined) {
-      const clients = this.#plan.world.nodes.filter(({ uplink, isCentral }) => uplink === 'mqtt' || isCentral === 'yes');
-      const names = clients.map(({ name }) => name) as [string, ...string[]];
-      if (names.some((name) => hasBacklogAt(this.#nodes.get(name))))
-        this.#recorder.mark('broker gone with a backlog to hand over');
-      this.#forAWhile(broker.strike({ broker: this.#broker, clients: names }, random), forMs);
-      return 'lasting';
-    }
-    const node = this.#nodes.get(target);
-    if (node === undefined) return undefined;
-    const both = [...this.#nodes.values()].some((other) => other !== node && !other.isUp);
-    if (!strikeNode(this.#wreckage, fault, { node, forMs })) return undefined;
-    if (both && !node.isUp) this.#recorder.mark('power cut of both ends of a hop');
-    return 'lasting';
-  }
-
-  #forAWhile(off: () => void, forMs: number): void {
-    let isOn = true;
-    const end = (): void => {
-      if (isOn) off();
-      isOn = false;
-    };
-    this.#endings.push(end);
-    this.#world.after(forMs, end);
-  }
-
   get #isOver(): boolean {
-    return this.#unsent === 0 && this.#world.nowMs >= this.#lastTroubleMs;
+    return this.#unsent === 0 && this.#world.nowMs >= this.#trouble.lastMs;
   }
 
   // Calm.
@@ -290,7 +253,7 @@ class Yard {
   #heal(): void {
     this.#stage.phase = 'calm';
     const dead = this.#plan.world.dead.filter((name) => this.#nodes.has(name));
-    for (const end of this.#endings) end();
+    this.#trouble.end();
     for (const node of this.#nodes.values()) {
       node.disk.healReads();
       node.disk.healWrites();
@@ -298,7 +261,7 @@ class Yard {
       node.disk.latency = undefined;
       this.#oracle.mended(node, 'all');
       node.resume();
-      if (dead.includes(node.name) && node.isUp) cutPower(this.#wreckage, node);
+      if (dead.includes(node.name) && node.isUp) this.#trouble.cutPower(node);
     }
     this.#recorder.add({ kind: 'healed', dead });
   }
@@ -308,7 +271,7 @@ class Yard {
     const isDead = (name: string) => this.#stage.phase === 'calm' && this.#plan.world.dead.includes(name);
     for (const node of this.#nodes.values()) {
       if (!node.isUp && !isDead(node.name)) node.start();
-      if (node.isUp && isDead(node.name)) cutPower(this.#wreckage, node);
+      if (node.isUp && isDead(node.name)) this.#trouble.cutPower(node);
     }
     this.#world.after(SUPERVISE_MS, () => this.#supervise());
   }
@@ -332,7 +295,7 @@ class Yard {
   async #restartAll(): Promise<void> {
     const world = this.#world;
     const up = [...this.#nodes.values()].filter((node) => node.isUp);
-    for (const node of up) cutPower(this.#wreckage, node);
+    for (const node of up) this.#trouble.cutPower(node);
     for (const node of up) node.start();
     await world.run(world.nowMs + 60_000, () => up.every((node) => node.isServing), STEPS_MAX);
     await world.run(world.nowMs + 5_000, undefined, STEPS_MAX);
@@ -340,8 +303,8 @@ class Yard {
   }
 }
 
-function hasBacklogAt(node: SimNode | undefined): boolean {
-  return node !== undefined && hasBacklog(node);
+function isOnBroker({ uplink, isCentral }: PlannedNode): boolean {
+  return uplink === 'mqtt' || isCentral === 'yes';
 }
 
 function isIdle(node: SimNode): boolean {
