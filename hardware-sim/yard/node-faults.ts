@@ -131,7 +131,7 @@ function strikeMedium(w: Wreckage, fault: string, { node, forMs }: { node: SimNo
   const cause = fault;
   switch (fault) {
     case 'block rots': {
-      const place = placeInLog(w, node);
+      const place = placeInLog(w, node, 'last-frame');
       if (place === undefined) return false;
       oracle.excuse(node, cause);
       blame.put(node.name, cause, 'lasting');
@@ -139,7 +139,7 @@ function strikeMedium(w: Wreckage, fault: string, { node, forMs }: { node: SimNo
       return true;
     }
     case 'blocks unreadable': {
-      const place = placeInLog(w, node);
+      const place = placeInLog(w, node, 'none');
       if (place === undefined) return false;
       oracle.excuse(node, cause, 'lasting');
       blame.put(node.name, cause, 'lasting');
@@ -241,8 +241,15 @@ function strikeOpening(w: Wreckage, node: SimNode, how: 'powerCut' | 'kill', tim
   });
 }
 
-/** A block that the log needs, with its neighbours now and then. */
-function placeInLog({ random }: Wreckage, node: SimNode): { offset: number; bytes: number } | undefined {
+/**
+ * A block that the log needs, with its neighbours now and then. Rot in the last frame cannot be told from a write that never was
+ * (docs/ring-file.md): nothing is promised of it.
+ */
+function placeInLog(
+  { random }: Wreckage,
+  node: SimNode,
+  except: 'none' | 'last-frame',
+): { offset: number; bytes: number } | undefined {
   const platter = node.disk.platter();
   const { geometry } = node;
   const superblock = superblockOf(platter, geometry);
@@ -250,7 +257,8 @@ function placeInLog({ random }: Wreckage, node: SimNode): { offset: number; byte
   const { blockBytes, blockCount } = geometry;
   const frames = framesOn(platter, geometry, sealOf(superblock, crc32));
   const tail = frames.at(-1)?.tailLsn ?? 0;
-  const log = frames.filter(({ lsn }) => lsn >= tail);
+  const inLog = frames.filter(({ lsn }) => lsn >= tail);
+  const log = except === 'none' ? inLog : inLog.slice(0, -1);
   const frame = log[random.int(Math.max(1, log.length))];
   if (frame === undefined) return undefined;
   const block = (frame.lsn + random.int(frame.blocks)) % blockCount;

@@ -1,6 +1,7 @@
-/** A device whose disk is an older image of itself: device ═ line ═ gateway in virtual time, the product's core at both ends. */
+/** A device whose disk is an older image of itself: device ═ line or broker ═ gateway in virtual time, the product's core at both ends. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Prng, stream } from '../../hardware-sim/random.ts';
+import { SimBroker } from '../../hardware-sim/sim-broker.ts';
 import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
 import { SimLink } from '../../hardware-sim/sim-link.ts';
 import { SimNode } from '../../hardware-sim/sim-node.ts';
@@ -16,32 +17,43 @@ interface Arrival {
   readonly maybeDuplicate: boolean;
 }
 
+const REFUSING = { publishes: 'refused', subscriptions: 'refused' } as const;
+const TAKING = { publishes: 'taken', subscriptions: 'granted' } as const;
+
+type Carrier = 'link' | 'mqtt';
+
 const random = (name: string): Prng => stream('fork', name);
 
 let world: World;
 let device: SimNode;
 let gateway: SimNode;
-let link: SimLink;
+let connection: Pick<SimLink, 'plug' | 'unplug'>;
 let arrivals: Arrival[];
 
-beforeEach(async () => {
+beforeEach(() => setUp('link'));
+
+async function setUp(carrier: Carrier): Promise<void> {
   world = new World(random('scheduler'));
   arrivals = [];
-  device = new SimNode({ world, config: config('device', 'link'), random: random('device'), syncMsMax: 5 });
-  gateway = new SimNode({
-    world,
-    config: config('gateway', 'none'),
-    random: random('gateway'),
-    syncMsMax: 5,
-    onServing: consume,
-  });
+  const broker = new SimBroker({ scheduler: world, random: random('broker') });
+  const node = (name: string, uplink: NodeConfig['uplink'], onServing: (node: SimNode) => void) => {
+    const connectBroker = () => broker.connect(name);
+    const isOnBroker = carrier === 'mqtt';
+    const how = { random: random(name), syncMsMax: 5, onServing, ...(isOnBroker && { connectBroker }) };
+    return new SimNode({ world, config: config(name, uplink, carrier), ...how });
+  };
+  device = node('device', carrier, () => {});
+  gateway = node('gateway', 'none', consume);
   device.start();
   gateway.start();
-  link = new SimLink({ world, random: random('line'), dials: device, accepts: gateway });
+  connection =
+    carrier === 'link'
+      ? new SimLink({ world, random: random('line'), dials: device, accepts: gateway })
+      : { unplug: () => Object.assign(broker.faults, REFUSING), plug: () => Object.assign(broker.faults, TAKING) };
   await world.run(world.nowMs + 2_000);
-});
+}
 
-function config(name: string, uplink: NodeConfig['uplink']): NodeConfig {
+function config(name: string, uplink: NodeConfig['uplink'], carrier: Carrier): NodeConfig {
   return {
     name,
     queues: uplink === 'none' ? [{ name: 'bags', bytesLimit: 100_000 }] : [],
@@ -49,7 +61,7 @@ function config(name: string, uplink: NodeConfig['uplink']): NodeConfig {
     queueBytesLimit: 100_000,
     uplink,
     central: 'gateway',
-    isCentral: 'no',
+    isCentral: uplink === 'none' && carrier === 'mqtt' ? 'yes' : 'no',
     partitionCount: 1,
     commitDelayMs: 0,
     home: undefined,
@@ -67,10 +79,13 @@ function consume(node: SimNode): void {
   });
 }
 
-async function send(...texts: string[]): Promise<void> {
+const send = (...texts: string[]) => sendIn(3, ...texts);
+
+/** Each priority is a stream of its own. */
+async function sendIn(priority: number, ...texts: string[]): Promise<void> {
   for (const text of texts) {
     let answer: CallResult | undefined;
-    device.call({ verb: 'send', destination: 'gateway/bags', body: toUtf8(text), properties: {} }, (result) => {
+    device.call({ verb: 'send', destination: 'gateway/bags', body: toUtf8(text), properties: { priority } }, (result) => {
       answer = result;
     });
     await world.run(world.nowMs + 1_000, () => answer !== undefined);
@@ -135,11 +150,11 @@ describe('an old image of the disk comes back', () => {
   test('from before the present session: the gateway knows the ticket is used, and what the image held comes as maybe duplicate', async () => {
     await send('a', 'b', 'c');
     await arrived(3);
-    link.unplug();
+    connection.unplug();
     await world.run(world.nowMs + 500);
     await send('held-1', 'held-2');
     const image = device.disk.clone(random('image'));
-    link.plug();
+    connection.plug();
     await arrived(5);
     await send('d', 'e', 'f');
     await arrived(8);
@@ -179,3 +194,79 @@ describe('an old image of the disk comes back', () => {
     ]);
   });
 });
+
+describe('an image from before the first message of a stream (docs/custody.md, section 4)', () => {
+  /** The ticket on the image is the current one, and the image knows nothing of the second stream. */
+  async function rolledBackWithinSession(): Promise<void> {
+    await send('a', 'b');
+    await arrived(2);
+    await send('held');
+    const image = device.disk.clone(random('image'));
+    await arrived(3);
+    await sendIn(5, 's-1');
+    await arrived(4);
+    await restore(image);
+  }
+
+  function expectNothingLost(): void {
+    expect(texts(arrivals.slice(0, 4))).toEqual(['a', 'b', 'held', 's-1']);
+    const later = arrivals.slice(4).map(({ text, maybeDuplicate }) => [text, maybeDuplicate]);
+    expect(later.sort()).toEqual([
+      ['held', true],
+      ['s-2', false],
+      ['s-3', false],
+    ]);
+    expect(gateway.stats()?.counters.forksRefused).toBeGreaterThan(0);
+    expect(device.stats()?.outgoing.reduce((sum, { held }) => sum + held, 0)).toBe(0);
+  }
+
+  describe.each<[Carrier]>([['link'], ['mqtt']])('over %s', (carrier) => {
+    beforeEach(() => setUp(carrier));
+
+    test('the next message of the stream is handed over at once', async () => {
+      await rolledBackWithinSession();
+      await sendIn(5, 's-2', 's-3');
+      await arrived(7);
+      expectNothingLost();
+    });
+
+    test('a power cut comes before it is handed over', async () => {
+      await rolledBackWithinSession();
+      await world.run(world.nowMs + 5_000);
+      connection.unplug();
+      await world.run(world.nowMs + 500);
+      await sendIn(5, 's-2');
+      device.powerCut();
+      device.start();
+      await world.run(world.nowMs + 1_000);
+      connection.plug();
+      await sendIn(5, 's-3');
+      await arrived(7);
+      expectNothingLost();
+    });
+  });
+});
+
+test.each<[Carrier]>([['link'], ['mqtt']])(
+  'over %s: while a slow disk writes the note of a fork nobody asks for the same instant again and again',
+  async (carrier) => {
+    await setUp(carrier);
+    await send('a', 'b');
+    await arrived(2);
+    const image = device.disk.clone(random('image'));
+    await send('c');
+    await arrived(3);
+    device.powerCut();
+    device.disk = image;
+    device.start();
+    await world.run(world.nowMs + 5_000, () => device.isServing);
+    image.latency = { meanMs: 1, stallChance: 1, stallMs: 60_000 };
+    const isForking = () => device.stats()?.health.causes.some(({ detail }) => detail === 'forking') ?? false;
+    await world.run(world.nowMs + 300_000, isForking);
+    expect(isForking()).toBe(true);
+    const before = { steps: world.steps, nowMs: world.nowMs };
+    await world.run(world.nowMs + 300_000, () => !isForking(), 100_000);
+    expect(world.nowMs - before.nowMs).toBeGreaterThan(30_000);
+    expect(world.steps - before.steps).toBeLessThan(2_000);
+  },
+);

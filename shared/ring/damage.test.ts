@@ -324,3 +324,17 @@ test('blocks that cannot be read at all are stepped over, however many they are'
   expect(lost).toBeLessThan(205);
   expect(gaps[0]).toMatchObject({ framesLost: lost, idsLost: lost });
 });
+
+test('a last frame that the medium does not give goes, like any other that rotted there, and opening says that something may have', () => {
+  const h = freshHarness({ geometry: SMALLEST, random: stream('last', 'disk') });
+  h.settle();
+  h.commit({ puts: [{ number: 1, bytes: 10 }] });
+  h.commit({ puts: [{ number: 2, bytes: 10 }] });
+  const last = Math.max(...[...h.ring.index.slots()].map((slot) => h.ring.index.lsn(slot)));
+  h.disk.kill();
+  h.disk.failReads((2 + (last % blockCount)) * blockBytes, blockBytes);
+  h.beginReopen();
+  h.settle();
+  expect(h.numbers()).toEqual([1]);
+  expect(h.ring.report).toEqual({ gaps: [], tornBlocks: 1, messages: 1 });
+});

@@ -209,9 +209,11 @@ function* frameStarts({ g, seal }: Log, range: { lsn: number; end: number }): Re
   return starts;
 }
 
+/** Blocks at the end of the log that are no frame, and may have been one. Of a block that the medium does not give nobody knows. */
 function* tornAt({ g, seal }: Log, lsn: number): ReadSteps<number> {
   const block = yield* readBlocks(g, lsn, 1);
-  return (block && decodeFrame(block, lsn, seal) === undefined && claimedBlocks(block, lsn, seal)?.frame) || 0;
+  if (block === undefined) return 1;
+  return (decodeFrame(block, lsn, seal) === undefined && claimedBlocks(block, lsn, seal)?.frame) || 0;
 }
 
 /** Header and directory of the frame at `lsn`, read in as few blocks as they need. */
