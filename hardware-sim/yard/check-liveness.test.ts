@@ -34,6 +34,22 @@ describe('L1, everything drains', () => {
     expect(everythingDrains(left).violations).toEqual(['1 of 1 never ended: device-1:1']);
   });
 
+  test('and no node keeps what it should hand over, whatever happened to it', () => {
+    const held = (waitMs: number) => {
+      const tale = new Tale().tell({ kind: 'healed', dead: [] }).wait(waitMs);
+      const { stats, ...one } = atRest('device-1');
+      const outgoing = [{ stream: 's', held: 1, lo: 3, next: 4 }];
+      return everythingDrains(tale.end([{ ...one, stats: { ...stats, outgoing } }])).violations;
+    };
+    expect(held(600_000)).toEqual(['device-1 holds 1 of s (3 to 4), and hands nothing over']);
+    expect(held(0)).toEqual([]);
+  });
+
+  test('does not take the reading of a dead letter for its end', () => {
+    const tale = new Tale().send('device-1:1').accept('device-1:1').tell({ kind: 'healed', dead: [] }).wait(900_000);
+    expect(everythingDrains(tale.letter('device-1:1').end(nodes)).violations).toEqual([]);
+  });
+
   test('is not looked at where everything had ended before, or the trouble never did', () => {
     expect(everythingDrains(new Tale().whole('device-1:1').tell({ kind: 'healed', dead: [] }).end(nodes)).looked).toBe(0);
     expect(everythingDrains(without(taking(0), the('healed')))).toEqual({ violations: [], looked: 0 });

@@ -25,8 +25,21 @@ export function everythingDrains(history: History): Verdict {
     if (endedMs !== undefined && tookMs > boundMs && excuseOf(index, story) === undefined)
       violations.push(`${story.key} took ${Math.round(tookMs)} ms after the trouble, at most ${Math.round(boundMs)}`);
   }
-  if (index.dead.length === 0) violations.push(...leftOver(index));
+  if (index.dead.length === 0) {
+    violations.push(...leftOver(index));
+    if (end.atMs - healed.atMs > boundMs) violations.push(...stillHeld(index));
+  }
   return { violations, looked };
+}
+
+/** Whatever excuses the loss of a message: where it is, it goes on. */
+function stillHeld(index: HistoryIndex): string[] {
+  const violations: string[] = [];
+  for (const { node, stats } of index.end?.event.nodes ?? []) {
+    for (const { stream, held, lo, next } of stats.outgoing)
+      if (held > 0) violations.push(`${node} holds ${held} of ${stream} (${lo} to ${next}), and hands nothing over`);
+  }
+  return violations;
 }
 
 /** L2: nodes that are dead for good hold up nobody else. */

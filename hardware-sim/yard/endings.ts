@@ -21,13 +21,14 @@ const FREED_ENDINGS: Readonly<Record<string, Ending>> = {
 /** Accounts that tell of harm, and excuse nothing where there was none. */
 const HARM_CLASSES: readonly string[] = ['UNUSED', 'CORRUPT'];
 
-/** Every ending that somebody saw, each with when it was first seen. What became of a dead letter later is not one. */
+/** Every ending that somebody saw, each with when it was first seen; 0 where nobody saw when. What became of a dead letter later is not one. */
 export function endingsOf(story: Story): Map<Ending, number> {
   const endings = new Map<Ending, number>();
   const see = (ending: Ending, atMs: number) => endings.set(ending, Math.min(atMs, endings.get(ending) ?? atMs));
   for (const { atMs } of story.acks) see('received', atMs);
   for (const { atMs } of story.givenUp) see('dead-lettered', atMs);
-  for (const { atMs } of story.letters) see('dead-lettered', atMs);
+  // Letters are read when all is over: when they were written nobody saw.
+  if (story.letters.length > 0 && story.givenUp.length === 0) see('dead-lettered', 0);
   const isLetter = endings.has('dead-lettered');
   for (const { atMs, event } of story.frees) {
     const ending = FREED_ENDINGS[event.reason];
