@@ -78,6 +78,7 @@ export class Leases {
 }
 
 interface ReaderOptions {
+  readonly name: string;
   readonly plan: PlannedReader;
   readonly node: SimNode;
   readonly random: Prng;
@@ -96,6 +97,8 @@ export class Reader {
   /** Keys that are not simply ready: given back, or not to be delivered yet. */
   readonly #unready: Set<string>;
   readonly #random: Prng;
+  readonly #name: string;
+  #calledAtMs = 0;
   /** In which opening of its node a message was delivered last. */
   readonly #openings = new Map<string, number>();
   #turn = 0;
@@ -108,6 +111,7 @@ export class Reader {
     this.#leases = options.leases;
     this.#unready = options.unready;
     this.#random = options.random;
+    this.#name = options.name;
   }
 
   get node(): SimNode {
@@ -123,6 +127,7 @@ export class Reader {
     const { world } = this.#stage;
     const { queue, leaseMs } = this.#plan;
     if (turn !== this.#turn) return;
+    this.#calledAtMs = world.nowMs;
     this.#node.call({ verb: 'receive', queue, waitMs: 2_000, leaseMs }, (result) => {
       if (turn !== this.#turn) return;
       if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
@@ -145,6 +150,7 @@ export class Reader {
       kind: 'delivered',
       node,
       queue,
+      reader: this.#name,
       lease,
       key,
       identity: identityText(message.identity),
@@ -164,16 +170,17 @@ export class Reader {
     this.#stage.recorder.mark(isSameOpening ? 'delivered again after its lease' : 'delivered again after a restart');
   }
 
-  /** Keys that were ready for longer than this instant, here, and more urgent. */
+  /** Keys that were ready here when this one was chosen, and more urgent. */
   #overtaken(key: string, priority: number): string[] {
     const { oracle, world } = this.#stage;
     const { nowMs } = world;
     const node = this.#node.name;
     const all = [...oracle.held(node)];
-    const queue = all.find((held) => held.key === key)?.queue;
+    const own = all.find((held) => held.key === key);
+    const chosenAtMs = Math.max(this.#calledAtMs, own?.sinceMs ?? nowMs);
     return all
-      .filter((held) => held.queue === queue && held.priority > priority && held.key !== key)
-      .filter((held) => held.sinceMs < nowMs && held.notBeforeMs === 0 && held.expiresAtMs === 0)
+      .filter((held) => held.queue === own?.queue && held.priority > priority && held.key !== key)
+      .filter((held) => held.sinceMs < chosenAtMs && held.notBeforeMs === 0 && held.expiresAtMs === 0)
       .filter((held) => !this.#leases.has(node, held.key, nowMs) && !this.#unready.has(held.key))
       .map((held) => held.key);
   }

@@ -7,8 +7,6 @@ import { readFile as readFilePromised } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deflate } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { runPath } from '../path.ts';
-import { drawPath } from '../path-seeds.ts';
 import { DeterminismViolation, guarded } from './guard.ts';
 
 /** Done once its callback is called. */
@@ -145,9 +143,4 @@ describe('afterwards', () => {
     await expect(guarded(() => guarded(async () => 1))).rejects.toThrow('one guarded run at once');
     await expect(guarded(async () => 2)).resolves.toBe(2);
   });
-});
-
-test('a whole path of nodes, lines and a broker is a function of its seed', async () => {
-  const options = { ...drawPath(7), deviceCount: 2, messageCount: 10 };
-  expect(await guarded(() => runPath(options))).toEqual(await runPath(options));
 });

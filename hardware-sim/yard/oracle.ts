@@ -87,7 +87,8 @@ export class Oracle {
     const { node, view, excuse, inFlight } = one;
     const { missing, invented } = differ(view, found.held, inFlight);
     if (excuse !== undefined) {
-      this.#recorder.add({ kind: 'destroyed', node: node.name, cause: excuse, keys: missing, doubtful: invented });
+      const doubtful = [...invented, ...inFlight.brought, ...inFlight.ended];
+      this.#recorder.add({ kind: 'destroyed', node: node.name, cause: excuse, keys: missing, doubtful });
       if (found.gaps > 0) this.#recorder.mark('damage found');
     } else {
       this.#recorder.add({ kind: 'tried-cut', node: node.name, missing, invented, gaps: found.gaps });

@@ -3,36 +3,8 @@ import { toUtf8 } from '../../shared/bytes.ts';
 import type { Broker } from '../../shared/ports.ts';
 import { stream } from '../random.ts';
 import { World } from '../world.ts';
-import { guarded } from './guard.ts';
-import { runMqttPath } from './mqtt-path.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { VirtualMqtt } from './virtual-mqtt.ts';
-
-const QUIET = { seed: 1, deviceCount: 2, messageCount: 30, faultMs: Number.POSITIVE_INFINITY };
-const ROUGH = { deviceCount: 2, messageCount: 60, faultMs: 400 };
-
-describe('a path over the real client and broker', () => {
-  test('without faults everything arrives once and in order', async () => {
-    const { ledger } = await runMqttPath(QUIET);
-    expect(ledger).toEqual({ accepted: 60, received: 60, deadLettered: 0, expired: 0, lost: 0, duplicates: 0, outOfOrder: 0 });
-  });
-
-  test.each([1, 2, 3, 4, 5, 6])(
-    'seed %i: nothing lost, nothing twice, and the same again to the last byte, of the seed alone',
-    async (seed) => {
-      const run = () => runMqttPath({ ...ROUGH, seed });
-      const first = await guarded(run);
-      expect(first.ledger).toMatchObject({ lost: 0, duplicates: 0, outOfOrder: 0 });
-      expect(first.ledger.received).toBeGreaterThan(60);
-      expect(await run()).toEqual(first);
-    },
-  );
-
-  test('another seed is another story', async () => {
-    const [one, other] = [await runMqttPath({ ...QUIET, seed: 1 }), await runMqttPath({ ...QUIET, seed: 2 })];
-    expect(one.trace).not.toBe(other.trace);
-  });
-});
 
 interface Scene {
   readonly world: World;

@@ -6,6 +6,8 @@
  *
  * A run is a function of its plan.
  */
+
+import { InvariantViolation } from '../../shared/assert.ts';
 import type { NodeConfig } from '../../shared/core/node-io.ts';
 import { RingmailError } from '../../shared/errors.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
@@ -200,7 +202,17 @@ class Yard {
       const node = this.#nodes.get(plan.node);
       if (node === undefined) continue;
       const random = this.#stream(`reader ${at}`);
-      this.#readers.push(new Reader(this.#stage, { plan, node, random, effects, leases: this.#leases, unready }));
+      this.#readers.push(
+        new Reader(this.#stage, {
+          name: `${plan.node}/${plan.queue}#${at}`,
+          plan,
+          node,
+          random,
+          effects,
+          leases: this.#leases,
+          unready,
+        }),
+      );
       const queue = `${plan.node}/${plan.queue}`;
       perQueue.set(queue, (perQueue.get(queue) ?? 0) + 1);
     }
@@ -241,7 +253,8 @@ class Yard {
     const because = this.#trouble.blame.take(node.name);
     if (error.message.startsWith('forked')) this.#recorder.mark('new incarnation');
     const code = error instanceof RingmailError ? error.code : undefined;
-    this.#recorder.add({ kind: 'stopped', node: node.name, code, text: error.message, because });
+    const text = error instanceof InvariantViolation ? `invariant: ${error.message}` : error.message;
+    this.#recorder.add({ kind: 'stopped', node: node.name, code, text, because });
   }
 
   get #isOver(): boolean {

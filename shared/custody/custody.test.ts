@@ -14,7 +14,7 @@ import { NodeStore } from './node-store.ts';
 import { CustodyReceiver, NEIGHBOUR_COUNT_MAX, type ReceiverSession } from './receiver.ts';
 import { Rehoming } from './rehoming.ts';
 import { CustodySender } from './sender.ts';
-import type { Item } from './session.ts';
+import type { Item, Offer } from './session.ts';
 
 type Offered = NonNullable<ReturnType<CustodyReceiver['offered']>>;
 
@@ -128,6 +128,12 @@ function transfer(from: Peer, to: Peer, session: ReceiverSession | undefined): s
   }
   from.settle();
   return results;
+}
+
+/** A message as its origin would have made it. */
+function envelopeOf(key: StreamKey, number: number): Uint8Array {
+  const epoch = { counter: 1, random: 1 };
+  return encodeEnvelope({ identity: { ...key, number }, epoch, priority: key.priority, body: toUtf8('x') });
 }
 
 describe('from one disk to the next', () => {
@@ -431,6 +437,75 @@ describe('a store that was rolled back', () => {
     gateway.open();
     transfer(gateway, central, connect(gateway, central));
     expect(central.texts()).toEqual(['a']);
+  });
+});
+
+describe('an offer that does not list a stream the receiver has numbers of', () => {
+  const AGO = 'ffffffffffffffff';
+
+  /** The central has numbers of two streams of the device, of one it forwards, and of one of an older incarnation. */
+  function offered(change: (offer: Offer, ours: (stream: StreamKey) => boolean) => Partial<Offer>): Offered['answer']['kind'] {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a', 'central/bags', 3);
+    device.send('b', 'central/bags', 5);
+    device.settle();
+    const session = connect(device, central);
+    transfer(device, central, session);
+    const { incarnation } = device.store.self;
+    for (const key of [
+      { origin: 'another', incarnation, destination: 'central/bags', priority: 3 },
+      { origin: 'device', incarnation: AGO, destination: 'central/bags', priority: 3 },
+    ]) {
+      const item = { kind: 'message' as const, number: 1, envelope: envelopeOf(key, 1) };
+      expect(session && central.receiver.item(session, { stream: key, item }, () => {})).toBe('new');
+    }
+    central.settle();
+    const offer = device.sender.offer();
+    expect(offer.streams.map(({ stream }) => stream.priority)).toEqual([3, 5]);
+    const isOurs = (stream: StreamKey) => stream.origin === 'device' && stream.incarnation === incarnation;
+    const before = central.receiver.forkCount;
+    const { answer } = central.receiver.offered({ ...offer, ...change(offer, isOurs) }) as Offered;
+    expect(central.receiver.forkCount - before).toBe(answer.kind === 'fork' ? 1 : 0);
+    return answer.kind;
+  }
+
+  test('is a fork when it says that it lists all that begin at the sender', () => {
+    expect(offered(({ streams }) => ({ streams: streams.slice(1) }))).toBe('fork');
+    expect(offered(() => ({ streams: [] }))).toBe('fork');
+  });
+
+  test('is none when it lists a part only', () => {
+    expect(offered(({ streams }) => ({ streams: streams.slice(1), own: 'in-part' }))).toBe('welcome');
+    expect(offered(() => ({ streams: [], own: 'in-part' }))).toBe('welcome');
+  });
+
+  test('is none when the stream begins at another node, or belongs to an older incarnation', () => {
+    expect(offered(() => ({}))).toBe('welcome');
+  });
+
+  test('is none when the receiver merely heard of the stream', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    device.send('a');
+    device.settle();
+    connect(device, central);
+    expect(central.receiver.offered({ ...device.sender.offer(), streams: [] })?.answer.kind).toBe('welcome');
+  });
+
+  test('that a sender makes itself lists them all, what was freed too', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    for (const priority of [0, 3, 7]) device.send('x', 'central/bags', priority);
+    device.settle();
+    transfer(device, central, connect(device, central));
+    device.powerCut();
+    const { own, streams } = device.sender.offer();
+    expect([own, streams.map(({ stream, lo, next }) => [stream.priority, lo, next])]).toEqual([
+      'whole',
+      [
+        [0, 2, 2],
+        [3, 2, 2],
+        [7, 2, 2],
+      ],
+    ]);
   });
 });
 

@@ -2,14 +2,18 @@
  * Mends what damage to the ring took out of META, before anything is built on it. Damage costs the frames it hits, and with them
  * single values; what is left must make sense again, or the node would never start, or would take one stream for another.
  *
- *   a message whose stream or queue nobody names      its envelope names both; one that cannot be read either is CORRUPT, and counted
- *   a stream's counters below the messages it holds   are those of its messages
+ *   a message whose stream nobody names               another of the stream names it; when none can be read they are all CORRUPT, counted
+ *   a message whose queue nobody names                its stream does
+ *   a stream's counters below the messages it holds,  are those of its messages, or of what was said of it: numbers are given out once
+ *   or below what neighbours know of it
  *   a counter, cursor or gap of a stream or sender    goes: the next session finds out what is right (docs/custody.md, section 4)
  *   that nobody names
  *   an account of a stream that nobody names          is added to that of this node's own dead letters: never the count is lost
+ *
+ * Every step makes sense by itself, so that a power cut between two of them costs nothing: the next opening goes on.
  */
 import { fromHex, NO_BYTES } from '../bytes.ts';
-import { RingmailError } from '../errors.ts';
+import { hasCode, RingmailError } from '../errors.ts';
 import { parseAddress } from '../message/address.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import { type Identity, type StreamKey, streamText } from '../message/identity.ts';
@@ -23,10 +27,17 @@ import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaVal
 const BYTES_LIMIT_UNKNOWN = Number.MAX_SAFE_INTEGER;
 /** Changes per frame: they stay well within a small one. */
 const CHANGE_COUNT_MAX = 64;
+/** Of a store that forgot who it was. */
+const INCARNATION_UNKNOWN = '0000000000000000';
 
+/** What stands or falls together: one part of one frame. */
+interface Step {
+  readonly metas: readonly MetaChange[];
+  readonly acks?: readonly { readonly id: number; readonly reason: AckReason }[];
+}
+
+/** Numbers of the messages of a stream. */
 interface Held {
-  readonly ids: number[];
-  readonly isOutgoing: boolean;
   min: number;
   max: number;
 }
@@ -43,10 +54,10 @@ export class MetaRepair {
   readonly notes: string[] = [];
   readonly #ring: Ring;
   readonly #name: string;
-  /** Ids of messages to ask for what nobody else says: of each stream and each queue. */
-  readonly #unnamed: { kind: 'stream' | 'queue'; number: number; ids: number[] }[] = [];
+  /** Messages of each stream that nobody names, to be asked one after the other. */
+  readonly #unnamed: { handle: number; ids: readonly number[]; asked: number }[] = [];
   readonly #named = new Map<number, StreamKey>();
-  readonly #changes: MetaChange[] = [];
+  readonly #steps: Step[] = [];
   readonly #lost: number[] = [];
   #phase: 'asking' | 'writing' = 'asking';
   #waiting: 'no' | 'yes' = 'no';
@@ -67,9 +78,12 @@ export class MetaRepair {
   pump(nowMs: number): void {
     if (this.isDone || this.#waiting === 'yes') return;
     if (this.#phase === 'asking') {
-      while (this.#unnamed[0]?.ids.length === 0) this.#unnamed.shift();
-      const [next] = this.#unnamed;
-      if (next !== undefined) return this.#ask(next);
+      for (let next = this.#unnamed[0]; next !== undefined; next = this.#unnamed[0]) {
+        const id = next.ids[next.asked];
+        if (id !== undefined) return this.#ask(next, id);
+        this.#lost.push(...next.ids);
+        this.#unnamed.shift();
+      }
       this.#mend();
       this.#phase = 'writing';
     }
@@ -77,95 +91,122 @@ export class MetaRepair {
   }
 
   #findUnnamed(): void {
-    const { index, metas } = this.#ring;
+    const { index } = this.#ring;
     const streams = new Map<number, number[]>();
-    const queues = new Map<number, number[]>();
     for (const slot of index.slots()) {
       const stream = index.stream(slot);
-      const queue = index.queue(slot);
       if (!this.#named.has(stream)) push(streams, stream, index.id(slot));
-      if (queue !== 0 && metas.get(`q/${queue}`) === undefined) push(queues, queue, index.id(slot));
     }
-    for (const [number, ids] of streams) this.#unnamed.push({ kind: 'stream', number, ids });
-    for (const [number, ids] of queues) this.#unnamed.push({ kind: 'queue', number, ids });
+    for (const [handle, ids] of streams) this.#unnamed.push({ handle, ids, asked: 0 });
   }
 
-  /** Reads one message after the other until one says what it is. */
-  #ask(what: { kind: 'stream' | 'queue'; number: number; ids: number[] }): void {
+  /** Any message that can be read says of which stream it is; those of it that cannot are the business of who reads them. */
+  #ask(what: { readonly handle: number; asked: number }, id: number): void {
     const ring = this.#ring;
-    const [id] = what.ids;
-    if (id === undefined || !ring.canFetch) return;
+    if (!ring.canFetch) return;
     this.#waiting = 'yes';
     ring.fetchBody(id, (result) => {
       this.#waiting = 'no';
+      what.asked += 1;
       const identity = result.kind === 'body' ? identityIn(result.body) : undefined;
-      if (identity === undefined) {
-        what.ids.shift();
-        this.#lost.push(id);
-        return;
-      }
+      if (identity === undefined) return;
       this.#unnamed.shift();
-      if (what.kind === 'stream') this.#nameStream(what.number, identity);
-      else this.#nameQueue(what.number, identity);
+      this.#nameStream(what.handle, identity);
     });
   }
 
-  #nameStream(handle: number, identity: Identity): void {
-    const { origin, incarnation, destination, priority } = identity;
+  #nameStream(handle: number, key: StreamKey): void {
+    const { origin, incarnation, destination, priority } = key;
     this.#named.set(handle, { origin, incarnation, destination, priority });
-    this.#changes.push(metaChange(`s/${handle}`, [origin, fromHex(incarnation) ?? NO_BYTES, destination, priority]));
-    this.notes.push(`stream ${streamText(identity)} is named by its messages`);
-  }
-
-  #nameQueue(id: number, identity: Identity): void {
-    const { queue } = parseAddress(identity.destination, this.#name);
-    this.#changes.push(metaChange(`q/${id}`, [queue, BYTES_LIMIT_UNKNOWN]));
-    this.notes.push(`queue ${queue} is named by its messages`);
+    this.#change(metaChange(`s/${handle}`, [origin, fromHex(incarnation) ?? NO_BYTES, destination, priority]));
+    this.notes.push(`stream ${streamText(key)} has its name back`);
   }
 
   /** Everything that follows from what is known now. */
   #mend(): void {
     const held = this.#heldByStream();
+    this.#nameQueues();
+    this.#dropTwins(held);
     this.#raiseCounters(held);
     this.#dropStrays();
     this.#mergeAccounts();
+    this.#giveUpLost();
   }
 
   #heldByStream(): Map<number, Held> {
     const { index } = this.#ring;
-    const lost = new Set(this.#lost);
     const held = new Map<number, Held>();
     for (const slot of index.slots()) {
-      if (lost.has(index.id(slot))) continue;
-      const stream = index.stream(slot);
       const number = index.number(slot);
-      const one = held.get(stream) ?? { ids: [], isOutgoing: index.queue(slot) === 0, min: number, max: number };
+      const one = held.get(index.stream(slot)) ?? { min: number, max: number };
       one.min = Math.min(one.min, number);
       one.max = Math.max(one.max, number);
-      held.set(stream, one);
+      held.set(index.stream(slot), one);
     }
     return held;
   }
 
+  #nameQueues(): void {
+    const { index, metas } = this.#ring;
+    const seen = new Set<number>([0]);
+    for (const slot of index.slots()) {
+      const id = index.queue(slot);
+      const key = this.#named.get(index.stream(slot));
+      if (key === undefined || seen.has(id)) continue;
+      seen.add(id);
+      if (metas.get(`q/${id}`) !== undefined) continue;
+      const { queue } = parseAddress(key.destination, this.#name);
+      this.#change(metaChange(`q/${id}`, [queue, BYTES_LIMIT_UNKNOWN]));
+      this.notes.push(`queue ${queue} has its name back`);
+    }
+  }
+
+  /** Damage may bring back what earlier damage cost: of two handles of one stream the one without messages goes. */
+  #dropTwins(held: ReadonlyMap<number, Held>): void {
+    const handles = new Map<string, number>();
+    for (const [handle, key] of [...this.#named]) {
+      const twin = handles.get(streamText(key));
+      const goes = twin === undefined ? undefined : [twin, handle].find((one) => !held.has(one));
+      if (goes !== twin || twin === undefined) handles.set(streamText(key), handle === goes && twin !== undefined ? twin : handle);
+      else handles.set(streamText(key), handle);
+      if (goes === undefined) continue;
+      this.#named.delete(goes);
+      this.#change(metaDelete(`s/${goes}`));
+    }
+  }
+
   #raiseCounters(held: ReadonlyMap<number, Held>): void {
     const { metas } = this.#ring;
-    for (const [handle, { isOutgoing, min, max }] of held) {
-      const kept = metaValue(metas, `${isOutgoing ? 'o' : 'd'}/${handle}`);
+    const known = this.#knownNumbers();
+    for (const [handle, key] of this.#named) {
+      const { min, max } = held.get(handle) ?? { min: Number.POSITIVE_INFINITY, max: 0 };
+      const least = Math.max(max + 1, known.get(handle) ?? 1);
+      const isLocal = parseAddress(key.destination, this.#name).node === this.#name;
+      const kept = metaValue(metas, `${isLocal ? 'd' : 'o'}/${handle}`);
       const fields = new MetaFields(kept);
-      if (isOutgoing) {
-        const lo = kept === undefined ? min : fields.number(0);
-        const next = fields.number(1);
-        if (kept === undefined || next <= max) this.#changes.push(metaChange(`o/${handle}`, [lo, Math.max(next, max + 1)]));
-      } else if (fields.number(0) <= max) {
-        this.#changes.push(metaChange(`d/${handle}`, max + 1));
+      const next = fields.number(isLocal ? 0 : 1);
+      if (next >= least || (least === 1 && kept === undefined)) continue;
+      const lo = kept === undefined ? Math.min(min, least) : fields.number(0);
+      this.#change(isLocal ? metaChange(`d/${handle}`, least) : metaChange(`o/${handle}`, [lo, least]));
+    }
+  }
+
+  /** The number after those of a stream that a neighbour gave us, or that we may have handed over to one. */
+  #knownNumbers(): Map<number, number> {
+    const known = new Map<number, number>();
+    for (const prefix of ['c/', 'b/']) {
+      for (const [rest, value] of metaValues(this.#ring.metas, prefix)) {
+        const handle = Number(rest.split('/').at(-1));
+        known.set(handle, Math.max(known.get(handle) ?? 1, new MetaFields(value).number(0)));
       }
     }
+    return known;
   }
 
   #dropStrays(): void {
     const { metas } = this.#ring;
     const senders = new Set([...metaValues(metas, 'f/')].map(([id]) => id));
-    const drop = (key: string, isStray: boolean) => isStray && this.#changes.push(metaDelete(key));
+    const drop = (key: string, isStray: boolean) => isStray && this.#change(metaDelete(key));
     const isUnnamed = (handle: string | undefined) => !this.#named.has(Number(handle));
     for (const prefix of ['o/', 'd/', 'g/'])
       for (const [rest] of metaValues(metas, prefix)) drop(prefix + rest, isUnnamed(rest.split('/')[0]));
@@ -177,48 +218,77 @@ export class MetaRepair {
   }
 
   #mergeAccounts(): void {
-    const { metas } = this.#ring;
-    const totals = new Map<string, number>();
-    for (const [rest, value] of metaValues(metas, 'a/')) {
+    for (const [rest, value] of metaValues(this.#ring.metas, 'a/')) {
       const [handle, ending = ''] = rest.split('/');
       if (this.#named.has(Number(handle))) continue;
-      this.#changes.push(metaDelete(`a/${rest}`));
-      totals.set(ending, (totals.get(ending) ?? 0) + new MetaFields(value).number(0));
+      const count = new MetaFields(value).number(0);
+      this.#steps.push({ metas: [metaDelete(`a/${rest}`), this.#counted(ending, count)] });
     }
-    if (this.#lost.length > 0) {
-      totals.set('CORRUPT', (totals.get('CORRUPT') ?? 0) + this.#lost.length);
-      this.notes.push(`${this.#lost.length} messages of which nothing can be read are given up`);
+  }
+
+  #giveUpLost(): void {
+    const ids = this.#lost;
+    if (ids.length === 0) return;
+    this.notes.push(`${ids.length} messages of which nothing can be read are given up`);
+    for (let at = 0; at < ids.length; at += CHANGE_COUNT_MAX) {
+      const acks = ids.slice(at, at + CHANGE_COUNT_MAX).map((id) => ({ id, reason: 'corrupt' as const }));
+      this.#steps.push({ metas: [this.#counted('CORRUPT', acks.length)], acks });
     }
-    if (totals.size === 0) return;
-    const own = this.#ownHandle();
-    for (const [ending, count] of totals) {
-      const before = new MetaFields(metaValue(metas, `a/${own}/${ending}`)).number(0);
-      this.#changes.push(metaChange(`a/${own}/${ending}`, before + count));
-    }
+  }
+
+  readonly #totals = new Map<string, number>();
+
+  /** So many more in the account of this node's own dead letters. */
+  #counted(ending: string, count: number): MetaChange {
+    const key = `a/${this.#ownHandle()}/${ending}`;
+    const total = (this.#totals.get(key) ?? new MetaFields(metaValue(this.#ring.metas, key)).number(0)) + count;
+    this.#totals.set(key, total);
+    return metaChange(key, total);
   }
 
   /** The stream of this node's own dead letters, made if need be. */
   #ownHandle(): number {
-    const { metas } = this.#ring;
-    const incarnation = new MetaFields(metaValue(metas, 'node')).hex(1);
+    const { metas, index } = this.#ring;
+    const incarnation = new MetaFields(metaValue(metas, 'node')).hex(1) || INCARNATION_UNKNOWN;
     const own = { origin: this.#name, incarnation, destination: `${this.#name}/${DEAD_QUEUE}`, priority: PRIORITY_DEFAULT };
     for (const [handle, key] of this.#named) if (streamText(key) === streamText(own)) return handle;
-    const handle = Math.max(0, ...this.#named.keys()) + 1;
-    this.#nameStream(handle, { ...own, number: 1 });
-    return handle;
+    let handle = Math.max(0, ...this.#named.keys());
+    for (const slot of index.slots()) handle = Math.max(handle, index.stream(slot));
+    for (const prefix of ['o/', 'd/', 'g/', 'a/'])
+      for (const [rest] of metaValues(metas, prefix)) handle = Math.max(handle, Number(rest.split('/')[0]));
+    this.#nameStream(handle + 1, own);
+    return handle + 1;
+  }
+
+  #change(change: MetaChange): void {
+    this.#steps.push({ metas: [change] });
   }
 
   #write(nowMs: number): void {
-    const metas = this.#changes.splice(0, CHANGE_COUNT_MAX);
-    const acks = this.#lost.splice(0, CHANGE_COUNT_MAX).map((id) => ({ id, reason: 'corrupt' as AckReason }));
+    const metas: MetaChange[] = [];
+    const acks: { id: number; reason: AckReason }[] = [];
+    for (let next = this.#steps[0]; next !== undefined; next = this.#steps[0]) {
+      const count = next.metas.length + (next.acks?.length ?? 0);
+      if (metas.length > 0 && metas.length + acks.length + count > CHANGE_COUNT_MAX) break;
+      metas.push(...next.metas);
+      acks.push(...(next.acks ?? []));
+      this.#steps.shift();
+    }
     if (metas.length + acks.length === 0) {
       this.isDone = true;
       return;
     }
     this.#waiting = 'yes';
-    this.#ring.append({ metas, acks }, { nowMs, delayMs: 0 }, (outcome) => {
-      if (outcome === 'durable') this.#waiting = 'no';
-    });
+    try {
+      this.#ring.append({ metas, acks }, { nowMs, delayMs: 0 }, (outcome) => {
+        if (outcome === 'durable') this.#waiting = 'no';
+      });
+    } catch (error) {
+      if (!hasCode(error, 'QUEUE_FULL')) throw error;
+      // Only what was never there before can find no room: an account less, and a node that starts.
+      this.notes.push(`no room for ${metas.length} changes`);
+      this.#waiting = 'no';
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { Queues } from '../queue/queues.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
-import { endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { endNumbers, freeBelow, Outgoing, unexplained } from './outgoing.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface Self {
@@ -38,6 +38,8 @@ export interface Loss {
   readonly count: number;
 }
 
+/** Messages freed per batch: their entries stay well within a small frame. */
+export const FREE_BATCH_COUNT = 1000;
 /** Name of a ring that was opened by commands only. */
 const UNCLAIMED_NAME = 'local';
 
@@ -93,7 +95,19 @@ export class NodeStore {
     this.outgoing.load(metas, (handle) => this.streams.key(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     for (const slot of slots) this.place(slot);
+    this.#freeHandedOver();
     this.#accountForDamage();
+  }
+
+  /** A medium that lied may bring back what the next node has, below what this one remembers of that. */
+  #freeHandedOver(): void {
+    for (const stream of this.outgoing) {
+      const { ids } = freeBelow(stream, stream.lo, this.ring.index);
+      for (let at = 0; at < ids.length; at += FREE_BATCH_COUNT) {
+        const acks = ids.slice(at, at + FREE_BATCH_COUNT).map((id) => ({ id, reason: 'handed-over' as const }));
+        this.commit({ acks }, () => {});
+      }
+    }
   }
 
   /** No node ever served this ring, and no message ever was in it. */

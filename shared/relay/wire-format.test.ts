@@ -297,6 +297,52 @@ describe('decoding is strict, bounded and never throws', () => {
   });
 });
 
+describe('whether a sync lists all streams that begin at its sender', () => {
+  const own = { ...KEY, origin: OFFER.sender, incarnation: OFFER.incarnation };
+  const kept = (offer: Offer): Offer | undefined => {
+    const decoded = decodeSync(encodeSync({ receiver: 'central', attempt: 1, offer }));
+    return typeof decoded === 'object' ? decoded.offer : undefined;
+  };
+  /** The bytes with key 10 appended, and one field more in the map. */
+  const withKey10 = (value: string) => hex(`${SYNC.trim().replace(/^aa/, 'ab')} 0a ${value}`);
+  const streams = (count: number, key: typeof KEY, lo: number) =>
+    Array.from({ length: count }, (_, at) => ({ stream: { ...key, destination: `central/q${at}` }, lo, next: 6 }));
+
+  test('is key 10, true, and nothing when it does not', () => {
+    expect(toHex(encodeSync({ receiver: 'central', attempt: 2, offer: { ...OFFER, own: 'whole' } }))).toBe(toHex(withKey10('f5')));
+    expect(decodeSync(withKey10('f5'))).toMatchObject({ offer: { ...OFFER, own: 'whole' } });
+    expect(decodeSync(withKey10('f4'))).toMatchObject({ offer: { ...OFFER, own: 'in-part' } });
+    expect(decodeSync(withKey10('01'))).toMatchObject({ offer: { own: 'in-part' } });
+    expect(decodeSync(hex(SYNC))).toMatchObject({ offer: { own: 'in-part' } });
+  });
+
+  test('comes back as it was said', () => {
+    const offer: Offer = { ...OFFER, streams: [...streams(2, own, 1), ...streams(2, KEY, 1)] };
+    expect(kept({ ...offer, own: 'whole' })).toEqual({ ...offer, own: 'whole' });
+    expect(kept({ ...offer, own: 'in-part' })).toEqual({ ...offer, own: 'in-part' });
+  });
+
+  test('of too many streams those that begin here stay, drained or not, and it is whole still', () => {
+    const foreign = streams(SYNC_STREAM_COUNT_MAX, KEY, 5);
+    const offered = kept({ ...OFFER, own: 'whole', streams: [...foreign, ...streams(40, own, 6)] });
+    expect(offered?.own).toBe('whole');
+    expect(offered?.streams).toHaveLength(SYNC_STREAM_COUNT_MAX);
+    expect(offered?.streams.filter(({ stream }) => stream.origin === own.origin)).toHaveLength(40);
+  });
+
+  test('an older incarnation of the sender is not what begins here', () => {
+    const old = streams(SYNC_STREAM_COUNT_MAX, { ...own, incarnation: 'ff'.repeat(8) }, 5);
+    const offered = kept({ ...OFFER, own: 'whole', streams: [...old, ...streams(1, own, 6)] });
+    expect([offered?.own, offered?.streams[0]?.stream]).toEqual(['whole', { ...own, destination: 'central/q0' }]);
+  });
+
+  test('with more of them than it may list it says that it is not whole', () => {
+    const offered = kept({ ...OFFER, own: 'whole', streams: streams(SYNC_STREAM_COUNT_MAX + 1, own, 1) });
+    expect([offered?.own, offered?.streams.length]).toEqual(['in-part', SYNC_STREAM_COUNT_MAX]);
+    expect(kept({ ...OFFER, own: 'whole', streams: streams(SYNC_STREAM_COUNT_MAX, own, 1) })?.own).toBe('whole');
+  });
+});
+
 describe('items that do not decode keep what can be read of them', () => {
   const only = (framed: Uint8Array): PublishedItem | undefined => {
     const decoded = decodePublish(encodePublish(SPEAKER, [framed]));

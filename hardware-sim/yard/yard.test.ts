@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { drawPlan, type Plan } from './plan.ts';
+import { runPlan } from './yard.ts';
+
+function planOf(seed: string, change: Partial<Plan['world']> = {}): Plan {
+  const plan = drawPlan(seed);
+  return { ...plan, world: { ...plan.world, ...change } };
+}
+
+/** Nothing breaks, nobody gives anything back or up, and nothing has a time. */
+function quiet(seed: string, broker: 'sim' | 'mqtt'): Plan {
+  const plan = planOf(seed, { broker, dead: [] });
+  const readers = plan.world.readers.map((reader) => ({ ...reader, crash: 0, giveBack: 0, giveUp: 0 }));
+  const sends = plan.sends.map(({ timeToBeReceivedMs: _ttl, deliverAfterMs: _after, ...send }) => ({ ...send, bytes: 100 }));
+  return { ...plan, world: { ...plan.world, readers }, sends, faults: [] };
+}
+
+describe.each(['sim', 'mqtt'] as const)('over the broker %s', (broker) => {
+  test('without faults everything that is accepted has its effect, and no store stops', async () => {
+    const { history, violations, delivered } = await runPlan(quiet('quiet', broker));
+    const accepted = history.events.filter(({ kind }) => kind === 'accepted').length;
+    expect(violations).toEqual([]);
+    expect(accepted).toBeGreaterThanOrEqual(95);
+    expect(delivered).toBe(accepted);
+    expect(history.events.filter(({ kind }) => kind === 'stopped' || kind === 'refused')).toEqual([]);
+  });
+
+  test.each(['a', 'b', 'c'])(
+    'plan %s: no promise broken, and the same again to the last event, of the plan alone',
+    async (seed) => {
+      const plan = planOf(seed, { broker });
+      const first = await runPlan(plan, { forbid: 'guarded' });
+      expect(first.violations).toEqual([]);
+      expect((await runPlan(JSON.parse(JSON.stringify(plan)))).trace).toBe(first.trace);
+    },
+  );
+});
+
+test('what is taken out of a plan changes nothing that was drawn for the rest', () => {
+  const plan = drawPlan('rest');
+  expect(new Set(plan.sends.map(({ key }) => key)).size).toBe(plan.sends.length);
+  expect(drawPlan('rest')).toEqual(plan);
+});
+
+test('another seed is another plan, and another story', async () => {
+  const [one, other] = [await runPlan(quiet('one', 'sim')), await runPlan(quiet('other', 'sim'))];
+  expect(one.trace).not.toBe(other.trace);
+});
+
+describe.each([0, 10, 20])('from seed %i', (from) => {
+  test('10 seeds of everything that breaks: no promise broken', async () => {
+    for (let seed = from; seed < from + 10; seed++) {
+      const { violations, vacuous } = await runPlan(drawPlan(`${seed}`));
+      expect({ seed, violations, vacuous }).toEqual({ seed, violations: [], vacuous: false });
+    }
+  }, 120_000);
+});
