@@ -18,6 +18,8 @@ export interface DirectionOptions {
   readonly baud: number | undefined;
   readonly random: Prng;
   readonly delayMs: number;
+  /** See WireOptions. */
+  readonly lotMs: number | undefined;
   readonly faults: Partial<SimLineFaults> | undefined;
 }
 
@@ -37,8 +39,8 @@ export class Direction {
   /** By time of arrival. */
   #onItsWay: { readonly atMs: number; readonly bytes: Uint8Array }[] = [];
 
-  constructor({ baud, random, delayMs, faults }: DirectionOptions) {
-    this.#wire = new Wire({ baud, random, ...(faults && { faults }) });
+  constructor({ baud, random, delayMs, lotMs, faults }: DirectionOptions) {
+    this.#wire = new Wire({ baud, random, ...(lotMs !== undefined && { lotMs }), ...(faults && { faults }) });
     this.faults = Object.assign(this.#wire.faults, { ...NO_LINE_FAULTS, ...faults });
     this.#damage = new LineDamage(this.faults, random);
     this.#delayMs = delayMs;
@@ -62,9 +64,10 @@ export class Direction {
     this.#feed(nowMs);
   }
 
-  /** What came out of the wire by now is on its way. */
+  /** What came out of the wire by now is on its way: in whole lots, whoever looks in between. */
   move(nowMs: number): void {
-    for (let bytes = this.#wire.take(nowMs); bytes.length > 0; bytes = this.#wire.take(nowMs)) {
+    while (this.#hasLot(nowMs)) {
+      const bytes = this.#wire.take(nowMs);
       const { back } = this;
       if (back !== undefined && this.faults.echo === 'local') back.#send(bytes.slice(), nowMs);
       this.#send(this.#damage.apply(bytes, this.speeds), nowMs + this.#delayMs);
@@ -134,6 +137,11 @@ export class Direction {
     this.#held = [];
     this.#heldBytes = 0;
     this.#onItsWay = [];
+  }
+
+  #hasLot(nowMs: number): boolean {
+    const { wakeAtMs } = this.#wire;
+    return wakeAtMs !== undefined && wakeAtMs <= nowMs;
   }
 
   #feed(nowMs: number): void {

@@ -31,6 +31,8 @@ export interface SimLineOptions {
   readonly baud: number | undefined;
   /** Time on the way beside that of the bits: a USB adapter's 16 ms, a radio's 300. */
   readonly delayMs?: number;
+  /** Line time of the lots in which bytes come out of it, in ms; LOT_MS (wire.ts) unless given. */
+  readonly lotMs?: number;
   readonly faults?: { readonly aToB?: Partial<SimLineFaults>; readonly bToA?: Partial<SimLineFaults> };
 }
 
@@ -59,11 +61,11 @@ export class SimLinePair {
   #tickAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SimLineOptions) {
-    const { world, baud, random, delayMs = 0, faults } = options;
+    const { world, baud, random, delayMs = 0, lotMs, faults } = options;
     this.#world = world;
     this.baud = baud;
-    const aToB = new Direction({ baud, random, delayMs, faults: faults?.aToB });
-    const bToA = new Direction({ baud, random, delayMs, faults: faults?.bToA });
+    const aToB = new Direction({ baud, random, delayMs, lotMs, faults: faults?.aToB });
+    const bToA = new Direction({ baud, random, delayMs, lotMs, faults: faults?.bToA });
     aToB.back = bToA;
     bToA.back = aToB;
     const a = new SimEnd({ pair: this, out: aToB, into: bToA });

@@ -17,7 +17,10 @@ const BITS_PER_BYTE = 10;
  * was asked for: whoever can wait loses nothing.
  */
 export const WIRE_BYTES_MAX = 262_144;
-/** Bytes come out in lots of about this much line time, in ms, as a UART's FIFO gives them: one wake-up for 46 bytes at 115,200. */
+/**
+ * Bytes come out in lots of about this much line time, in ms, as a UART's FIFO gives them: one wake-up for 46 bytes at 115,200. A USB
+ * adapter waits up to 16.
+ */
 export const LOT_MS = 4;
 
 export interface WireFaults {
@@ -31,6 +34,8 @@ export interface WireOptions {
   /** Bits per second; undefined: as fast as it comes. */
   baud: number | undefined;
   random: Prng;
+  /** Line time of a lot, in ms, unless it is LOT_MS. */
+  lotMs?: number;
   faults?: Partial<WireFaults>;
 }
 
@@ -39,6 +44,7 @@ export class Wire {
   readonly faults: WireFaults;
   readonly counters = { passed: 0, dropped: 0, flipped: 0, lostInCut: 0, overrun: 0 };
   readonly #byteMs: number;
+  readonly #lotBytes: number;
   readonly #random: Prng;
   readonly #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
@@ -49,6 +55,7 @@ export class Wire {
   constructor(options: WireOptions) {
     invariant(options.baud === undefined || options.baud > 0, `baud ${options.baud}`);
     this.#byteMs = options.baud === undefined ? 0 : (1000 * BITS_PER_BYTE) / options.baud;
+    this.#lotBytes = Math.max(1, Math.floor((options.lotMs ?? LOT_MS) / this.#byteMs));
     this.#random = options.random;
     this.faults = { dropRate: 0, flipRate: 0, ...options.faults };
   }
@@ -62,8 +69,7 @@ export class Wire {
   get wakeAtMs(): number | undefined {
     if (this.#backlogBytes === 0) return undefined;
     if (this.#byteMs === 0) return this.#freeAtMs;
-    const lot = Math.max(1, Math.floor(LOT_MS / this.#byteMs));
-    return this.#freeAtMs + Math.min(lot, this.#backlogBytes) * this.#byteMs;
+    return this.#freeAtMs + Math.min(this.#lotBytes, this.#backlogBytes) * this.#byteMs;
   }
 
   /** Takes a copy. */
@@ -85,15 +91,10 @@ export class Wire {
     // A wake-up at exactly `wakeAtMs` must find its bytes: the millionth absorbs the rounding of the division.
     const due = this.#byteMs === 0 ? this.#backlogBytes : Math.floor((nowMs - this.#freeAtMs) / this.#byteMs + 1e-6);
     const count = Math.max(0, Math.min(due, this.#backlogBytes));
-    const out = new Uint8Array(count);
-    let length = 0;
-    for (const byte of this.#shift(count)) {
-      const arrived = this.#damage(byte);
-      if (arrived !== undefined) out[length++] = arrived;
-    }
+    const out = this.#damaged(this.#shift(count));
     this.#freeAtMs += count * this.#byteMs;
-    this.counters.passed += length;
-    return out.slice(0, length);
+    this.counters.passed += out.length;
+    return out;
   }
 
   /** What is under way is lost, and what comes until `restore`. */
@@ -113,6 +114,17 @@ export class Wire {
     this.#copper = 'whole';
   }
 
+  /** In place. */
+  #damaged(bytes: Uint8Array): Uint8Array {
+    if (this.faults.dropRate === 0 && this.faults.flipRate === 0) return bytes;
+    let length = 0;
+    for (const byte of bytes) {
+      const arrived = this.#damage(byte);
+      if (arrived !== undefined) bytes[length++] = arrived;
+    }
+    return bytes.slice(0, length);
+  }
+
   #damage(byte: number): number | undefined {
     if (this.faults.dropRate > 0 && this.#random.chance(this.faults.dropRate)) {
       this.counters.dropped += 1;
@@ -125,15 +137,17 @@ export class Wire {
     return byte;
   }
 
-  *#shift(count: number): Generator<number> {
+  #shift(count: number): Uint8Array {
+    const out = new Uint8Array(count);
     this.#backlogBytes -= count;
-    for (let left = count; left > 0; ) {
+    for (let at = 0; at < count; ) {
       const chunk = this.#backlog[0]!;
-      const part = chunk.subarray(0, left);
-      yield* part;
-      left -= part.length;
+      const part = chunk.subarray(0, count - at);
+      out.set(part, at);
+      at += part.length;
       if (part.length === chunk.length) this.#backlog.shift();
       else this.#backlog[0] = chunk.subarray(part.length);
     }
+    return out;
   }
 }

@@ -128,6 +128,8 @@ export class VirtualTimers implements Timers {
   readonly #offsetMs: number;
   readonly #rate: number;
   #cancelWake: Cancel = () => {};
+  #wakeAtMs: number | undefined;
+  #whenAwake = () => {};
   #isOver = false;
 
   constructor(world: World, offsetMs: number, driftPpm: number) {
@@ -147,9 +149,14 @@ export class VirtualTimers implements Timers {
   }
 
   wake(atMs: number, callback: () => void): void {
+    this.#whenAwake = callback;
+    // After most steps a node wants what it wanted before.
+    if (this.#wakeAtMs === atMs) return;
     this.#cancelWake();
+    this.#wakeAtMs = atMs;
     this.#cancelWake = this.#world.at(this.#worldMs(atMs), () => {
-      if (!this.#isOver) callback();
+      this.#wakeAtMs = undefined;
+      if (!this.#isOver) this.#whenAwake();
     });
   }
 
@@ -160,6 +167,7 @@ export class VirtualTimers implements Timers {
   }
 
   cancel(): void {
+    this.#wakeAtMs = undefined;
     this.#cancelWake();
   }
 

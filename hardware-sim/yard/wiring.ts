@@ -9,6 +9,9 @@ import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
 import type { PlannedNode } from './plan.ts';
 
+/** Lots of every line, in ms of line time: as a USB adapter gives them. */
+const LOT_MS = 16;
+
 interface Cable {
   readonly from: SimNode;
   readonly to: SimNode;
@@ -48,7 +51,7 @@ export class Wiring {
     if (from.isServing && to.isServing && cable.pair?.isClosed !== false) {
       cable.pair?.cut();
       const { baud, lineDelayMs } = plan;
-      const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs });
+      const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs, lotMs: LOT_MS });
       cable.pair = pair;
       from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
       to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});

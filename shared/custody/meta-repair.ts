@@ -59,6 +59,8 @@ export class MetaRepair {
   readonly #named = new Map<number, StreamKey>();
   readonly #steps: Step[] = [];
   readonly #lost: number[] = [];
+  /** Accounts as they will be. */
+  readonly #totals = new Map<string, number>();
   #phase: 'asking' | 'writing' = 'asking';
   #waiting: 'no' | 'yes' = 'no';
 
@@ -165,11 +167,12 @@ export class MetaRepair {
   #dropTwins(held: ReadonlyMap<number, Held>): void {
     const handles = new Map<string, number>();
     for (const [handle, key] of [...this.#named]) {
-      const twin = handles.get(streamText(key));
-      const goes = twin === undefined ? undefined : [twin, handle].find((one) => !held.has(one));
-      if (goes !== twin || twin === undefined) handles.set(streamText(key), handle === goes && twin !== undefined ? twin : handle);
-      else handles.set(streamText(key), handle);
-      if (goes === undefined) continue;
+      const text = streamText(key);
+      const twin = handles.get(text);
+      if (twin === undefined) handles.set(text, handle);
+      if (twin === undefined || (held.has(twin) && held.has(handle))) continue;
+      const goes = held.has(handle) ? twin : handle;
+      handles.set(text, goes === handle ? twin : handle);
       this.#named.delete(goes);
       this.#change(metaDelete(`s/${goes}`));
     }
@@ -236,8 +239,6 @@ export class MetaRepair {
     }
   }
 
-  readonly #totals = new Map<string, number>();
-
   /** So many more in the account of this node's own dead letters. */
   #counted(ending: string, count: number): MetaChange {
     const key = `a/${this.#ownHandle()}/${ending}`;
@@ -265,15 +266,16 @@ export class MetaRepair {
   }
 
   #write(nowMs: number): void {
-    const metas: MetaChange[] = [];
+    const changes = new Map<string, MetaChange>();
     const acks: { id: number; reason: AckReason }[] = [];
     for (let next = this.#steps[0]; next !== undefined; next = this.#steps[0]) {
       const count = next.metas.length + (next.acks?.length ?? 0);
-      if (metas.length > 0 && metas.length + acks.length + count > CHANGE_COUNT_MAX) break;
-      metas.push(...next.metas);
+      if (changes.size > 0 && changes.size + acks.length + count > CHANGE_COUNT_MAX) break;
+      for (const change of next.metas) changes.set(change.key, change);
       acks.push(...(next.acks ?? []));
       this.#steps.shift();
     }
+    const metas = [...changes.values()];
     if (metas.length + acks.length === 0) {
       this.isDone = true;
       return;

@@ -77,6 +77,11 @@ export class CustodyReceiver {
     }
   }
 
+  /** Until there are more, nobody has more room here than he was told. */
+  get framesWritten(): number {
+    return this.#store.ring.framesWritten;
+  }
+
   /** Names of the nodes that send to this one. */
   senders(): string[] {
     return [...new Set([...this.#neighbours.values()].map((neighbour) => neighbour.name))];

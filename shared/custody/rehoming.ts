@@ -3,13 +3,13 @@
  * in a stream of the new incarnation, new PUT and ACK of the old one in the same frame. Runs before the node serves, so that nothing
  * new overtakes it, and goes on where a crash interrupted it: whatever lies in a stream of an old incarnation of ours is still to do.
  */
-import { hasCode, RingmailError } from '../errors.ts';
+import { RingmailError } from '../errors.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
-import { type Identity, identityText } from '../message/identity.ts';
+import { identityText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
-import type { Intake, NewBody } from './intake.ts';
+import type { Intake } from './intake.ts';
 import { metaDelete } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { freeBelow, type OutStream } from './outgoing.ts';
@@ -75,7 +75,9 @@ export class Rehoming {
       const { message } = decodeEnvelope(envelope);
       const { identity, epoch: _epoch, body, history, previous: _previous, maybeDuplicate: _maybe, ...properties } = message;
       const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }) };
-      const planned = this.#begin(identity, content);
+      // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
+      const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;
+      const planned = this.#intake.begin(identity.destination, named, 'replacing');
       const freed = freeBelow(stream, index.number(slot) + 1, index);
       const acks = freed.ids.map((freedId) => ({ id: freedId, reason: 'replaced' as const }));
       const metas = [...planned.changes, ...freed.changes];
@@ -85,17 +87,6 @@ export class Rehoming {
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
       if (error.code !== 'BUSY') this.#drop(stream);
-    }
-  }
-
-  /** It takes the place of the old one. In a full ring the name of the old one is what there is no room for. */
-  #begin(identity: Identity, content: NewBody): ReturnType<Intake['begin']> {
-    const { destination } = identity;
-    try {
-      return this.#intake.begin(destination, { ...content, previous: identityText(identity) }, 'replacing');
-    } catch (error) {
-      if (!hasCode(error, 'QUEUE_FULL') && !hasCode(error, 'MESSAGE_TOO_LARGE')) throw error;
-      return this.#intake.begin(destination, content, 'replacing');
     }
   }
 

@@ -45,7 +45,8 @@ export class Inbound {
 
   /** Nothing can have changed but by an input or by the disk, which makes news. */
   get isQuiet(): boolean {
-    return !this.isFenced && !this.isClogged && !this.#records.hasNews && this.#records.isAtEase;
+    const isAtEase = this.#records.isAtEase(this.#options.receiver.framesWritten);
+    return !this.isFenced && !this.isClogged && !this.#records.hasNews && isAtEase;
   }
 
   get isBusy(): boolean {
@@ -104,7 +105,7 @@ export class Inbound {
 
   /** Called after every step of the node. */
   pump(nowMs: number): void {
-    this.#records.look(nowMs);
+    this.#records.look(nowMs, this.#options.receiver.framesWritten);
   }
 
   takeRecords(bytesMax: number, headBytes: number): StreamCursor[] {

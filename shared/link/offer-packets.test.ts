@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LinkWorld } from '../../hardware-sim/link-world.ts';
 import { NO_TICKET, type Offer, type OfferedStream } from '../custody/session.ts';
-import { helloOf, limitsOf, offerOf } from './offer-packets.ts';
 import { lineProfile } from './line-profile.ts';
+import { helloOf, limitsOf, offerOf } from './offer-packets.ts';
 import { HELLO_WHOLE } from './packet-layout.ts';
 import { decodePacket, encodePacket } from './packets.ts';
 import type { Tlv } from './tlv.ts';
@@ -32,12 +32,12 @@ function tlvOf({ stream: key, lo, next }: OfferedStream, handle: number): Tlv {
   const isOwn = key.origin === 'belt-1' && key.incarnation === INCARNATION;
   const origin = { node: key.origin, incarnation: key.incarnation };
   const { destination: address, priority } = key;
-  return { kind: 'stream', handle, priority, lo, next, address, origin: isOwn ? undefined : origin };
+  return { kind: 'stream', handle, priority, lo, next, address, ...(!isOwn && { origin }) };
 }
 
 /** As it comes out at the other end of a line, with these streams listed. */
 function heard(said: Offer, listed: readonly OfferedStream[]): { flags: number; offer: Offer } | undefined {
-  const packet = decodePacket(encodePacket(helloOf(said, LIMITS, listed.map(tlvOf))), undefined);
+  const packet = decodePacket(encodePacket(helloOf(said, LIMITS, listed.map(tlvOf)), 0), undefined);
   return packet?.kind === 'hello' ? { flags: packet.flags, offer: offerOf(packet) } : undefined;
 }
 

@@ -2,7 +2,7 @@
  * What the other side is to be told of its streams: {handle, cursor, credit}, durable cursors only.
  *
  *   the cursor moved, or was asked for ──▶ untold ──▶ told with the next ACK ──▶ recent: told again at the next two pings
- *   told a low credit ──▶ watched, after each step of the node, until it has grown enough to be worth telling
+ *   told a low credit ──▶ watched, whenever a frame was written, until it has grown enough to be worth telling
  */
 import { CREDIT_BYTES_MAX } from '../custody/receiver.ts';
 import { varintBytes } from '../varint.ts';
@@ -23,6 +23,10 @@ export class Records {
   readonly #low = new Map<InStream, number>();
   #lookAtMs = Number.NEGATIVE_INFINITY;
   #isLookWanted = false;
+  /** As of the last `look`. */
+  #framesSeen = -1;
+  /** Since the last time that credits were looked at. */
+  #mayHaveGrown = false;
 
   get hasNews(): boolean {
     return this.#untold.size > 0;
@@ -34,15 +38,14 @@ export class Records {
     return false;
   }
 
-  /** Nothing is watched. */
-  get isAtEase(): boolean {
-    return this.#low.size === 0;
+  /** Nothing is watched, or nothing of it can have grown since the last `look`. */
+  isAtEase(framesWritten: number): boolean {
+    return this.#low.size === 0 || framesWritten === this.#framesSeen;
   }
 
   get wakeAtMs(): number | undefined {
     if (this.#isLookWanted) return this.#lookAtMs;
-    let atMs: number | undefined;
-    for (const stream of this.#low.keys()) atMs = earliest(atMs, stream.retryAtMs);
+    const atMs = this.#retryAtMs;
     return atMs === undefined ? undefined : Math.max(atMs, this.#lookAtMs);
   }
 
@@ -67,16 +70,17 @@ export class Records {
   refused(stream: InStream): void {
     this.#low.set(stream, 0);
     this.#untold.add(stream);
+    this.#mayHaveGrown = true;
   }
 
-  /** Looks whether low credits have grown. */
-  look(nowMs: number): void {
-    if (this.#low.size === 0) {
-      this.#isLookWanted = false;
-      return;
-    }
-    this.#isLookWanted = nowMs < this.#lookAtMs;
-    if (this.#isLookWanted) return;
+  /** Looks whether low credits have grown: room comes with frames, and who was refused has a time to try again. */
+  look(nowMs: number, framesWritten: number): void {
+    if (framesWritten !== this.#framesSeen) this.#mayHaveGrown = true;
+    this.#framesSeen = framesWritten;
+    const isDue = this.#low.size > 0 && (this.#mayHaveGrown || (this.#retryAtMs ?? nowMs + 1) <= nowMs);
+    this.#isLookWanted = isDue && nowMs < this.#lookAtMs;
+    if (!isDue || this.#isLookWanted) return;
+    this.#mayHaveGrown = false;
     this.#lookAtMs = nowMs + LOOK_MS;
     for (const [stream, told] of this.#low) {
       if (stream.isRefused ? stream.recovers(nowMs) : isWorthTelling(stream.standing.credit, told)) this.#untold.add(stream);
@@ -99,6 +103,13 @@ export class Records {
       else this.#low.delete(stream);
     }
     return records;
+  }
+
+  /** When the first of those who were refused may try again. */
+  get #retryAtMs(): number | undefined {
+    let atMs: number | undefined;
+    for (const stream of this.#low.keys()) atMs = earliest(atMs, stream.retryAtMs);
+    return atMs;
   }
 }
 

@@ -309,7 +309,9 @@ describe('whether a sync lists all streams that begin at its sender', () => {
     Array.from({ length: count }, (_, at) => ({ stream: { ...key, destination: `central/q${at}` }, lo, next: 6 }));
 
   test('is key 10, true, and nothing when it does not', () => {
-    expect(toHex(encodeSync({ receiver: 'central', attempt: 2, offer: { ...OFFER, own: 'whole' } }))).toBe(toHex(withKey10('f5')));
+    expect(toHex(encodeSync({ receiver: 'central', attempt: 2, offer: { ...OFFER, own: 'whole' } }))).toBe(
+      toHex(withKey10('f5')),
+    );
     expect(decodeSync(withKey10('f5'))).toMatchObject({ offer: { ...OFFER, own: 'whole' } });
     expect(decodeSync(withKey10('f4'))).toMatchObject({ offer: { ...OFFER, own: 'in-part' } });
     expect(decodeSync(withKey10('01'))).toMatchObject({ offer: { own: 'in-part' } });
