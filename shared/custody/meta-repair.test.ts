@@ -14,7 +14,6 @@ import { fromUtf8, toUtf8 } from '../bytes.ts';
 import type { Call, CallResult } from '../core/calls.ts';
 import type { NodeConfig } from '../core/node-io.ts';
 import { crc32 } from '../crc32.ts';
-import { streamText } from '../message/identity.ts';
 import { type RingGeometry, superblockOffset } from '../ring/geometry.ts';
 import { withGaps } from '../ring/loss-record.ts';
 import { sealOf } from '../ring/recovery.ts';
@@ -371,7 +370,7 @@ test('of two names for one stream, as damage may bring one back, the one with me
   const { yard, accounts, atCentral, held, stops } = await rest('twins', damaged);
   expectAll(atCentral, [...SENT_TO_CENTRAL, 'new-1', 'new-2']);
   expect([accounts.get('EXPIRED'), held, stops]).toEqual([2, 0, []]);
-  const streams = (yard.nodes.gateway.stats()?.outgoing ?? []).map(({ stream: key }) => streamText(key));
+  const streams = (yard.nodes.gateway.stats()?.outgoing ?? []).map((one) => one.stream);
   expect(streams).toHaveLength(new Set(streams).size);
 });
 
