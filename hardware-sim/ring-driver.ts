@@ -117,9 +117,7 @@ export function playSteps<T>(steps: FileSteps<T>, file: SimFile): T {
 export function formattedDisk(geometry: RingGeometry, random: Prng, completion: Completion = 'at-once'): SimDisk {
   const blank = new SimDisk({ bytes: fileBytesOf(geometry), random });
   playSteps(formatRing(geometry, random.bytes(16)), blank.open());
-  const disk = new SimDisk({ bytes: blank.bytes, random, completion });
-  disk.poke(0, blank.platter());
-  return disk;
+  return new SimDisk({ bytes: blank.bytes, random, completion }, blank);
 }
 
 /** Begins to open the ring of a disk; `play` finishes it. */

@@ -34,6 +34,7 @@ import {
   type SectorFate,
   sectorsOf,
 } from './disk-faults.ts';
+import { Pages } from './pages.ts';
 import type { Prng } from './random.ts';
 import { type FileMedium, SimFile, type SimWrite } from './sim-file.ts';
 
@@ -74,24 +75,25 @@ export class SimDisk extends DiskFaults implements FileMedium {
   /** How long writes take from now on. Undefined: whoever completes them knows. */
   latency: DiskLatency | undefined;
   #random: Prng;
-  #platter: Uint8Array;
-  #cache: Uint8Array;
+  readonly #platter: Pages;
+  #cache: Pages;
   /** What stood in the cache before the last write of each byte. */
-  #earlier: Uint8Array;
+  #earlier: Pages;
   #pending: Pending[] = [];
   #unflushed: Sector[] = [];
   #flushes: 'honest' | 'lying' = 'honest';
   #files: SimFile[] = [];
 
-  /** A disk of zeros, or with a copy of what another platter holds. */
-  constructor(options: SimDiskOptions, platter: Uint8Array = new Uint8Array(options.bytes)) {
+  /** A disk of zeros, or with a copy of an image, or of what another one has on its platter. */
+  constructor(options: SimDiskOptions, from?: Uint8Array | SimDisk) {
     super(options.bytes, options.sectorBytes ?? SECTOR_BYTES);
     this.completion = options.completion ?? 'at-once';
     this.latency = options.latency;
     this.#random = options.random;
-    this.#platter = platter.slice();
-    this.#cache = platter.slice();
-    this.#earlier = platter.slice();
+    if (from instanceof SimDisk) this.#platter = from.#platter.copy();
+    else this.#platter = from === undefined ? new Pages(options.bytes) : Pages.of(from);
+    this.#cache = this.#platter.copy();
+    this.#earlier = this.#platter.copy();
   }
 
   /** A new owner of the file. */
@@ -121,7 +123,7 @@ export class SimDisk extends DiskFaults implements FileMedium {
     let position = 0;
     for (const one of this.#pending) this.#scatterRest(one, () => choose(position++, count));
     this.#unflushed = [];
-    this.#cache = this.#platter.slice();
+    this.#cache = this.#platter.copy();
     this.#forget('power cut');
   }
 
@@ -166,13 +168,11 @@ export class SimDisk extends DiskFaults implements FileMedium {
 
   /** Damage that nobody wrote, on the platter and in the cache. */
   rot(offset: number, bytes: number, how: 'zeros' | 'garbage' | 'one-bit'): void {
-    for (const medium of [this.#platter, this.#cache]) {
-      if (how === 'zeros') medium.fill(0, offset, offset + bytes);
-    }
+    if (how === 'zeros') this.poke(offset, new Uint8Array(bytes));
     if (how === 'garbage') this.poke(offset, this.#random.bytes(bytes));
     if (how === 'one-bit') {
       const at = offset + this.#random.int(bytes);
-      this.poke(at, new Uint8Array([(this.#cache[at] ?? 0) ^ (1 << this.#random.int(8))]));
+      this.poke(at, new Uint8Array([(this.#cache.slice(at, at + 1)[0] ?? 0) ^ (1 << this.#random.int(8))]));
     }
   }
 
@@ -182,18 +182,18 @@ export class SimDisk extends DiskFaults implements FileMedium {
     this.#cache.set(bytes, offset);
   }
 
-  /** What stands on the platter now. */
-  platter(): Uint8Array {
-    return this.#platter.slice();
+  /** What stands on the platter now, or in a part of it. */
+  platter(offset = 0, bytes = this.bytes - offset): Uint8Array {
+    return this.#platter.slice(offset, offset + bytes);
   }
 
   /** A disk of its own in the same state: platter, cache, and writes on their way (which nobody waits for). What is planned is not. */
   clone(random: Prng): SimDisk {
     const { bytes, completion, sectorBytes } = this;
-    const copy = new SimDisk({ bytes, random, completion, sectorBytes }, this.#platter);
+    const copy = new SimDisk({ bytes, random, completion, sectorBytes }, this);
     copy.latency = this.latency;
-    copy.#cache.set(this.#cache);
-    copy.#earlier.set(this.#earlier);
+    copy.#cache = this.#cache.copy();
+    copy.#earlier = this.#earlier.copy();
     copy.#unflushed = [...this.#unflushed];
     copy.#flushes = this.#flushes;
     copy.takeMedium(this);
@@ -210,9 +210,9 @@ export class SimDisk extends DiskFaults implements FileMedium {
     this.counters.reads += 1;
     const end = offset + into.length;
     if (this.readFails(offset, end)) throw new Error(`EIO: read at ${offset}`);
-    into.set(this.#cache.subarray(offset, end));
+    this.#cache.read(offset, into);
     const stale = this.takeStale(offset, end);
-    if (stale !== undefined) into.set(this.#earlier.subarray(stale.offset, stale.end), stale.offset - offset);
+    if (stale !== undefined) into.set(this.#earlier.slice(stale.offset, stale.end), stale.offset - offset);
   }
 
   /** For the files of this disk. `whenOver` is called when the state is no longer `pending`, maybe at once. */
@@ -232,7 +232,7 @@ export class SimDisk extends DiskFaults implements FileMedium {
 
   /** True when the fence holds; counts when not. */
   fenceHolds(fence: Fence): boolean {
-    const holds = equalBytes(this.#cache.subarray(fence.offset, fence.offset + fence.bytes.length), fence.bytes);
+    const holds = equalBytes(this.#cache.slice(fence.offset, fence.offset + fence.bytes.length), fence.bytes);
     if (!holds) this.counters.fencesBroken += 1;
     return holds;
   }

@@ -44,7 +44,7 @@ export class DurableView {
 
   /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone. */
   constructor(disk: SimDisk, geometry: RingGeometry, onFreed: (key: string, reason: string) => void) {
-    const superblock = superblockOf(disk.platter(), geometry);
+    const superblock = superblockOf(disk, geometry);
     invariant(superblock !== undefined, 'a formatted file has a superblock');
     this.#geometry = geometry;
     this.#seal = sealOf(superblock, crc32);
@@ -151,10 +151,10 @@ export class DurableView {
 }
 
 /** Any copy of the superblock that is whole: what is fixed for the life of a file stands in each. */
-export function superblockOf(platter: Uint8Array, geometry: RingGeometry): Superblock | undefined {
+export function superblockOf(disk: SimDisk, geometry: RingGeometry): Superblock | undefined {
   for (let copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
     const at = superblockOffset(geometry, copy);
-    const superblock = decodeSuperblock(platter.subarray(at, at + SUPERBLOCK_BYTES));
+    const superblock = decodeSuperblock(disk.platter(at, SUPERBLOCK_BYTES));
     if (superblock !== undefined) return superblock;
   }
   return undefined;

@@ -252,7 +252,7 @@ function placeInLog(
 ): { offset: number; bytes: number } | undefined {
   const platter = node.disk.platter();
   const { geometry } = node;
-  const superblock = superblockOf(platter, geometry);
+  const superblock = superblockOf(node.disk, geometry);
   if (superblock === undefined) return undefined;
   const { blockBytes, blockCount } = geometry;
   const frames = framesOn(platter, geometry, sealOf(superblock, crc32));

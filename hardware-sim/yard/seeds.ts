@@ -16,4 +16,10 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: string; readonly check
   { seed: '31', check: 'S1', found: 'a message larger than all that its queue may hold stood in its way for ever' },
   { seed: '33', check: 'crash', found: 'a forking node asked for a tick without end' },
   { seed: '425', check: 'S1', found: 'a store rolled back behind the first message of a stream gave its number out again' },
+  {
+    seed: '1795670389529',
+    check: 'S1',
+    found: 'an old image and an empty gateway: a number given out twice was taken for a repeat at the centre',
+  },
+  { seed: '1795670389678', check: 'S1', found: 'what came back below lo had been moved to a new incarnation, not handed over' },
 ];

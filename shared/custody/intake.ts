@@ -18,6 +18,7 @@ import { counterChange, endNumbers } from './outgoing.ts';
 import { type Planned, withRoom } from './planned.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
+import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
 
 export interface NewBody {
   readonly body: Uint8Array;
@@ -115,6 +116,8 @@ export class Intake {
     const { handle, changes } = opened;
     const queue = destination === 'elsewhere' ? undefined : destination;
     if (afterItem(item) <= this.#nextNumber(handle, key, queue === 'unknown' ? undefined : queue, destination !== 'elsewhere')) {
+      if (item.kind === 'message' && this.#isCloned(handle, key, item))
+        return this.#deadLetter({ handle, key, item }, 'CLONED', changes);
       return { puts: [], acks: [], changes, settle: () => {} };
     }
     if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, destination, changes);
@@ -210,7 +213,7 @@ export class Intake {
 
   #nextNumber(handle: number, key: StreamKey, queue: Queue | undefined, endsHere = queue !== undefined): number {
     const { destinations, outgoing } = this.#store;
-    return endsHere ? (destinations.get(handle) ?? 1) : outgoing.open(handle, key).next;
+    return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;
   }
 
   /** Also for what waits for the disk already: an item that is refused comes again. */
@@ -249,7 +252,12 @@ export class Intake {
       ...(isTimed ? entryTimes(properties, hop.elapsedMs, this.#store.queueTimeMs) : NO_TIMES),
       body: envelope,
     };
-    const counted = this.#counted(handle, identity, queue !== undefined, identity.number + 1);
+    const isOwn = identity.origin === this.#store.self.name;
+    const counted = this.#counted(handle, identity, {
+      endsHere: queue !== undefined,
+      next: identity.number + 1,
+      ...(!isOwn && { epoch }),
+    });
     const settle = () => {
       counted.settle();
       if (queue === undefined) return;
@@ -259,10 +267,27 @@ export class Intake {
     return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
   }
 
-  /** The stream's counter at `next`: what to store, and how to move it once that is planned. */
-  #counted(handle: number, key: StreamKey, endsHere: boolean, next: number): { change: MetaChange; settle: () => void } {
+  /** A number that this destination has, under an epoch that cannot be: two messages bear it. */
+  #isCloned(handle: number, key: StreamKey, item: Item & { kind: 'message' }): boolean {
+    const spans = this.#store.destinations.get(handle)?.spans ?? [];
+    if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
+    const arrived = this.#arrived(key, item);
+    return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);
+  }
+
+  /** The stream's counter at `next`: what to store, and how to move it once that is planned. `epoch`: of the message before it. */
+  #counted(
+    handle: number,
+    key: StreamKey,
+    { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch },
+  ): { change: MetaChange; settle: () => void } {
     const { destinations, outgoing } = this.#store;
-    if (endsHere) return { change: metaChange(`d/${handle}`, next), settle: () => destinations.set(handle, next) };
+    if (endsHere) {
+      const before = destinations.get(handle)?.spans ?? [];
+      const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
+      const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
+      return { change: metaChange(`d/${handle}`, value), settle: () => destinations.set(handle, { next, spans }) };
+    }
     const stream = outgoing.open(handle, key);
     const settle = (): void => {
       stream.next = next;
@@ -276,7 +301,7 @@ export class Intake {
     changes: readonly MetaChange[],
   ): Planned {
     const { handle, key, item } = what;
-    const counted = this.#counted(handle, key, destination !== 'elsewhere', item.to + 1);
+    const counted = this.#counted(handle, key, { endsHere: destination !== 'elsewhere', next: item.to + 1 });
     const ending = item.kind === 'gap' ? item.class : undefined;
     const node = item.kind === 'gap' ? item.node : '';
     if (destination === 'elsewhere') {
@@ -285,7 +310,7 @@ export class Intake {
       const noted = endNumbers(stream, { from, to: item.to, class: ending, node });
       return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
     }
-    const from = Math.max(item.number, this.#store.destinations.get(handle) ?? 1);
+    const from = Math.max(item.number, this.#store.destinations.get(handle)?.next ?? 1);
     const account = this.#store.planLosses([{ handle, class: ending ?? 'UNUSED', count: item.to - from + 1 }]);
     const settle = (): void => {
       account.settle();
@@ -294,7 +319,7 @@ export class Intake {
     return { puts: [], acks: [], changes: [...changes, ...account.changes, counted.change], settle };
   }
 
-  /** Takes an item nobody can take into `$dead` as it came; the stream goes on over it. */
+  /** Takes an item nobody can take into `$dead`; the stream goes on over it. */
   #deadLetter(
     what: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
     ending: EndingClass,
@@ -304,10 +329,9 @@ export class Intake {
     const { self, ring } = this.#store;
     if (!ring.hasRoomFor(item.envelope.length)) return undefined;
     const previous = identityText({ ...key, number: item.number });
-    const properties = { contentType: 'application/octet-stream' };
     const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
-    const dead = this.#letterOf({ body: item.envelope, properties, previous }, { class: ending, node: self.name, reason });
+    const dead = this.#letterOf({ ...contentOf(item.envelope), previous }, { class: ending, node: self.name, reason });
     if (dead === undefined) {
       const bare = { kind: 'gap' as const, number: item.number, to: item.number, class: ending, node: self.name };
       return this.#acceptGap({ handle, key, item: bare }, this.#destinationOf(key), changes);
@@ -315,7 +339,8 @@ export class Intake {
     const { changes: noted, settle: settleNoted } = local
       ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
       : this.#planGap(handle, key, { number: item.number, class: ending });
-    const counted = this.#counted(handle, key, local, item.number + 1);
+    const now = local ? (this.#store.destinations.get(handle)?.next ?? 1) : 1;
+    const counted = this.#counted(handle, key, { endsHere: local, next: Math.max(now, item.number + 1) });
     const settle = () => {
       dead.settle();
       settleNoted();
@@ -346,8 +371,27 @@ export class Intake {
   }
 }
 
+/** What a dead letter shows of a message that came by custody: the message, or the bytes as they came where they are none. */
+function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'properties' | 'history'> {
+  try {
+    const {
+      identity: _identity,
+      epoch: _epoch,
+      previous: _previous,
+      body,
+      history,
+      ...properties
+    } = decodeEnvelope(envelope).message;
+    return { body, properties, ...(history && { history }) };
+  } catch (error) {
+    if (!(error instanceof RingmailError)) throw error;
+    return { body: envelope, properties: { contentType: 'application/octet-stream' } };
+  }
+}
+
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
+  if (ending === 'CLONED') return `its number was given out twice by ${key.origin}`;
   if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
   return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
 }

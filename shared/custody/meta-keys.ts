@@ -9,7 +9,7 @@
  *   q/<id>           [name, limit, reserve, when full, remote ...]    a queue; words as in queue-options.ts
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
- *   d/<handle>       next                                             a stream that ends here
+ *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
@@ -61,6 +61,11 @@ export class MetaFields {
   number(at: number): number {
     const value = this.#values[at];
     return typeof value === 'number' ? value : 0;
+  }
+
+  /** All of them, where all are numbers. */
+  numbers(): number[] {
+    return this.#values.filter((value) => typeof value === 'number');
   }
 
   bytes(at: number): Uint8Array {

@@ -15,6 +15,7 @@ import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import { endNumbers, freeBelow, Outgoing, unexplained } from './outgoing.ts';
+import { type EpochSpan, spansOf } from './stream-epochs.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface Self {
@@ -40,6 +41,13 @@ export interface Loss {
 
 /** Messages freed per batch: their entries stay well within a small frame. */
 export const FREE_BATCH_COUNT = 1000;
+/** A stream that ends here. */
+export interface Destination {
+  /** The number it goes on with, planned ones counted. */
+  readonly next: number;
+  readonly spans: readonly EpochSpan[];
+}
+
 /** Name of a ring that was opened by commands only. */
 const UNCLAIMED_NAME = 'local';
 
@@ -49,8 +57,7 @@ export class NodeStore {
   readonly queues: Queues;
   readonly room: MessageRoom;
   readonly outgoing: Outgoing;
-  /** Per stream that ends here: the number it goes on with, planned ones counted. */
-  readonly destinations = new Map<number, number>();
+  readonly destinations = new Map<number, Destination>();
   #self: Self | undefined;
   readonly #accounts = new Map<string, number>();
   /** Milliseconds of this step; set by the core before anything else. */
@@ -90,7 +97,10 @@ export class NodeStore {
       const options = optionsOf({ ...kept, whenFull: queue.text(3), remoteWhenFull: queue.text(4) });
       this.queues.define(queue.text(0), { id: Number(id), ...options });
     }
-    for (const [handle, value] of metaValues(metas, 'd/')) this.destinations.set(Number(handle), new MetaFields(value).number(0));
+    for (const [handle, value] of metaValues(metas, 'd/')) {
+      const [next = 1, ...spans] = new MetaFields(value).numbers();
+      this.destinations.set(Number(handle), { next, spans: spansOf(spans) });
+    }
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
     this.outgoing.load(metas, (handle) => this.streams.key(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
@@ -99,9 +109,14 @@ export class NodeStore {
     this.#accountForDamage();
   }
 
-  /** A medium that lied may bring back what the next node has, below what this one remembers of that. */
+  /**
+   * A medium that lied may bring back what the next node has, below what this one remembers of that. What comes back under an old
+   * incarnation of ours was moved to a new one, and may be lost there: it is moved again.
+   */
   #freeHandedOver(): void {
+    const { name, incarnation } = this.self;
     for (const stream of this.outgoing) {
+      if (stream.key.origin === name && stream.key.incarnation !== incarnation) continue;
       const { ids } = freeBelow(stream, stream.lo, this.ring.index);
       for (let at = 0; at < ids.length; at += FREE_BATCH_COUNT) {
         const acks = ids.slice(at, at + FREE_BATCH_COUNT).map((id) => ({ id, reason: 'handed-over' as const }));

@@ -14,6 +14,7 @@ export const CLASS_CODE = {
   BROKER_REFUSED: 9,
   TOO_LARGE: 10,
   POISON: 11,
+  CLONED: 12,
 } as const satisfies Record<EndingClass, number>;
 /** The class a byte stands for; undefined for one of a later version. */
 export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(

@@ -13,6 +13,8 @@ export const ENDING_CLASSES = [
   'BROKER_REFUSED',
   'TOO_LARGE',
   'POISON',
+  /** Its number was given out twice: the store it came from was rolled back or cloned. */
+  'CLONED',
 ] as const;
 export type EndingClass = (typeof ENDING_CLASSES)[number];
 

@@ -46,7 +46,7 @@ export const MUTANTS = [
       },
       {
         file: 'shared/custody/intake.ts',
-        find: 'return endsHere ? (destinations.get(handle) ?? 1) : outgoing.open(handle, key).next;',
+        find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
         replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },
     ],
@@ -139,7 +139,13 @@ export const MUTANTS = [
   {
     name: 'repeats-unflagged',
     breaks: 'what goes on under a new incarnation may be a repeat, and says so',
-    edits: [{ file: 'shared/custody/rehoming.ts', find: ", maybeDuplicate: 'maybe' as const };", replace: ' };' }],
+    edits: [
+      {
+        file: 'shared/custody/rehoming.ts',
+        find: "const content = { body, properties, maybeDuplicate: 'maybe' as const,",
+        replace: 'const content = { body, properties,',
+      },
+    ],
     sim,
   },
   {
@@ -234,6 +240,18 @@ export const MUTANTS = [
         file: 'shared/core/receive-desk.ts',
         find: 'this.#store.commit({ acks }, (outcome) => this.#settled(token, outcome));',
         replace: "this.#store.commit({ acks }, () => {});\n    this.#shell.answer(token, { kind: 'done' });",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'clones-swallowed',
+    breaks: 'a message whose number another one has is never taken for a repeat',
+    edits: [
+      {
+        file: 'shared/custody/intake.ts',
+        find: 'return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);',
+        replace: 'return arrived === undefined && contradicts(spans, item.number, { counter: 0, random: 0 });',
       },
     ],
     sim,

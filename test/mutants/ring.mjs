@@ -193,7 +193,9 @@ export const MUTANTS = [
   {
     name: 'copy-forgets-state',
     breaks: 'I7: a copy says all there is to say of its message',
-    edits: [{ file: 'shared/ring/message-index.ts', find: 'deliveryCount: this.deliveryCount(slot),', replace: 'deliveryCount: 0,' }],
+    edits: [
+      { file: 'shared/ring/message-index.ts', find: 'deliveryCount: this.deliveryCount(slot),', replace: 'deliveryCount: 0,' },
+    ],
     tests: ['shared/ring/ring.test.ts'],
   },
   {
@@ -318,9 +320,7 @@ export const MUTANTS = [
   {
     name: 'gap-unreported',
     breaks: 'every loss is counted: opening says what damage it stepped over',
-    edits: [
-      { file: 'shared/ring/log-stretch.ts', find: '    this.#gaps.push({ gap, seq: seq ?? 0 });\n', replace: '' },
-    ],
+    edits: [{ file: 'shared/ring/log-stretch.ts', find: '    this.#gaps.push({ gap, seq: seq ?? 0 });\n', replace: '' }],
     tests: ['shared/ring/damage.test.ts'],
   },
   {
