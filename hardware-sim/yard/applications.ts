@@ -51,7 +51,6 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
       if (result.error.code === 'QUEUE_FULL') recorder.mark('send refused for want of room');
     } else {
       recorder.mark('send never answered');
-      if (oracle.has(node.name, key)) recorder.mark('send never answered, and stored');
     }
     done();
   };

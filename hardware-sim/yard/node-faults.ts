@@ -242,7 +242,7 @@ function strikeOpening(w: Wreckage, node: SimNode, how: 'powerCut' | 'kill', tim
 }
 
 /**
- * A block that the log needs, with its neighbours now and then. Rot in the last frame cannot be told from a write that never was
+ * A block that the log needs, with its neighbours now and then. Rot that reaches to the end of the log cannot be told from a write that never was
  * (docs/ring-file.md): nothing is promised of it.
  */
 function placeInLog(
@@ -261,9 +261,10 @@ function placeInLog(
   const log = except === 'none' ? inLog : inLog.slice(0, -1);
   const frame = log[random.int(Math.max(1, log.length))];
   if (frame === undefined) return undefined;
-  const block = (frame.lsn + random.int(frame.blocks)) % blockCount;
-  const blocks = Math.min(blockCount - block, 1 + random.int(3));
-  return { offset: (2 + block) * blockBytes, bytes: blocks * blockBytes };
+  const lsn = frame.lsn + random.int(frame.blocks);
+  const spared = except === 'none' ? Number.POSITIVE_INFINITY : (inLog.at(-1)?.lsn ?? 0);
+  const blocks = Math.min(blockCount - (lsn % blockCount), 1 + random.int(3), spared - lsn);
+  return { offset: (2 + (lsn % blockCount)) * blockBytes, bytes: blocks * blockBytes };
 }
 
 export function hasBacklog(node: SimNode): boolean {

@@ -86,6 +86,8 @@ export class Oracle {
   #compare(one: Watched, found: ReturnType<typeof recover>): void {
     const { node, view, excuse, inFlight } = one;
     const { missing, invented } = differ(view, found.held, inFlight);
+    const there = new Set([...found.held.values()].map(({ key }) => key));
+    if (inFlight.brought.some((key) => there.has(key) && !view.has(key))) this.#recorder.mark('send never answered, and stored');
     if (excuse !== undefined) {
       const doubtful = [...invented, ...inFlight.brought, ...inFlight.ended];
       this.#recorder.add({ kind: 'destroyed', node: node.name, cause: excuse, keys: missing, doubtful });
