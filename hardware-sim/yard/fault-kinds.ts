@@ -23,6 +23,8 @@ export const NODE_FAULT_NAMES: readonly string[] = [
   'empty disk',
   'moved',
 ];
-export const LINE_FAULT_NAMES: readonly string[] = LINE_FAULTS.map(({ name }) => name);
+/** To the cables of a yard, not to one line (wiring.ts). */
+export const CABLE_FAULT_NAMES: readonly string[] = ['line laid twice', 'cables swapped'];
+export const LINE_FAULT_NAMES: readonly string[] = [...LINE_FAULTS.map(({ name }) => name), ...CABLE_FAULT_NAMES];
 export const BROKER_FAULT_NAMES: readonly string[] = BROKER_FAULTS.map(({ name }) => name);
 export const FAULT_NAMES: readonly string[] = [...NODE_FAULT_NAMES, ...LINE_FAULT_NAMES, ...BROKER_FAULT_NAMES];

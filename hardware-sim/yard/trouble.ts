@@ -5,6 +5,7 @@
 import { type Seed, stream } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Leases, Stage } from './applications.ts';
+import { CABLE_FAULT_NAMES } from './fault-kinds.ts';
 import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
 import { Blame, cutPower, hasBacklog, strikeNode, type Wreckage } from './node-faults.ts';
 import type { PlannedFault } from './plan.ts';
@@ -60,6 +61,7 @@ export class Trouble {
   #strikes(planned: PlannedFault): boolean {
     const { fault, target, forMs } = planned;
     const wreckage = this.#wreckage(`strike ${planned.atMs} ${fault} ${target}`);
+    if (CABLE_FAULT_NAMES.includes(fault)) return this.#strikeCable(wreckage, planned);
     if (LINE_FAULTS.some(({ name }) => name === fault)) return this.#strikeLine(wreckage, planned);
     if (BROKER_FAULTS.some(({ name }) => name === fault)) return this.#strikeBroker(wreckage, planned);
     const { nodes, stage } = this.#parts;
@@ -69,6 +71,13 @@ export class Trouble {
     if (!strikeNode(wreckage, fault, { node, forMs })) return false;
     if (isOtherDown && !node.isUp) stage.recorder.mark('power cut of both ends of a hop');
     return true;
+  }
+
+  #strikeCable({ random }: Wreckage, { fault, target }: PlannedFault): boolean {
+    const { wiring } = this.#parts;
+    if (fault === 'line laid twice') return wiring.layTwice(target);
+    const others = wiring.names.filter((name) => name !== target);
+    return others.length > 0 && wiring.swap(target, others[random.int(others.length)] ?? target);
   }
 
   #strikeLine({ random, recorder }: Wreckage, { fault, target, forMs }: PlannedFault): boolean {

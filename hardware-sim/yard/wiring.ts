@@ -4,7 +4,7 @@
  */
 import type { Line, LineListener } from '../../shared/ports.ts';
 import type { Prng } from '../random.ts';
-import { type SimLinePair, simLines } from '../sim-line.ts';
+import { type SimLinePair, simLines, swapLines } from '../sim-line.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
 import type { PlannedNode } from './plan.ts';
@@ -41,22 +41,50 @@ export class Wiring {
     this.#keep(cable);
   }
 
+  /** Nodes that dial. */
+  get names(): readonly string[] {
+    return [...this.#cables.keys()];
+  }
+
   /** The line of a node that dials, as it is now. */
   pairOf(node: string): SimLinePair | undefined {
     return this.#cables.get(node)?.pair;
   }
 
+  /** A second line between the same two, while the first is there still: as after a reconnect that nobody told the other end of. */
+  layTwice(node: string): boolean {
+    const cable = this.#cables.get(node);
+    if (cable?.pair === undefined || cable.pair.isClosed || !cable.from.isServing || !cable.to.isServing) return false;
+    this.#connect(cable);
+    return true;
+  }
+
+  /** Two cables into one node exchange their far ends. False where that cannot be. */
+  swap(node: string, other: string): boolean {
+    const [a, b] = [this.#cables.get(node), this.#cables.get(other)];
+    if (a?.pair === undefined || b?.pair === undefined || a === b || a.to !== b.to) return false;
+    // Ends of different speeds never hear each other again.
+    if (a.pair.isClosed || b.pair.isClosed || a.pair.baud === undefined || a.pair.baud !== b.pair.baud) return false;
+    swapLines(a.pair, b.pair);
+    return true;
+  }
+
   #keep(cable: Cable): void {
-    const { from, to, plan, random } = cable;
+    const { from, to, random } = cable;
     if (from.isServing && to.isServing && cable.pair?.isClosed !== false) {
       cable.pair?.cut();
-      const { baud, lineDelayMs } = plan;
-      const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs, lotMs: LOT_MS });
-      cable.pair = pair;
-      from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
-      to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});
+      this.#connect(cable);
     }
     this.#world.after(100 + random.int(200), () => this.#keep(cable));
+  }
+
+  #connect(cable: Cable): void {
+    const { from, to, plan, random } = cable;
+    const { baud, lineDelayMs } = plan;
+    const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs, lotMs: LOT_MS });
+    cable.pair = pair;
+    from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
+    to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});
   }
 
   #counted(line: Line, node: string): Line {

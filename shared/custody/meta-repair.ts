@@ -7,7 +7,7 @@
  *   a stream's counters below the messages it holds,  are those of its messages, or of what was said of it: numbers are given out once
  *   or below what neighbours know of it
  *   a counter, cursor or gap of a stream or sender    goes: the next session finds out what is right (docs/custody.md, section 4)
- *   that nobody names
+ *   that nobody names                                 where one of them left from here a new incarnation begins
  *   an account of a stream that nobody names          is added to that of this node's own dead letters: never the count is lost
  *
  * Every step makes sense by itself, so that a power cut between two of them costs nothing: the next opening goes on.
@@ -211,6 +211,8 @@ export class MetaRepair {
     const senders = new Set([...metaValues(metas, 'f/')].map(([id]) => id));
     const drop = (key: string, isStray: boolean) => isStray && this.#change(metaDelete(key));
     const isUnnamed = (handle: string | undefined) => !this.#named.has(Number(handle));
+    // Perhaps one of ours, whose numbers would be given out again; and the neighbour may have forgotten it in the same accident.
+    if ([...metaValues(metas, 'o/')].some(([handle]) => isUnnamed(handle))) this.#change(metaChange('forked', true));
     for (const prefix of ['o/', 'd/', 'g/'])
       for (const [rest] of metaValues(metas, prefix)) drop(prefix + rest, isUnnamed(rest.split('/')[0]));
     for (const [rest] of metaValues(metas, 'b/')) drop(`b/${rest}`, isUnnamed(rest.split('/').at(-1)));
