@@ -198,22 +198,22 @@ function ringOf(disk: SimDisk): { driver: RingDriver; settle: () => void } {
 }
 
 /** The gateway's disk without some META values, as damage leaves it: they are gone, and it is on record that something is. */
-function without(keys: readonly string[], from = disks): Disks {
-  const gateway = from.gateway.clone(stream('meta', 'without'));
-  const { driver, settle } = ringOf(gateway);
+function without(keys: readonly string[], from = disks, victim: Name = 'gateway'): Disks {
+  const disk = from[victim].clone(stream('meta', 'without'));
+  const { driver, settle } = ringOf(disk);
   const { ring } = driver;
   const lost = withGaps(ring.metas.get(LOST_KEY), [{ lsn: 1, blocks: 1, framesLost: 1, idsLost: 0 }]);
   const metas = keys.map((key) => ({ key, value: undefined }));
   for (const { key } of metas) expect(ring.metas.get(key), key).toBeDefined();
   ring.append({ metas: [...metas, { key: LOST_KEY, value: lost }] }, { nowMs: 0, delayMs: 0 }, () => {});
   settle();
-  gateway.kill();
-  return { ...from, gateway };
+  disk.kill();
+  return { ...from, [victim]: disk };
 }
 
 /** Keys of a kind on the gateway's disk; of those of a stream or queue only the ones that `which` fits. */
-function keysOf(kind: string, which = /(?:)/, from = disks): string[] {
-  const { driver } = ringOf(from.gateway.clone(stream('meta', 'keys')));
+function keysOf(kind: string, which = /(?:)/, from = disks, victim: Name = 'gateway'): string[] {
+  const { driver } = ringOf(from[victim].clone(stream('meta', 'keys')));
   const { metas } = driver.ring;
   const names = new Map<string, string>();
   for (const [handle, value] of metaValues(metas, 's/')) {
@@ -399,6 +399,15 @@ describe('numbers that were given out are not given out again, when there is no 
     expect(texts(await yard.drain('central', 'bags'))).toEqual(sorted([...eight('own-new'), ...eight('new')]));
     expect(texts(await yard.drain('gateway', 'local'))).toEqual(eight('local-new'));
   });
+});
+
+test('a stream that its origin and the next node forget in the same accident is not taken for another', async () => {
+  const atDevice = keysOf('s/', /central.bags/, idle, 'device');
+  const atGateway = keysOf('s/', /^device central.bags/, idle);
+  expect([atDevice.length, atGateway.length]).toEqual([1, 1]);
+  const { yard, atCentral, held } = await rest('both', without(atGateway, without(atDevice, idle, 'device')));
+  expect(sorted(atCentral.map(({ text }) => text))).toEqual(['new-1', 'new-2']);
+  expect([held, yard.nodes.device.stops]).toEqual([0, []]);
 });
 
 describe('any block of the ring gone', () => {

@@ -7,7 +7,7 @@
  *   a stream's counters below the messages it holds,  are those of its messages, or of what was said of it: numbers are given out once
  *   or below what neighbours know of it
  *   a counter, cursor or gap of a stream or sender    goes: the next session finds out what is right (docs/custody.md, section 4)
- *   that nobody names                                 where one of them left from here a new incarnation begins
+ *   that nobody names                                 when it left from here, a new incarnation begins
  *   an account of a stream that nobody names          is added to that of this node's own dead letters: never the count is lost
  *
  * Every step makes sense by itself, so that a power cut between two of them costs nothing: the next opening goes on.
@@ -190,7 +190,8 @@ export class MetaRepair {
       const next = fields.number(isLocal ? 0 : 1);
       if (next >= least || (least === 1 && kept === undefined)) continue;
       const lo = kept === undefined ? Math.min(min, least) : fields.number(0);
-      this.#change(isLocal ? metaChange(`d/${handle}`, least) : metaChange(`o/${handle}`, [lo, least]));
+      const epochs = fields.numbers().slice(1);
+      this.#change(isLocal ? metaChange(`d/${handle}`, [least, ...epochs]) : metaChange(`o/${handle}`, [lo, least]));
     }
   }
 

@@ -67,3 +67,27 @@ test('a system that takes nothing fails the write', async () => {
   taken = (bytes) => bytes;
   await expect((async () => file?.writeDurable(2 * BLOCK, new Uint8Array(BLOCK)))()).rejects.toThrow('took no bytes');
 });
+
+test.each([
+  ['a signal interrupts it once', 1],
+  ['signals interrupt it five times', 5],
+])('a read that %s gives its bytes; the medium did not fail', async (_how, times) => {
+  const { readSync } = fs;
+  let left = times;
+  const interrupted = (...how: Parameters<typeof readSync>): number => {
+    left -= 1;
+    if (left >= 0) throw Object.assign(new Error('EINTR: interrupted system call, read'), { code: 'EINTR' });
+    return readSync(...how);
+  };
+  Object.assign(fs, { readSync: interrupted });
+  syncBuiltinESMExports();
+  try {
+    const into = new Uint8Array(BLOCK).fill(1);
+    await file?.read(2 * BLOCK, into);
+    expect(left).toBeLessThan(0);
+    expect(into.every((byte) => byte === 0)).toBe(true);
+  } finally {
+    Object.assign(fs, { readSync });
+    syncBuiltinESMExports();
+  }
+});
