@@ -1,5 +1,4 @@
 /** How things are when all is over: what each node says of itself, what lies on its platter, and what its dead letters tell. */
-import type { Stats } from '../../shared/core/calls.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Stage } from './applications.ts';
 import { keyIn } from './letters.ts';
@@ -16,13 +15,8 @@ export async function endOfRun(what: {
 }): Promise<void> {
   const { stage, nodes, unsentMax } = what;
   const { recorder, oracle, world } = stage;
-  const said = new Map<SimNode, Stats>();
-  for (const node of nodes) {
-    const stats = node.stats();
-    if (stats !== undefined) said.set(node, stats);
-  }
   const dead = new Map<SimNode, Set<string>>();
-  for (const node of said.keys()) {
+  for (const node of nodes) {
     const keys = new Set<string>();
     dead.set(node, keys);
     let isDone = false;
@@ -31,17 +25,18 @@ export async function endOfRun(what: {
     });
     await world.run(world.nowMs + 60_000, () => isDone);
   }
-  const end = [...said].map(([node, stats]) => ({
-    node: node.name,
-    stats,
-    live: [...oracle.keys(node.name)].filter((key) => dead.get(node)?.has(key) !== true),
-    ringBytes: node.disk.bytes,
-    unsentBytesMax: unsentMax.get(node.name) ?? 0,
-  }));
+  // A letter that could not be read ended, and that is on the disk by then.
+  await world.run(world.nowMs + 1_000);
+  const end = nodes.flatMap((node) => {
+    const stats = node.stats();
+    if (stats === undefined) return [];
+    const live = [...oracle.keys(node.name)].filter((key) => dead.get(node)?.has(key) !== true);
+    return [{ node: node.name, stats, live, ringBytes: node.disk.bytes, unsentBytesMax: unsentMax.get(node.name) ?? 0 }];
+  });
   recorder.add({ kind: 'end', nodes: end });
 }
 
-/** One after the other, leased and never acknowledged: the node's numbers were taken before. */
+/** One after the other, leased and never acknowledged: they stay where they are. */
 function readLetters(stage: Stage, node: SimNode, keys: Set<string>, done: () => void, count = 0): void {
   const { recorder } = stage;
   node.call({ verb: 'receive', queue: '$dead', waitMs: 0, leaseMs: LEASE_MS }, (result) => {

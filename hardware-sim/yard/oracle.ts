@@ -20,6 +20,11 @@ interface Watched {
   lastingCount: number;
   /** Keys in a write whose fate is open: it is on its way, or it failed. */
   inFlight: { readonly brought: readonly string[]; readonly ended: readonly string[] };
+  /**
+   * Keys of writes that failed, or were cut short, since the node last served: until it serves again an opening may find them, and
+   * the next one not. `brought` holds none that were durable before.
+   */
+  unsettled: { readonly brought: Set<string>; readonly ended: Set<string> };
   hasBeenOpened: boolean;
 }
 
@@ -44,7 +49,15 @@ export class Oracle {
 
   watch(node: SimNode): void {
     const view = this.#viewOf(node);
-    this.#watched.set(node.name, { node, view, excuse: undefined, lastingCount: 0, inFlight: NOTHING, hasBeenOpened: false });
+    this.#watched.set(node.name, {
+      node,
+      view,
+      excuse: undefined,
+      lastingCount: 0,
+      inFlight: NOTHING,
+      unsettled: { brought: new Set(), ended: new Set() },
+      hasBeenOpened: false,
+    });
   }
 
   writing(node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }): void {
@@ -83,9 +96,21 @@ export class Oracle {
     if (one.lastingCount === 0) one.excuse = undefined;
   }
 
+  /** What its OPEN frame said again is durable: nothing is open any more. */
+  serving(node: SimNode): void {
+    const { brought, ended } = this.#of(node.name).unsettled;
+    brought.clear();
+    ended.clear();
+  }
+
   #compare(one: Watched, found: ReturnType<typeof recover>): void {
     const { node, view, excuse, inFlight } = one;
-    const { missing, invented } = differ(view, found.held, inFlight);
+    const { unsettled } = one;
+    for (const key of inFlight.brought) if (!view.has(key)) unsettled.brought.add(key);
+    for (const key of inFlight.ended) unsettled.ended.add(key);
+    const now = differ(view, found.held, inFlight);
+    const missing = now.missing.filter((key) => !unsettled.brought.has(key) && !unsettled.ended.has(key));
+    const invented = now.invented.filter((key) => !unsettled.brought.has(key) && !unsettled.ended.has(key));
     const there = new Set([...found.held.values()].map(({ key }) => key));
     if (inFlight.brought.some((key) => there.has(key) && !view.has(key))) this.#recorder.mark('send never answered, and stored');
     if (excuse !== undefined) {

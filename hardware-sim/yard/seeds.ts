@@ -22,4 +22,10 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: string; readonly check
     found: 'an old image and an empty gateway: a number given out twice was taken for a repeat at the centre',
   },
   { seed: '1795670389678', check: 'S1', found: 'what came back below lo had been moved to a new incarnation, not handed over' },
+  { seed: '1795674224902', check: 'S1', found: 'the yard: a dead letter that cannot be read ends while the letters are read' },
+  {
+    seed: '1795674225499',
+    check: 'S6',
+    found: 'the yard: what a failed sync left in the cache is open until the node serves again',
+  },
 ];

@@ -240,6 +240,7 @@ class Yard {
   }
 
   #serving(node: SimNode, report: OpenReport): void {
+    this.#oracle.serving(node);
     const tookMs = this.#world.nowMs - (this.#openedAt.get(node.name) ?? 0);
     const stats = node.stats();
     if (stats === undefined) return;

@@ -130,4 +130,20 @@ describe('calls', () => {
     device.start();
     expect(await pair.received()).toEqual(['a', 'b', 'c']);
   });
+
+  test.each([1, 2, 3])(
+    'a write that fails as number %i of a close ends it all the same, and nothing is opened anew',
+    async (number) => {
+      const pair = new Pair(`failing ${number}`, 'link');
+      await pair.start();
+      const { device } = pair;
+      device.close();
+      device.disk.failWriteNumber(number);
+      await pair.closed(device);
+      await pair.world.run(pair.world.nowMs + 10_000);
+      expect([device.isUp, device.stops]).toEqual([false, []]);
+      device.start();
+      expect(await pair.received()).toEqual(['a', 'b', 'c']);
+    },
+  );
 });

@@ -6,7 +6,6 @@ import { SimLink } from '../../hardware-sim/sim-link.ts';
 import { SimNode } from '../../hardware-sim/sim-node.ts';
 import { World } from '../../hardware-sim/world.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
-import { decodeEnvelope } from '../message/envelope.ts';
 import type { Call, CallResult, Received } from './calls.ts';
 import type { NodeConfig } from './node-io.ts';
 

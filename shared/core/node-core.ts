@@ -215,15 +215,17 @@ export class NodeCore {
   #fork(store: NodeStore): void {
     if (this.phase !== 'serving' || metaValue(this.#ring.metas, 'forked') !== undefined) return;
     this.phase = 'forking';
-    store.commit({ metas: [metaChange('forked', true)] }, () =>
-      this.#stop(new Error('forked: this store was rolled back or cloned')),
-    );
+    store.commit({ metas: [metaChange('forked', true)] }, () => {
+      // Who closes meanwhile finds it noted at the next opening.
+      if (this.phase === 'forking') this.#stop(new Error('forked: this store was rolled back or cloned'));
+    });
   }
 
   #close(nowMs: number): void {
     if (this.phase === 'closing' || this.phase === 'closed' || this.phase === 'stopped') return;
     const closed = () => {
-      if (this.#ring.state === 'closed') this.phase = 'closed';
+      // Also when its last write failed: whoever closes is told once, and that it is over.
+      this.phase = this.#ring.state === 'stopped' ? 'stopped' : 'closed';
       this.#outputs.push({ kind: 'closed' });
     };
     this.#serving?.carriers.stop(nowMs);
