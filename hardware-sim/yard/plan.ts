@@ -137,7 +137,8 @@ function drawWorld(random: Prng): PlannedWorld {
       })),
     ),
   );
-  const dead = random.chance(0.08) ? [`device-${1 + random.int(deviceCount)}`] : [];
+  const last = `device-${1 + random.int(deviceCount)}`;
+  const dead = random.chance(0.08) && nodes.every(({ dials }) => dials !== last) ? [last] : [];
   return { nodes, readers, broker: random.chance(0.05) ? 'mqtt' : 'sim', cutEvery: random.pick([5, 20, 40]), dead };
 }
 

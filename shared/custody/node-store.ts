@@ -11,10 +11,11 @@ import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { optionsOf } from '../queue/queue-options.ts';
 import { Queues } from '../queue/queues.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
-import { endNumbers, freeBelow, Outgoing, unexplained } from './outgoing.ts';
+import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
 import { type EpochSpan, spansOf } from './stream-epochs.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -39,8 +40,6 @@ export interface Loss {
   readonly count: number;
 }
 
-/** Messages freed per batch: their entries stay well within a small frame. */
-export const FREE_BATCH_COUNT = 1000;
 /** A stream that ends here. */
 export interface Destination {
   /** The number it goes on with, planned ones counted. */
@@ -105,23 +104,29 @@ export class NodeStore {
     this.outgoing.load(metas, (handle) => this.streams.key(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     for (const slot of slots) this.place(slot);
-    this.#freeHandedOver();
+    this.#offerAgain();
     this.#accountForDamage();
   }
 
   /**
-   * A medium that lied may bring back what the next node has, below what this one remembers of that. What comes back under an old
-   * incarnation of ours was moved to a new one, and may be lost there: it is moved again.
+   * A medium that lied may bring back messages below `lo`: the next node has them, or what moved them is lost too. Only its cursor can
+   * tell, so they are offered again. What comes back under an old incarnation of ours is moved again (rehoming.ts).
    */
-  #freeHandedOver(): void {
+  #offerAgain(): void {
     const { name, incarnation } = this.self;
     for (const stream of this.outgoing) {
-      if (stream.key.origin === name && stream.key.incarnation !== incarnation) continue;
-      const { ids } = freeBelow(stream, stream.lo, this.ring.index);
-      for (let at = 0; at < ids.length; at += FREE_BATCH_COUNT) {
-        const acks = ids.slice(at, at + FREE_BATCH_COUNT).map((id) => ({ id, reason: 'handed-over' as const }));
-        this.commit({ acks }, () => {});
+      const head = stream.list.head;
+      const first = head === NO_SLOT ? stream.lo : this.ring.index.number(head);
+      const isOld = stream.key.origin === name && stream.key.incarnation !== incarnation;
+      if (first >= stream.lo || isOld) continue;
+      const before = stream.lo;
+      stream.lo = first;
+      const holes = unexplained({ ...stream, next: before }, this.ring.index).filter(({ from }) => from < before);
+      for (const { from, to } of holes) {
+        const noted = endNumbers(stream, { from, to: Math.min(to, before - 1), class: undefined, node: '' });
+        this.commit({ metas: [noted] }, () => {});
       }
+      this.commit({ metas: [counterChange(stream)] }, () => {});
     }
   }
 

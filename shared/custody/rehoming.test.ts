@@ -67,25 +67,37 @@ test('a ring that is full to the last message loses none of them to a new incarn
   expect(ready()).toBe(count);
 });
 
-test('messages below what the next node is known to have are not held for ever', async () => {
+test('messages that come back below `lo` are offered again: who has them says so, who has not gets them', async () => {
   const world = new World(stream('rehoming', 'scheduler'));
   const device = deviceIn(world);
   await started(world, device);
-  expect(await fill(world, device, 5)).toBe(5);
+  expect(await fill(world, device, 7)).toBe(7);
   device.powerCut();
-  // As after lost writes: the counter of the stream survived, the acknowledgements beside it did not.
+  // As after lost writes: the counter of the stream survived, some of the acknowledgements beside it did not.
   const ring = openRing(device.disk, { epochRandom: 7 });
   const settle = () => {
     do ring.play(0);
     while (device.disk.step());
   };
   settle();
-  const [key = ''] = [...ring.ring.metas.withPrefix('o/')].map(([name]) => name);
-  expect(metaValue(ring.ring.metas, key)).toEqual([1, 6]);
-  ring.ring.append({ metas: [metaChange(key, [4, 6])] }, { nowMs: 0, delayMs: 0 }, () => {});
+  const { index, metas } = ring.ring;
+  const [key = ''] = [...metas.withPrefix('o/')].map(([name]) => name);
+  expect(metaValue(metas, key)).toEqual([1, 8]);
+  const gone = [...index.slots()].filter((slot) => [1, 3].includes(index.number(slot)));
+  const acks = gone.map((slot) => ({ id: index.id(slot), reason: 'handed-over' as const }));
+  ring.ring.append({ acks, metas: [metaChange(key, [5, 8])] }, { nowMs: 0, delayMs: 0 }, () => {});
   settle();
   device.disk.kill();
   await started(world, device);
   await world.run(world.nowMs + 1_000);
-  expect(device.stats()?.outgoing.map(({ held, lo, next }) => [held, lo, next])).toEqual([[2, 4, 6]]);
+  expect(device.stats()?.outgoing.map(({ held, lo, next }) => [held, lo, next])).toEqual([[5, 2, 8]]);
+  expect(device.stats()?.accounts).toEqual([]);
+
+  const random = stream('rehoming', 'gateway');
+  const gateway = new SimNode({ world, config: config('gateway', 'none'), random, syncMsMax: 2 });
+  await started(world, gateway);
+  new SimLink({ world, random: stream('rehoming', 'line'), dials: device, accepts: gateway });
+  await world.run(world.nowMs + 60_000, () => device.stats()?.outgoing.every(({ held }) => held === 0) === true);
+  expect(gateway.stats()?.queues.find(({ name }) => name === 'bags')?.ready).toBe(5);
+  expect(device.stats()?.outgoing.map(({ held, lo, next }) => [held, lo, next])).toEqual([[0, 8, 8]]);
 });

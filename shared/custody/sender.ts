@@ -16,7 +16,7 @@ import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
-import { FREE_BATCH_COUNT, type NodeStore } from './node-store.ts';
+import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
 import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
 
@@ -259,3 +259,5 @@ export class CustodySender {
 }
 
 const NOWHERE = { slot: 0, id: -1 };
+/** Messages freed per batch: their entries stay well within a small frame. */
+const FREE_BATCH_COUNT = 1000;
