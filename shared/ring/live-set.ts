@@ -13,6 +13,7 @@ export class LiveSet {
   readonly index = new MessageIndex();
   readonly metas = new MetaTable();
   readonly log: LiveLog;
+  displacedCount = 0;
   #messageBytes = 0;
 
   constructor(blockCount: number, startLsn: number) {
@@ -74,8 +75,16 @@ export class LiveSet {
     return slots;
   }
 
-  /** A frame met in recovery. */
+  /**
+   * A frame met in recovery. On a medium that lied an id may have been given twice (I10): the later message has it, the earlier is
+   * lost, and counted in `displacedCount`.
+   */
   apply(frame: Frame): void {
+    for (const entry of frame.entries) {
+      if (entry.kind !== 'put' || entry.copy || this.index.find(entry.id) === NO_SLOT) continue;
+      this.#forget(entry.id);
+      this.displacedCount += 1;
+    }
     if (frame.lsn > this.log.headLsn) this.log.extend(frame.lsn - this.log.headLsn);
     this.log.extend(frame.blocks);
     this.plan(frame.entries, frame.lsn);

@@ -55,7 +55,10 @@ export function* openLog(options: OpeningOptions, io: FileIo, whenKnown: (opened
   known.log.advance();
   const writer = new LogWriter(found, known, { io, path: options.path, epochRandom: options.epochRandom, clock: options.clock });
   const cleaner = new Cleaner(geometry, found.seal, known);
-  const report = { gaps: found.gaps, tornBlocks: found.tornBlocks, messages: known.index.count };
+  const { displacedCount } = known;
+  const twice = { lsn: known.log.tailLsn, blocks: 0, framesLost: 0, idsLost: displacedCount };
+  const gaps = displacedCount === 0 ? found.gaps : [...found.gaps, twice];
+  const report = { gaps, tornBlocks: found.tornBlocks, messages: known.index.count };
   whenKnown({ writer, cleaner, report });
   yield* writer.raiseFence(options.path);
   yield* writeOpenFrame(found, writer, cleaner);
