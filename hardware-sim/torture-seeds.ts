@@ -7,7 +7,10 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: number; readonly found
   { seed: 1666, found: 'the same, after failed syncs' },
   { seed: 5477, found: 'the same, after rot' },
   { seed: 5638, found: 'behind lost writes a frame that was given up was taken for the anchor (given-up.test.ts)' },
-  { seed: 629_476_153, found: 'lost writes left a superblock a lap ahead of the frames: the log was longer than the ring (outrun.test.ts)' },
+  {
+    seed: 629_476_153,
+    found: 'lost writes left a superblock a lap ahead of the frames: the log was longer than the ring (outrun.test.ts)',
+  },
   { seed: 740_752_298, found: 'lost writes left a log as long as the ring, and nothing fitted before its tail' },
   {
     seed: 330_597_783,
