@@ -9,6 +9,7 @@
  *     4   1  versionMin                                      3   8  nonceEcho    the nonce of the HELLO it answers
  *     5   1  flags        1 knock: the body ends here        11  8  nonce        of the answering side
  *                         2 sleepy  3 volatile  4 no RNG     19  8  incarnation  of the answering side
+ *                         5 whole: lists all its streams
  *     6   8  nonce                                          27   8  epoch        counter u32, random u32
  *    14   8  incarnation                                    35   8  ticket       new; zeros with a fork
  *    22   8  epoch        counter u32, random u32           43   6  limits
