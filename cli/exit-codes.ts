@@ -42,6 +42,8 @@ const EXIT_BY_CODE: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   RING_LOCKED: EXIT.later,
   SOCKET_IN_USE: EXIT.later,
   LINE_UNAVAILABLE: EXIT.later,
+  PORT_NOT_FOUND: EXIT.later,
+  PORT_AMBIGUOUS: EXIT.later,
   IN_DOUBT: EXIT.inDoubt,
   LEASE_UNKNOWN: EXIT.inDoubt,
 };

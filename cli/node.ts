@@ -12,8 +12,8 @@ import { type Preset, type PresetOptions, presetText } from '../shared/node/conf
 import { createRing } from '../shared/node/create-ring.ts';
 import { homeOf } from '../shared/node/home.ts';
 import { connectBroker } from '../shared/node/mqtt-broker.ts';
-import { Node } from '../shared/node/node.ts';
-import { openLine } from '../shared/node/open-line.ts';
+import { consoleText, Node } from '../shared/node/node.ts';
+import { openLine, waitMsMaxOf } from '../shared/node/open-line.ts';
 import { systemRandom } from '../shared/node/random.ts';
 import { type Command, defineCommand, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
@@ -185,6 +185,10 @@ async function openRing(config: NodeFileConfig, options: { volatile: 'allow' | '
     volatile: options.volatile,
     lockMsMax: LOCK_MS_MAX,
     log,
+    console: (line, said) => {
+      if (said.level === 'debug' && config.log.level !== 'debug') return;
+      log(said.level === 'warn' || said.level === 'error' ? 'warn' : 'info', consoleText(line, said));
+    },
     ...(access && { connectBroker: () => connectBroker({ node: config.name, access, log }) }),
   });
 }
@@ -206,7 +210,10 @@ function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signa
   for (const adapter of config.adapters) {
     const { name, destination, port } = adapter;
     const counters = node.adapterCounters;
-    roles.push(runBelt(node, { name, node: config.name, destination, open: () => openLine(port), log, counters }, signal));
+    const open = () => openLine(port, { report: { counters: node.portCounters, log } });
+    const state = (text: string): void => void node.lineStates.set(name, text);
+    const role = { name, node: config.name, destination, open, log, counters, state, ...waitMsMaxOf(port) };
+    roles.push(runBelt(node, role, signal));
   }
   for (const role of roles) role.catch((error: unknown) => log('warn', String(error)));
   return roles;

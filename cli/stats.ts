@@ -23,7 +23,7 @@ export const stats = defineCommand(
 
 /** For people. Sections without anything in them are left out. */
 export function statsText(stats: Stats): string {
-  const { health, ring, queues, outgoing, links, accounts, counters, adapters } = stats;
+  const { health, ring, queues, outgoing, links, accounts, counters, adapters, ports = {}, lines: lineStates = {} } = stats;
   const share = ring.bytesMax === 0 ? 0 : Math.round((100 * ring.bytesUsed) / ring.bytesMax);
   const lines = [
     `node     ${stats.node}, incarnation ${stats.incarnation}, epoch ${stats.epoch}`,
@@ -33,6 +33,7 @@ export function statsText(stats: Stats): string {
     ...damageText(ring),
     `disk     ${diskText(ring)}`,
     `uplink   ${stats.uplink}`,
+    ...Object.entries(lineStates).map(([line, state]) => `line     ${line}: ${state}`),
     ...links.map((link) => `link     ${link}`),
     ...section(
       ['queue', 'ready', 'leased', 'delayed', 'size', 'limit', 'reserve', 'when full', 'dropped', 'expired'],
@@ -56,9 +57,12 @@ export function statsText(stats: Stats): string {
       ['counter', 'value'],
       Object.entries(counters).map(([name, value]) => [name, String(value)]),
     ),
-    ...Object.entries(adapters).flatMap(([adapter, counts]) =>
+    ...[
+      ...Object.entries(adapters).map(([adapter, counts]) => [`adapter ${adapter}`, counts] as const),
+      ...Object.entries(ports).map(([port, counts]) => [`port ${port}`, counts] as const),
+    ].flatMap(([title, counts]) =>
       section(
-        [`adapter ${adapter}`, 'value'],
+        [title, 'value'],
         Object.entries(counts).map(([name, value]) => [name, String(value)]),
       ),
     ),

@@ -18,6 +18,10 @@ export interface BeltRole {
   /** Address that telegrams are sent to. */
   readonly destination: string;
   readonly open: () => Promise<Line>;
+  /** Told of each change of its line. */
+  readonly state?: (text: string) => void;
+  /** Longest wait before it is opened again, in ms. */
+  readonly waitMsMax?: number;
   /** Where it counts, over all its lines, under its name. */
   readonly counters: AdapterCounters;
   readonly log: (level: 'info' | 'warn', text: string) => void;
@@ -38,7 +42,9 @@ export function runBelt(node: NodeCalls, role: BeltRole, signal: AbortSignal): P
     if (serving === undefined) return 'not open';
     return new Promise<string>((resolve) => serve({ node, role, adapter: serving, line, resolve }));
   };
-  return keepLine({ name: role.name, open, use, log: role.log }, signal);
+  const { name, log, state, waitMsMax } = role;
+  const more = { ...(state && { state }), ...(waitMsMax !== undefined && { waitMsMax }) };
+  return keepLine({ name, open, use, log, ...more }, signal);
 }
 
 async function adapterFor(node: NodeCalls, role: BeltRole): Promise<BeltAdapter> {

@@ -3,7 +3,7 @@
 import { formatLineAddress, type LineAddress } from '../shared/node/config/line-address.ts';
 import { keepLine } from '../shared/node/keep-line.ts';
 import type { Node } from '../shared/node/node.ts';
-import { baudOf, openLine } from '../shared/node/open-line.ts';
+import { baudOf, openLine, waitMsMaxOf } from '../shared/node/open-line.ts';
 import { listenLines } from '../shared/node/socket-line.ts';
 
 export interface LinkRole {
@@ -18,15 +18,17 @@ export interface LinkRole {
 export function runLink(node: Node, role: LinkRole, signal: AbortSignal): Promise<void> {
   const { listen, log } = role;
   const name = formatLineAddress(listen);
+  const state = (text: string): void => void node.lineStates.set(name, text);
   const link = { role: 'accept' as const, baud: baudOf(listen) };
-  if (listen.kind === 'serial') {
-    return keepLine({ name, open: () => openLine(listen), use: (line) => node.attach(line, link), log }, signal);
+  if (listen.kind === 'serial' || listen.kind === 'serial-match') {
+    const open = () => openLine(listen, { report: { counters: node.portCounters, log } });
+    return keepLine({ name, open, use: (line) => node.attach(line, link), log, state, ...waitMsMaxOf(listen) }, signal);
   }
   const use = (): Promise<string> => {
     log('info', `listening on ${name}`);
     return whenAborted(signal);
   };
-  return keepLine({ name, open: () => listenLines(listen, (line) => void node.attach(line, link)), use, log }, signal);
+  return keepLine({ name, open: () => listenLines(listen, (line) => void node.attach(line, link)), use, log, state }, signal);
 }
 
 function whenAborted(signal: AbortSignal): Promise<string> {

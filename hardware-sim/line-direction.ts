@@ -27,6 +27,8 @@ export class Direction {
   readonly faults: SimLineFaults;
   /** `different`: the two ends of the cable are set to different speeds. */
   speeds: 'same' | 'different' = 'same';
+  /** Told of what comes out of the wire, damage and all, before it is on its way. */
+  tap: ((bytes: Uint8Array) => void) | undefined;
   /** The way in which the writer hears itself, if it does. */
   back: Direction | undefined;
   readonly #wire: Wire;
@@ -70,7 +72,9 @@ export class Direction {
       const bytes = this.#wire.take(nowMs);
       const { back } = this;
       if (back !== undefined && this.faults.echo === 'local') back.#send(bytes.slice(), nowMs);
-      this.#send(this.#damage.apply(bytes, this.speeds), nowMs + this.#delayMs);
+      const out = this.#damage.apply(bytes, this.speeds);
+      this.tap?.(out);
+      this.#send(out, nowMs + this.#delayMs);
       this.#feed(nowMs);
     }
     this.#feed(nowMs);

@@ -9,11 +9,14 @@ import { NodeStore } from '../shared/custody/node-store.ts';
 import { CustodyReceiver } from '../shared/custody/receiver.ts';
 import { CustodySender } from '../shared/custody/sender.ts';
 import { RingmailError } from '../shared/errors.ts';
+import type { ConsoleLine } from '../shared/link/console-text.ts';
 import { Deframer } from '../shared/link/deframer.ts';
+import { lineProfile } from '../shared/link/line-profile.ts';
 import { LinkSession } from '../shared/link/link-session.ts';
 import { decodePacket, type Packet, type SessionSide, sessionId } from '../shared/link/packets.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { type Identity, identityText, streamText } from '../shared/message/identity.ts';
+import type { Message } from '../shared/message/message.ts';
 import type { Line } from '../shared/ports.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
@@ -60,6 +63,9 @@ export const SMALL_RING_BYTES = 400 * 4096;
 /** Large preset: bodies of up to 192 KiB. */
 export const LARGE_RING_BYTES = 4110 * 4096;
 
+/** What a clock that was set shows when virtual time begins, in µs since 1970. */
+export const SIM_DATE_US = 1_790_000_000_000_000;
+
 export interface LinkNodeOptions {
   readonly world: Clock;
   readonly random: Prng;
@@ -68,7 +74,13 @@ export interface LinkNodeOptions {
   readonly queues?: readonly { readonly name: string; readonly bytesLimit: number }[];
   readonly ringBytes?: number;
   readonly cacheBytesMax?: number;
+  readonly accounts?: Accounts;
+  /** Its wall clock, in µs since 1970; undefined: it has none. One that was set, unless given. */
+  readonly wallUs?: ((nowMs: number) => number) | undefined;
 }
+
+/** `kept`: what was sent and heard is remembered for `check`. `none`: for runs so long that it would not fit. */
+export type Accounts = 'kept' | 'none';
 
 interface Parts {
   readonly store: NodeStore;
@@ -100,15 +112,19 @@ export class LinkNode {
   /** Sends that wait for the disk. */
   pendingCount = 0;
   readonly logs: string[] = [];
+  /** What the other side said for people; in `logs`, too. */
+  readonly console: ConsoleLine[] = [];
   /** `close` wishes of its links. */
   readonly closes: string[] = [];
   /** Times the links were pumped. */
   pumps = 0;
   readonly #options: LinkNodeOptions;
+  readonly #wallClock: ((nowMs: number) => number) | undefined;
   #opening: Opening | undefined;
 
   constructor(options: LinkNodeOptions) {
     this.#options = options;
+    this.#wallClock = 'wallUs' in options ? options.wallUs : (nowMs) => SIM_DATE_US + 1_000 * nowMs;
     this.disk = formattedDisk(geometryFor(options.ringBytes ?? SMALL_RING_BYTES), options.random, 'stepped');
   }
 
@@ -167,7 +183,7 @@ export class LinkNode {
       if (this.#opening === opening && opening.links.has(line)) this.step(act);
     };
     line.listen({
-      onBytes: (bytes) => hear(() => link.bytes(bytes, world.nowMs)),
+      onBytes: (bytes) => hear(() => link.bytes(bytes, world.nowMs, this.#wallUs)),
       onDrained: () => hear(() => link.unsent(0, world.nowMs)),
       onClosed: () =>
         hear(() => {
@@ -181,15 +197,16 @@ export class LinkNode {
   /** Sends; false when there is no room now. */
   send(destination: string, body: Uint8Array, priority = 3): boolean {
     let taken = true;
+    const { accounts = 'kept' } = this.#options;
     this.step(() => {
       const { store, intake } = this.parts;
       try {
         const planned = intake.begin(destination, { body, properties: { priority } });
-        this.tried.push({ identity: planned.identity, body });
+        if (accounts === 'kept') this.tried.push({ identity: planned.identity, body });
         this.pendingCount += 1;
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, (outcome) => {
           this.pendingCount -= 1;
-          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body });
+          if (outcome === 'durable' && accounts === 'kept') this.accepted.push({ identity: planned.identity, body });
         });
         planned.settle();
       } catch (error) {
@@ -200,32 +217,34 @@ export class LinkNode {
     return taken;
   }
 
-  /** Receives and acknowledges up to `count` messages, as an application would. */
-  consume(queueName: string, count: number): void {
+  /** Receives and acknowledges up to `count` messages, as an application would. Returns how many, and the bytes of their envelopes. */
+  consume(queueName: string, count: number): { count: number; bytes: number } {
+    const consumed = { count: 0, bytes: 0 };
     this.step(() => {
       const { store } = this.parts;
+      const { index } = store.ring;
       const queue = store.queues.get(queueName);
       for (let i = 0; i < count; i++) {
         const slot = store.queues.take(queue);
         if (slot === NO_SLOT) return;
-        store.commit({ acks: [{ id: store.ring.index.id(slot), reason: 'acknowledged' }] }, () => {});
+        consumed.count += 1;
+        consumed.bytes += index.bodyBytes(slot);
+        store.commit({ acks: [{ id: index.id(slot), reason: 'acknowledged' }] }, () => {});
         store.queues.finish(slot);
       }
     });
+    return consumed;
   }
 
   /** What lies in a queue, in the order in which it came. */
-  contents(queueName: string): Stored[] {
+  contents(queueName: string): Message[] {
     const { store } = this.parts;
     const slots: number[] = [];
     for (const list of store.queues.get(queueName).ready) {
       for (let slot = list.head; slot !== NO_SLOT; slot = list.next(slot)) slots.push(slot);
     }
     slots.sort((a, b) => store.ring.index.id(a) - store.ring.index.id(b));
-    return slots.map((slot) => {
-      const { message } = decodeEnvelope(this.#bodyOf(store, slot));
-      return { identity: message.identity, body: message.body };
-    });
+    return slots.map((slot) => decodeEnvelope(this.#bodyOf(store, slot)).message);
   }
 
   /** Messages of a queue, without reading them. */
@@ -259,7 +278,7 @@ export class LinkNode {
     this.pumps += 1;
     for (let isNew = true; isNew; ) {
       isNew = false;
-      link.pump(nowMs);
+      link.pump(nowMs, this.#wallUs);
       for (const output of link.takeOutputs()) {
         if (output.kind === 'write') {
           link.unsent(line.write(output.bytes), nowMs);
@@ -269,9 +288,14 @@ export class LinkNode {
           line.close();
         } else {
           this.logs.push(output.text);
+          if (output.kind === 'console') this.console.push(output);
         }
       }
     }
+  }
+
+  get #wallUs(): number | undefined {
+    return this.#wallClock?.(this.#options.world.nowMs);
   }
 
   #schedule(opening: Opening): void {
@@ -321,12 +345,17 @@ export interface Heard {
 /** Listens in on both ends of a line and opens the seals: it computes the session's id as the two sides do. */
 export class Wiretap {
   readonly heard: Heard[] = [];
+  /** Frames that nobody can read, by who sent them: packets that were cut short. */
+  readonly cut = { device: 0, gateway: 0 };
   readonly #world: Clock;
+  readonly #handing: 'whole' | 'in-pieces';
   readonly #hellos: SessionSide[] = [];
   #sid: number | undefined;
 
-  constructor(world: Clock) {
+  /** `in-pieces`: a sender may cut a packet short. */
+  constructor(world: Clock, handing: 'whole' | 'in-pieces') {
     this.#world = world;
+    this.#handing = handing;
   }
 
   /** The same line, listened to. */
@@ -350,7 +379,11 @@ export class Wiretap {
 
   #hear(frame: Uint8Array, from: Heard['from']): void {
     const packet = decodePacket(frame, this.#sid);
-    invariant(packet !== undefined, `${from} sends what nobody can read`);
+    if (packet === undefined) {
+      invariant(this.#handing === 'in-pieces', `${from} sends what nobody can read`);
+      this.cut[from] += 1;
+      return;
+    }
     if (packet.kind === 'hello') this.#hellos.push(packet);
     if (packet.kind === 'welcome') {
       const hello = this.#hellos.find(({ nonce }) => nonce.join() === packet.nonceEcho.join());
@@ -369,6 +402,9 @@ export interface LinkWorldOptions {
   readonly ringBytes?: number;
   readonly gatewayRingBytes?: number;
   readonly cacheBytesMax?: number;
+  readonly accounts?: Accounts;
+  /** Wall clocks, as LinkNodeOptions has them. */
+  readonly clocks?: Partial<Record<'device' | 'gateway', ((nowMs: number) => number) | undefined>>;
 }
 
 /** A device that dials and a gateway that accepts. */
@@ -383,16 +419,21 @@ export class LinkWorld {
   #connections = 0;
 
   constructor(options: LinkWorldOptions) {
-    const { seed, ringBytes, cacheBytesMax, queues = [{ name: 'bags', bytesLimit: 4_000_000 }] } = options;
+    const { seed, ringBytes, cacheBytesMax, accounts = 'kept', queues = [{ name: 'bags', bytesLimit: 4_000_000 }] } = options;
     this.#options = options;
     this.world = new Clock();
     this.random = stream(seed, 'test');
-    this.tap = new Wiretap(this.world);
-    const shared = { world: this.world, ...(ringBytes && { ringBytes }), ...(cacheBytesMax !== undefined && { cacheBytesMax }) };
-    this.device = new LinkNode({ ...shared, name: 'device', uplink: 'link', random: stream(seed, 'device') });
+    this.tap = new Wiretap(this.world, lineProfile(options.baud).handing);
+    const bounds = { ...(ringBytes && { ringBytes }), ...(cacheBytesMax !== undefined && { cacheBytesMax }) };
+    const shared = { world: this.world, accounts, ...bounds };
+    const { clocks = {} } = options;
+    const clockOf = (node: 'device' | 'gateway') => (node in clocks ? { wallUs: clocks[node] } : {});
+    const device = { name: 'device', uplink: 'link', random: stream(seed, 'device') } as const;
+    this.device = new LinkNode({ ...shared, ...device, ...clockOf('device') });
     const { gatewayRingBytes = ringBytes } = options;
     const ring = gatewayRingBytes === undefined ? {} : { ringBytes: gatewayRingBytes };
-    this.gateway = new LinkNode({ ...shared, ...ring, name: 'gateway', uplink: 'none', random: stream(seed, 'gateway'), queues });
+    const gateway = { name: 'gateway', uplink: 'none', random: stream(seed, 'gateway'), queues } as const;
+    this.gateway = new LinkNode({ ...shared, ...ring, ...gateway, ...clockOf('gateway') });
   }
 
   /** Both nodes serve and are joined. */
@@ -406,13 +447,14 @@ export class LinkWorld {
   /** A new line between them. */
   connect(): SimLinePair {
     this.#connections += 1;
-    const { baud, delayMs, faults, seed } = this.#options;
-    const { world, tap } = this;
+    const { baud, delayMs, faults, seed, accounts } = this.#options;
+    const { world } = this;
+    const listened = (line: Line, from: Heard['from']) => (accounts === 'none' ? line : this.tap.on(line, from));
     const random = stream(seed, `line ${this.#connections}`);
     const lines = simLines({ world, random, baud, ...(delayMs !== undefined && { delayMs }), ...(faults && { faults }) });
     this.lines = lines;
-    this.gateway.attach(tap.on(lines.b, 'gateway'), 'accept', baud);
-    this.device.attach(tap.on(lines.a, 'device'), 'dial', baud);
+    this.gateway.attach(listened(lines.b, 'gateway'), 'accept', baud);
+    this.device.attach(listened(lines.a, 'device'), 'dial', baud);
     return lines;
   }
 

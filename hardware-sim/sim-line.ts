@@ -137,6 +137,11 @@ export class SimLinePair {
     this.arm();
   }
 
+  /** Listens in: `onBytes` is told of what passes, and must not change it. What `say` says is not among it. Replaces one before it. */
+  tap(way: LineWay, onBytes: (bytes: Uint8Array) => void): void {
+    for (const direction of this.#of(way)) direction.tap = onBytes;
+  }
+
   /** For the ends: one was closed by its owner. */
   closedBy(end: SimEnd): void {
     for (const other of this.#ends) {

@@ -26,6 +26,11 @@ export class SimLink {
     this.#look();
   }
 
+  /** The cable as it is laid now. */
+  get pair(): SimLinePair | undefined {
+    return this.#pair;
+  }
+
   /** Nothing passes until `plug`; both nodes are told. */
   unplug(): void {
     this.#state = 'unplugged';

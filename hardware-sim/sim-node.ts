@@ -22,6 +22,8 @@ export const SIM_RING_BYTES = 388 * 4096;
 export interface SimNodeOptions {
   readonly world: World;
   readonly config: NodeConfig;
+  /** What those who watch it call it; undefined: the name of its configuration. Two that run at once differ in it. */
+  readonly label?: string;
   readonly random: Prng;
   /** Longest time a durable write takes, in virtual milliseconds; each draws its own. */
   readonly syncMsMax: number;
@@ -29,6 +31,8 @@ export interface SimNodeOptions {
   readonly geometry?: RingGeometry;
   /** Its monotonic clock runs so much too fast. */
   readonly driftPpm?: number;
+  /** What its wall clock shows when virtual time begins, in µs since 1970. 0: a clock that was never set. */
+  readonly dateUs?: number;
   /** A connection to the broker for each opening of the store. */
   readonly connectBroker?: () => Broker;
   /** It dies without a goodbye: what connects it to the broker is just gone. */
@@ -48,6 +52,8 @@ export interface SimNodeOptions {
 /** Until a store that stopped is opened again; twice as long each time, until it serves. */
 const REOPEN_MS_MIN = 100;
 const REOPEN_MS_MAX = 5_000;
+/** Unless another one is given, and the same for every node. */
+const DATE_US = 1_790_000_000_000_000;
 
 export class SimNode {
   readonly name: string;
@@ -66,12 +72,13 @@ export class SimNode {
   #gate = new Gate();
   #reopenMs = REOPEN_MS_MIN;
   #isServing = false;
+  #isRetired = false;
   /** Machine and file, as the node is told: another one after a move. */
   home: string | undefined;
 
   constructor(options: SimNodeOptions) {
     this.#options = options;
-    this.name = options.config.name;
+    this.name = options.label ?? options.config.name;
     this.home = options.config.home;
     this.disk = this.blankDisk();
   }
@@ -100,7 +107,8 @@ export class SimNode {
 
   /** Boots: opens the ring, then serves. */
   start(): void {
-    const { world, config, random, syncMsMax, connectBroker, onServing, driftPpm = 0 } = this.#options;
+    if (this.#isRetired) return;
+    const { world, config, random, syncMsMax, connectBroker, onServing, driftPpm = 0, dateUs = DATE_US } = this.#options;
     const { disk } = this;
     disk.onPending = () => {
       world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => {
@@ -119,7 +127,12 @@ export class SimNode {
     );
     const drive = new Drive(
       core,
-      { file, timers: gate.timers(timers), ...(broker && { broker: gate.broker(broker) }) },
+      {
+        file,
+        timers: gate.timers(timers),
+        wallClock: { nowUs: () => dateUs + 1_000 * world.nowMs },
+        ...(broker && { broker: gate.broker(broker) }),
+      },
       {
         onServing: (report) => {
           this.#isServing = true;
@@ -136,6 +149,7 @@ export class SimNode {
         },
         onClosed: () => this.#down(),
         onLog: (level, text) => this.logs.push(`${Math.round(world.nowMs)} ${level} ${text}`),
+        onConsole: (line, { level, text }) => this.logs.push(`${Math.round(world.nowMs)} console ${line} ${level} ${text}`),
       },
     );
     this.openings += 1;
@@ -157,6 +171,12 @@ export class SimNode {
   kill(): void {
     this.#die();
     this.disk.kill();
+  }
+
+  /** Stays down from here on, whoever starts it. */
+  retire(): void {
+    if (this.isUp) this.powerCut();
+    this.#isRetired = true;
   }
 
   #die(): void {

@@ -81,7 +81,11 @@ export interface ErrorDetails {
   USAGE_INVALID: { reason: string };
   /** The port of a line cannot be opened now: not plugged in, held by another program, no rights. Retry later. */
   LINE_UNAVAILABLE: { line: string; reason: string };
-  /** `serialport` is not installed or cannot be loaded on this machine. */
+  /** No serial port is what the line asks for; `present` are those there are. Retry: it may be plugged in later. */
+  PORT_NOT_FOUND: { match: string; present: readonly string[] };
+  /** Several serial ports are what the line asks for. None was opened. Say more of the one that is meant, or unplug the others. */
+  PORT_AMBIGUOUS: { match: string; paths: readonly string[] };
+  /** `serialport` is not installed or cannot be loaded on this machine. Do not retry. */
   SERIALPORT_MISSING: { reason: string };
 }
 

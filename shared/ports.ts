@@ -80,6 +80,12 @@ export interface Timers {
   cancel(): void;
 }
 
+/** The date as the machine believes it. May be wrong, stand at 1970, or be set at any time: nothing is ordered or validated by it. */
+export interface WallClock {
+  /** Microseconds since 1970. */
+  nowUs(): number;
+}
+
 /** Chance. `bytes(n)` gives n of them, unpredictable in the product, seeded in the simulator. */
 export interface Random {
   bytes(count: number): Uint8Array;

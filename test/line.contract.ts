@@ -19,6 +19,12 @@ export interface LineEnds {
   readonly ends: 'together' | 'apart';
   /** More bytes than it takes at once. */
   readonly bulkBytes: number;
+  /** The other end takes nothing any more, from before it listens, and what is written waits; `go`: it takes it all. */
+  readonly hold: { stop(): void; go(): void };
+  /** What the line under test writes from now on vanishes, and nothing tells it. */
+  readonly deafen: () => void;
+  /** What becomes of a write that nobody ever takes. */
+  readonly stuckWrite: 'ends the line' | 'waits';
 }
 
 export type MakeLine = () => Promise<LineEnds>;
@@ -104,6 +110,65 @@ export function lineContract(name: string, make: MakeLine, missing?: string): vo
       await until(() => peerHeard.count === bulkBytes && heard.drained > 0);
       await rest();
       expect(line.write(new Uint8Array(0))).toBe(0);
+    });
+
+    test('drains after a stall: what was held is heard whole, and it is said once', async () => {
+      const ends = await make();
+      made.push(ends);
+      const { line, peer, until, rest, bulkBytes } = ends;
+      const heard = ear();
+      const peerHeard = ear();
+      line.listen(heard);
+      ends.hold.stop();
+      peer.listen(peerHeard);
+      for (let i = 0; i < 20; i++) line.write(new Uint8Array(bulkBytes / 20).fill(i));
+      await rest();
+      expect(line.write(new Uint8Array(0))).toBeGreaterThan(0);
+      expect([heard.drained, heard.closed, peerHeard.count < bulkBytes]).toEqual([0, [], true]);
+      ends.hold.go();
+      await until(() => peerHeard.count === bulkBytes && heard.drained > 0);
+      await rest();
+      expect([line.write(new Uint8Array(0)), heard.drained, peerHeard.count]).toEqual([0, 1, bulkBytes]);
+    });
+
+    test('a write that nobody takes is never called sent: it ends the line with a reason, or waits', async () => {
+      const ends = await make();
+      made.push(ends);
+      const { line, peer, until, rest, bulkBytes } = ends;
+      const heard = ear();
+      line.listen(heard);
+      ends.hold.stop();
+      peer.listen(ear());
+      line.write(new Uint8Array(bulkBytes));
+      if (ends.stuckWrite === 'ends the line') await until(() => heard.closed.length > 0);
+      else await rest();
+      await rest();
+      expect(heard.drained).toBe(0);
+      const reasons = ends.stuckWrite === 'ends the line' ? [expect.stringMatching(/^a write took more than \d+ ms$/)] : [];
+      expect(heard.closed).toEqual(reasons);
+    }, 20_000);
+
+    test('half-open: what is written vanishes, without an error or an end, and the other way still works', async () => {
+      const { line, peer, heard, peerHeard, until, rest, deafen } = await lines();
+      deafen();
+      line.write(allBytes);
+      await rest();
+      line.write(allBytes);
+      peer.write(allBytes);
+      await until(() => heard.bytes.length === 256);
+      await rest();
+      expect([peerHeard.count, heard.closed, heard.bytes]).toEqual([0, [], [...allBytes]]);
+    });
+
+    test('byte by byte, both ways at once', async () => {
+      const { line, peer, heard, peerHeard, until } = await lines();
+      for (const byte of allBytes) {
+        line.write(Uint8Array.of(byte));
+        peer.write(Uint8Array.of(255 - byte));
+      }
+      await until(() => peerHeard.bytes.length === 256 && heard.bytes.length === 256);
+      expect(peerHeard.bytes).toEqual([...allBytes]);
+      expect(heard.bytes).toEqual([...allBytes].reverse());
     });
 
     test('takes a copy of what is written', async () => {

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { linePair } from '../hardware-sim/line-pair.ts';
 import { Clock } from '../hardware-sim/link-world.ts';
-import { ptysAvailable } from '../hardware-sim/pty.ts';
-import { PtyPort } from '../hardware-sim/pty-cable.ts';
+import { openPty, ptysAvailable } from '../hardware-sim/pty.ts';
 import { stream } from '../hardware-sim/random.ts';
 import { simLines } from '../hardware-sim/sim-line.ts';
 import { openSerialLine } from '../shared/node/serial-line.ts';
 import { CLOSE_MS_MAX, connectLine, listenLines, type SocketTarget } from '../shared/node/socket-line.ts';
-import type { Line } from '../shared/ports.ts';
+import type { Line, LineListener } from '../shared/ports.ts';
 import { type LineEnds, lineContract } from './line.contract.ts';
 
 const REST_MS = 60;
@@ -23,7 +22,8 @@ const realTime = {
 
 function simulated(baud: number | undefined): Promise<LineEnds> {
   const clock = new Clock();
-  const { a, b } = simLines({ world: clock, random: stream(1, 'line'), baud, delayMs: 3 });
+  const pair = simLines({ world: clock, random: stream(1, 'line'), baud, delayMs: 3 });
+  const { a, b } = pair;
   return Promise.resolve({
     line: a,
     peer: b,
@@ -35,7 +35,59 @@ function simulated(baud: number | undefined): Promise<LineEnds> {
     release: async () => {},
     ends: baud === undefined ? 'together' : 'apart',
     bulkBytes: 100_000,
+    hold: { stop: () => pair.freeze('aToB'), go: () => pair.thaw('aToB') },
+    deafen: () => pair.silence('aToB'),
+    stuckWrite: 'waits',
   });
+}
+
+/** The other end of a real line: it may begin to listen later, or hear nothing. */
+class Peer implements Line {
+  readonly #line: Line;
+  #listener: LineListener | undefined;
+  #ears: 'open' | 'held' | 'deaf' = 'open';
+
+  constructor(line: Line) {
+    this.#line = line;
+  }
+
+  write(bytes: Uint8Array): number {
+    return this.#line.write(bytes);
+  }
+
+  close(): void {
+    this.#line.close();
+  }
+
+  listen(listener: LineListener): void {
+    this.#listener = listener;
+    if (this.#ears !== 'held') this.#attach(listener);
+  }
+
+  readonly hold = {
+    stop: (): void => {
+      this.#ears = 'held';
+    },
+    go: (): void => {
+      this.#ears = 'open';
+      if (this.#listener !== undefined) this.#attach(this.#listener);
+    },
+  };
+
+  readonly deafen = (): void => {
+    this.#ears = 'deaf';
+  };
+
+  #attach(listener: LineListener): void {
+    const onBytes = (bytes: Uint8Array): void => {
+      if (this.#ears === 'open') listener.onBytes(bytes);
+    };
+    this.#line.listen({
+      onBytes,
+      onClosed: (reason) => listener.onClosed(reason),
+      onDrained: () => listener.onDrained?.(),
+    });
+  }
 }
 
 async function sockets(target: SocketTarget, folder?: string): Promise<LineEnds> {
@@ -52,7 +104,9 @@ async function sockets(target: SocketTarget, folder?: string): Promise<LineEnds>
     await listening.close();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
-  return { line, peer: other, ...realTime, release, ends: 'together', bulkBytes: 8_000_000 };
+  const far = new Peer(other);
+  const { hold, deafen } = far;
+  return { line, peer: far, ...realTime, release, ends: 'together', bulkBytes: 8_000_000, hold, deafen, stuckWrite: 'waits' };
 }
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'ringmail-'));
@@ -62,17 +116,17 @@ async function unixSockets(): Promise<LineEnds> {
   return sockets({ kind: 'unix', path: join(folder, 'line.sock') }, folder);
 }
 
+/** At 4 Mbit/s, so that the deadline of a large write is short. */
 async function serial(): Promise<LineEnds> {
-  const folder = await newFolder();
-  const port = new PtyPort(join(folder, 'port'), { baud: undefined, random: stream(1, 'port') });
-  const peer = await port.plug();
-  const line = await openSerialLine({ path: port.path, baudRate: 115_200 });
+  const pty = await openPty();
+  const line = await openSerialLine({ path: pty.path, baudRate: 4_000_000 });
   const release = async (): Promise<void> => {
     line.close();
-    await port.unplug();
-    await rm(folder, { recursive: true, force: true });
+    await pty.close();
   };
-  return { line, peer, ...realTime, release, ends: 'apart', bulkBytes: 100_000 };
+  const far = new Peer(pty);
+  const { hold, deafen } = far;
+  return { line, peer: far, ...realTime, release, ends: 'apart', bulkBytes: 400_000, hold, deafen, stuckWrite: 'ends the line' };
 }
 
 lineContract('simulated socket', () => simulated(undefined));

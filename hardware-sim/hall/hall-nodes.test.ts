@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../shared/node/config/config.ts';
+import { SERIAL_DEFAULTS } from '../../shared/node/config/serial-options.ts';
 import { type HallPlaces, hallNodes } from './hall-nodes.ts';
 
 const places: HallPlaces = {
@@ -24,8 +25,8 @@ test('the full hall: two devices on cables, two on the socket where the gateway 
   expect(lines.map(({ kind }) => kind)).toEqual(['serial', 'serial', 'unix', 'unix']);
   const gateway = nodes.find(({ name }) => name === 'gateway')?.config;
   expect(gateway?.links.map(({ listen }) => listen)).toEqual([
-    { kind: 'serial', path: '/hall/ports/cable-1-gateway', baudRate: 115_200 },
-    { kind: 'serial', path: '/hall/ports/cable-2-gateway', baudRate: 115_200 },
+    { kind: 'serial', path: '/hall/ports/cable-1-gateway', baudRate: 115_200, ...SERIAL_DEFAULTS },
+    { kind: 'serial', path: '/hall/ports/cable-2-gateway', baudRate: 115_200, ...SERIAL_DEFAULTS },
     lines[2],
   ]);
   expect(nodes.map(({ config }) => config.adapters.map(({ destination }) => destination))).toEqual([

@@ -3,7 +3,7 @@
 import type { CallResult } from '../../shared/core/calls.ts';
 import { crc32 } from '../../shared/crc32.ts';
 import { identityText } from '../../shared/message/identity.ts';
-import type { Message } from '../../shared/message/message.ts';
+import type { Message, Properties } from '../../shared/message/message.ts';
 import type { Prng } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
@@ -30,15 +30,9 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
   const { world, recorder, oracle } = stage;
   const { node, send } = what;
   if (!node.isServing) return void world.after(RETRY_MS, () => sendPlanned(stage, what, done));
-  const body = letterOf(send.key, send.bytes);
-  const { key, priority, timeToBeReceivedMs, deliverAfterMs } = send;
-  const timers = {
-    ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
-    ...(deliverAfterMs !== undefined && { deliverAfterMs }),
-  };
-  const destination = send.destination.includes('/') ? send.destination : `${node.name}/${send.destination}`;
-  const about = { node: node.name, key };
-  recorder.add({ kind: 'send', ...about, destination, priority, bytes: body.length, crc: crc32(body, 0), ...timers });
+  const { key } = send;
+  const about = { node: send.node, key };
+  const { body, properties } = tellSend(stage, send);
   let isOpen = true;
   const answered = (result: CallResult | undefined): void => {
     if (!isOpen) return;
@@ -54,8 +48,21 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
     }
     done();
   };
-  node.call({ verb: 'send', destination: send.destination, body, properties: { priority, ...timers } }, answered);
+  node.call({ verb: 'send', destination: send.destination, body, properties }, answered);
   world.after(PATIENCE_MS, () => answered(undefined));
+}
+
+/** Puts it on record that the message is sent now. What is to be given to the node. */
+export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8Array; properties: Properties } {
+  const { key, node, priority, timeToBeReceivedMs, deliverAfterMs } = send;
+  const body = letterOf(key, send.bytes);
+  const timers = {
+    ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
+    ...(deliverAfterMs !== undefined && { deliverAfterMs }),
+  };
+  const destination = send.destination.includes('/') ? send.destination : `${node}/${send.destination}`;
+  recorder.add({ kind: 'send', node, key, destination, priority, bytes: body.length, crc: crc32(body, 0), ...timers });
+  return { body, properties: { priority, ...timers } };
 }
 
 /** What is under lease at a node, until when, over all readers. */

@@ -59,10 +59,14 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
   const freed = new Map<string, number>();
   /** Of a lane: those that nobody saw end. A write may have ended them just before the power went. */
   const unseen = new Map<string, number>();
+  let lettersOnTheWay = 0;
   for (const story of index.stories.values()) {
     const { lane } = story;
+    // On its way nothing is dropped but from `$dead`, where it had its end before.
+    if (story.destinationNode !== node && isDroppedAt(story, node)) lettersOnTheWay += 1;
     if (lane === undefined || story.destinationNode !== node) continue;
-    const reasons = new Set(story.frees.map(({ event }) => event.reason));
+    const told = story.frees.filter(({ event }) => event.reason !== 'dropped' || event.node === node);
+    const reasons = new Set(told.map(({ event }) => event.reason));
     for (const reason of COUNTED)
       if (reasons.has(reason)) freed.set(`${lane} ${reason}`, (freed.get(`${lane} ${reason}`) ?? 0) + 1);
     if (endingsOf(story).size === 0) unseen.set(lane, (unseen.get(lane) ?? 0) + 1);
@@ -71,8 +75,9 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
   const told = (lane: string, reason: string) => accounts.get(lane)?.get(reason.toUpperCase()) ?? 0;
   const violations: string[] = [];
   /** What is dropped from `$dead` has an account under the name of the letters. */
-  let letters = 0;
+  let letters = -lettersOnTheWay;
   for (const lane of accounts.keys()) if (lane.includes('/$dead:')) letters += told(lane, 'dropped');
+  if (letters < 0) violations.push(`${node} dropped ${lettersOnTheWay} on their way, and does not say so`);
   for (const lane of new Set([...accounts.keys(), ...[...freed.keys()].map((name) => name.slice(0, name.lastIndexOf(' ')))])) {
     if (lane.includes('/$dead:')) continue;
     for (const reason of COUNTED) {
@@ -80,7 +85,7 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
       const total = told(lane, reason);
       let over = count - total;
       if (reason === 'dropped' && over > 0) {
-        const covered = Math.min(over, letters);
+        const covered = Math.min(over, Math.max(0, letters));
         letters -= covered;
         over -= covered;
       }
@@ -91,9 +96,14 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
   return violations;
 }
 
-/** A store with a new incarnation sends what it holds again: the same message may end twice, under two identities. */
+function isDroppedAt({ frees }: Story, node: string): boolean {
+  return frees.some(({ event }) => event.reason === 'dropped' && event.node === node);
+}
+
+/** A store with a new incarnation sends what it holds again, as does a clone: the same message may end twice, under two identities. */
 function hasOneLife(index: HistoryIndex, lane: string): boolean {
   const origin = lane.slice(0, lane.indexOf('>'));
+  if (index.faults.some(({ event }) => event.fault === 'cloned' && event.target === origin)) return false;
   return new Set(index.servings.filter(({ event }) => event.node === origin).map(({ event }) => event.incarnation)).size <= 1;
 }
 

@@ -29,6 +29,18 @@ export interface Held {
   readonly sinceMs: number;
 }
 
+interface Write {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+interface Looked {
+  readonly write: Write;
+  readonly frame: (Frame & { bytes: Uint8Array }) | undefined;
+  /** What is left for the next write to complete. */
+  readonly part: Uint8Array | undefined;
+}
+
 const LSN_AT = 16;
 /** Identity comes first in an envelope. */
 const HEAD_BYTES = 160;
@@ -41,6 +53,8 @@ export class DurableView {
   readonly #onFreed: (key: string, reason: string) => void;
   /** The part of a frame before the end of the ring; the rest follows at its beginning. */
   #part: Uint8Array | undefined;
+  /** A write is looked at as it begins, and once it is done. */
+  #looked: Looked | undefined;
 
   /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone. */
   constructor(disk: SimDisk, geometry: RingGeometry, onFreed: (key: string, reason: string) => void) {
@@ -64,7 +78,7 @@ export class DurableView {
   }
 
   /** These bytes are durable now. */
-  wrote(write: { readonly offset: number; readonly bytes: Uint8Array }, atMs: number): void {
+  wrote(write: Write, atMs: number): void {
     const frame = this.frameOf(write);
     if (frame === undefined) return;
     const { entries, bytes } = frame;
@@ -91,27 +105,27 @@ export class DurableView {
   }
 
   /** The frame that a write completes, with its bytes; undefined for a superblock, or a part. */
-  frameOf({
-    offset,
-    bytes,
-  }: {
-    readonly offset: number;
-    readonly bytes: Uint8Array;
-  }): (Frame & { bytes: Uint8Array }) | undefined {
+  frameOf(write: Write): (Frame & { bytes: Uint8Array }) | undefined {
+    if (this.#looked?.write !== write) this.#looked = { write, ...this.#look(write) };
+    this.#part = this.#looked.part;
+    return this.#looked.frame;
+  }
+
+  #look({ offset, bytes }: Write): Omit<Looked, 'write'> {
     const { blockBytes, blockCount } = this.#geometry;
     const start = 2 * blockBytes;
-    if (offset < start || offset >= start + blockCount * blockBytes) return undefined;
+    if (offset < start || offset >= start + blockCount * blockBytes) return { frame: undefined, part: this.#part };
     const whole = this.#part !== undefined && offset === start ? concatBytes([this.#part, bytes]) : bytes;
-    this.#part = undefined;
     const lsn = Number(new DataView(whole.buffer, whole.byteOffset).getBigUint64(LSN_AT, true) & 0xffff_ffff_ffffn);
     const frame = decodeFrame(whole, lsn, this.#seal);
-    if (frame !== undefined && frame.blocks * blockBytes <= whole.length) return { ...frame, bytes: whole };
-    if (offset + bytes.length === start + blockCount * blockBytes) this.#part = bytes;
-    return undefined;
+    if (frame !== undefined && frame.blocks * blockBytes <= whole.length)
+      return { frame: { ...frame, bytes: whole }, part: undefined };
+    const isPart = offset + bytes.length === start + blockCount * blockBytes;
+    return { frame: undefined, part: isPart ? bytes : undefined };
   }
 
   /** Keys of messages that a write on its way brings, and that it ends. Changes nothing. */
-  keysOf(write: { readonly offset: number; readonly bytes: Uint8Array }): { brought: string[]; ended: string[] } {
+  keysOf(write: Write): { brought: string[]; ended: string[] } {
     const part = this.#part;
     const frame = this.frameOf(write);
     this.#part = part;

@@ -22,6 +22,7 @@ export const NODE_FAULT_NAMES: readonly string[] = [
   'old image',
   'empty disk',
   'moved',
+  'cloned',
 ];
 /** To the cables of a yard, not to one line (wiring.ts). */
 export const CABLE_FAULT_NAMES: readonly string[] = ['line laid twice', 'cables swapped'];

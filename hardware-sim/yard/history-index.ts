@@ -36,7 +36,7 @@ const DOUBTFUL_CODES: readonly string[] = ['IN_DOUBT'];
 const LIES = /\blies?\b/;
 
 /** Faults that no disk survives unharmed. What they cost comes to light at the next opening, if there is one. */
-const HARMS = /\blies?\b|\brots?\b|unreadable|old image|empty disk/;
+const HARMS = /\blies?\b|\brots?\b|unreadable|old image|empty disk|cloned/;
 
 /** Of these, those that put another disk in its place. */
 const EXCHANGES = /old image|empty disk/;

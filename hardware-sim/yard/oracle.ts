@@ -47,17 +47,28 @@ export class Oracle {
     this.#cutEvery = options.cutEvery;
   }
 
-  watch(node: SimNode): void {
+  /** `used`: with whatever its disk holds. */
+  watch(node: SimNode, disk: 'blank' | 'used' = 'blank'): void {
     const view = this.#viewOf(node);
+    if (disk === 'used') view.reset(recover(node.disk.clone(this.#random)).held, new Map(), this.#world.nowMs);
     this.#watched.set(node.name, {
       node,
       view,
-      excuse: undefined,
+      // A copy comes with the damage of what it was made from.
+      excuse: disk === 'used' ? 'copied' : undefined,
       lastingCount: 0,
       inFlight: NOTHING,
       unsettled: { brought: new Set(), ended: new Set() },
-      hasBeenOpened: false,
+      hasBeenOpened: disk === 'used',
     });
+  }
+
+  /** The node is gone for good, and its disk with it. */
+  destroyed(node: SimNode, cause: string): void {
+    const { view, inFlight, unsettled } = this.#of(node.name);
+    const doubtful = [...inFlight.brought, ...inFlight.ended, ...unsettled.brought, ...unsettled.ended];
+    this.#recorder.add({ kind: 'destroyed', node: node.name, cause, keys: [...view.keys], doubtful });
+    this.#watched.delete(node.name);
   }
 
   writing(node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }): void {

@@ -81,8 +81,10 @@ export interface Plan {
   readonly faults: readonly PlannedFault[];
 }
 
+/** A queue of a device, for what comes down to it. */
+const ORDERS = 'orders';
 const MESSAGE_COUNT_MIN = 100;
-const MESSAGE_COUNT_SPREAD = 60;
+const MESSAGE_COUNT_SPREAD = 20;
 /** Of the smallest ring: 16 blocks of 512 bytes a frame, three quarters of it a body, less the envelope. */
 const BODY_BYTES_MAX = 5000;
 
@@ -146,6 +148,7 @@ function drawWorld(random: Prng): PlannedWorld {
 function drawDevice(random: Prng, number: number, others: readonly PlannedNode[]): Omit<PlannedNode, keyof Medium> {
   const name = `device-${number}`;
   const queues = random.chance(0.25) ? [{ ...drawSmallQueue(random), name: 'local' }] : [];
+  if (random.chance(0.4)) queues.push({ ...drawSmallQueue(random), name: ORDERS });
   const gateways = others.filter(({ uplink, isCentral }) => uplink === 'mqtt' && isCentral === 'no');
   const centrals = others.filter(({ isCentral }) => isCentral === 'yes');
   const roll = random.next();
@@ -189,14 +192,12 @@ function drawSends(world: PlannedWorld, random: Prng, safetyMs: number): Planned
   const timed = random.pick([0, 0, 0.1, 0.3]);
   const bursts = random.chance(0.3);
   const sends = Array.from({ length: count }, (_, at): PlannedSend => {
-    const device = pickOf(random, devices);
-    const local = device.queues.length > 0 && random.chance(0.2);
-    const destination = local ? 'local' : `${device.central}/${random.chance(0.15) ? 'alarms' : 'bags'}`;
+    const { node, destination } = drawWay(devices, random);
     const part = bursts ? Math.floor(random.next() * 5) / 5 : random.next();
     return {
-      key: `${device.name}:${at + 1}`,
+      key: `${node}:${at + 1}`,
       atMs: Math.floor(part * safetyMs) + random.int(5),
-      node: device.name,
+      node,
       destination,
       priority: random.pick([0, 3, 3, 3, 5, 7]),
       bytes: drawBytes(random, sizes),
@@ -205,6 +206,22 @@ function drawSends(world: PlannedWorld, random: Prng, safetyMs: number): Planned
     };
   });
   return sends.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** From a device to its centre, or to itself; or down to a device, from the node it dials or from a neighbour. */
+function drawWay(devices: readonly PlannedNode[], random: Prng): Pick<PlannedSend, 'node' | 'destination'> {
+  const device = pickOf(random, devices);
+  const has = (name: string) => device.queues.some((queue) => queue.name === name);
+  if (has('local') && random.chance(0.2)) return { node: device.name, destination: 'local' };
+  if (has(ORDERS) && device.dials !== undefined && random.chance(0.4)) {
+    const neighbours = devices.filter(({ name, dials }) => dials === device.dials && name !== device.name);
+    const isFromNeighbour = neighbours.length > 0 && random.chance(0.3);
+    return {
+      node: isFromNeighbour ? pickOf(random, neighbours).name : device.dials,
+      destination: `${device.name}/${ORDERS}`,
+    };
+  }
+  return { node: device.name, destination: `${device.central}/${random.chance(0.15) ? 'alarms' : 'bags'}` };
 }
 
 function drawBytes(random: Prng, sizes: 'small' | 'mixed' | 'edges'): number {

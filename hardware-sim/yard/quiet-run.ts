@@ -166,6 +166,7 @@ export function atRest(
     outgoing: [],
     uplink: '',
     links: [],
+    clocks: [],
     accounts: accounts.map(([origin, destination, priority, ending, count]) => ({
       stream: { origin, incarnation: INCARNATION, destination, priority },
       class: ending,

@@ -5,6 +5,7 @@
 import { type Seed, stream } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Leases, Stage } from './applications.ts';
+import type { Clones } from './clones.ts';
 import { CABLE_FAULT_NAMES } from './fault-kinds.ts';
 import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
 import { Blame, cutPower, hasBacklog, strikeNode, type Wreckage } from './node-faults.ts';
@@ -19,6 +20,7 @@ export interface TroubleParts {
   readonly wiring: Wiring;
   readonly broker: { readonly port: YardBroker; readonly kind: 'sim' | 'mqtt'; readonly clients: readonly string[] };
   readonly leases: Leases;
+  readonly clones: Clones;
 }
 
 export class Trouble {
@@ -42,6 +44,7 @@ export class Trouble {
   /** All that lasts is over. */
   end(): void {
     for (const end of this.#endings) end();
+    this.#parts.clones.end();
   }
 
   cutPower(node: SimNode): void {
@@ -64,9 +67,10 @@ export class Trouble {
     if (CABLE_FAULT_NAMES.includes(fault)) return this.#strikeCable(wreckage, planned);
     if (LINE_FAULTS.some(({ name }) => name === fault)) return this.#strikeLine(wreckage, planned);
     if (BROKER_FAULTS.some(({ name }) => name === fault)) return this.#strikeBroker(wreckage, planned);
-    const { nodes, stage } = this.#parts;
+    const { nodes, stage, clones } = this.#parts;
     const node = nodes.get(target);
     if (node === undefined) return false;
+    if (fault === 'cloned') return clones.strike(node, wreckage, forMs);
     const isOtherDown = [...nodes.values()].some((other) => other !== node && !other.isUp);
     if (!strikeNode(wreckage, fault, { node, forMs })) return false;
     if (isOtherDown && !node.isUp) stage.recorder.mark('power cut of both ends of a hop');

@@ -14,7 +14,9 @@ const LOT_MS = 16;
 
 interface Cable {
   readonly from: SimNode;
+  /** Where it leads as planned; `leads` is where it leads now. */
   readonly to: SimNode;
+  leads: SimNode;
   readonly plan: PlannedNode;
   readonly random: Prng;
   pair: SimLinePair | undefined;
@@ -36,7 +38,7 @@ export class Wiring {
 
   /** From now on there is a cable, whenever both ends are up. */
   lay(plan: PlannedNode, from: SimNode, to: SimNode): void {
-    const cable: Cable = { from, to, plan, random: this.#streamOf(from.name), pair: undefined };
+    const cable: Cable = { from, to, leads: to, plan, random: this.#streamOf(from.name), pair: undefined };
     this.#cables.set(from.name, cable);
     this.#keep(cable);
   }
@@ -51,10 +53,25 @@ export class Wiring {
     return this.#cables.get(node)?.pair;
   }
 
+  /** Its line is pulled out and put into another node. */
+  lead(node: string, to: SimNode): void {
+    const cable = this.#cables.get(node);
+    if (cable === undefined) return;
+    cable.leads = to;
+    cable.pair?.cut();
+  }
+
+  /** A node is gone: lines that were led to it lead where they led before, and its own is away. */
+  leadBack(from: SimNode): void {
+    for (const [name, cable] of this.#cables) if (cable.leads === from) this.lead(name, cable.to);
+    this.#cables.get(from.name)?.pair?.cut();
+    this.#cables.delete(from.name);
+  }
+
   /** A second line between the same two, while the first is there still: as after a reconnect that nobody told the other end of. */
   layTwice(node: string): boolean {
     const cable = this.#cables.get(node);
-    if (cable?.pair === undefined || cable.pair.isClosed || !cable.from.isServing || !cable.to.isServing) return false;
+    if (cable?.pair === undefined || cable.pair.isClosed || !cable.from.isServing || !cable.leads.isServing) return false;
     this.#connect(cable);
     return true;
   }
@@ -62,7 +79,7 @@ export class Wiring {
   /** Two cables into one node exchange their far ends. False where that cannot be. */
   swap(node: string, other: string): boolean {
     const [a, b] = [this.#cables.get(node), this.#cables.get(other)];
-    if (a?.pair === undefined || b?.pair === undefined || a === b || a.to !== b.to) return false;
+    if (a?.pair === undefined || b?.pair === undefined || a === b || a.leads !== b.leads) return false;
     // Ends of different speeds never hear each other again.
     if (a.pair.isClosed || b.pair.isClosed || a.pair.baud === undefined || a.pair.baud !== b.pair.baud) return false;
     swapLines(a.pair, b.pair);
@@ -70,8 +87,9 @@ export class Wiring {
   }
 
   #keep(cable: Cable): void {
-    const { from, to, random } = cable;
-    if (from.isServing && to.isServing && cable.pair?.isClosed !== false) {
+    if (this.#cables.get(cable.from.name) !== cable) return;
+    const { from, leads, random } = cable;
+    if (from.isServing && leads.isServing && cable.pair?.isClosed !== false) {
       cable.pair?.cut();
       this.#connect(cable);
     }
@@ -79,12 +97,12 @@ export class Wiring {
   }
 
   #connect(cable: Cable): void {
-    const { from, to, plan, random } = cable;
+    const { from, leads, plan, random } = cable;
     const { baud, lineDelayMs } = plan;
     const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs, lotMs: LOT_MS });
     cable.pair = pair;
     from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
-    to.attach(this.#counted(pair.b, to.name), { role: 'accept', baud }, () => {});
+    leads.attach(this.#counted(pair.b, leads.name), { role: 'accept', baud }, () => {});
   }
 
   #counted(line: Line, node: string): Line {

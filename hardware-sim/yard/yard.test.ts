@@ -55,3 +55,31 @@ describe.each([0, 10, 20])('from seed %i', (from) => {
     }
   }, 120_000);
 });
+
+describe('a clone that runs beside its original', () => {
+  const seeds = ['c1', 'c2', 'c3', 'c4'];
+  const plans = seeds.map((seed): Plan => {
+    const plan = planOf(seed, { broker: 'sim', dead: [] });
+    const endMs = Math.max(...plan.sends.map(({ atMs }) => atMs));
+    const devices = plan.world.nodes.filter(({ name }) => name.startsWith('device'));
+    const faults = [...devices, ...plan.world.nodes].map(({ name }, at) => {
+      return { atMs: Math.floor((endMs * (at + 1)) / 12), fault: 'cloned', target: name, forMs: 5_000 };
+    });
+    return { ...plan, faults };
+  });
+
+  test('takes nothing with it but what only it had, and what it sent under numbers of the original is not swallowed', async () => {
+    let forks = 0;
+    let heardCount = 0;
+    for (const plan of plans) {
+      const { history, violations, faults } = await runPlan(plan);
+      expect(violations).toEqual([]);
+      expect(faults.cloned).toBeGreaterThan(1);
+      forks += history.events.filter((event) => event.kind === 'stopped' && /forked/.test(event.text)).length;
+      // Keys of messages that were sent at a clone.
+      heardCount += history.events.filter((event) => event.kind === 'effect' && /:\d{5}$/.test(event.key)).length;
+    }
+    expect(forks).toBeGreaterThan(0);
+    expect(heardCount).toBeGreaterThan(0);
+  }, 60_000);
+});

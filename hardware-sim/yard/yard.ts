@@ -13,10 +13,12 @@ import { RingmailError } from '../../shared/errors.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
 import { type Prng, stream } from '../random.ts';
 import { SimBroker } from '../sim-broker.ts';
+import type { SimDisk } from '../sim-disk.ts';
 import { SimNode } from '../sim-node.ts';
 import { World } from '../world.ts';
 import { Leases, Reader, type Stage, sendPlanned } from './applications.ts';
 import { judge } from './checks.ts';
+import { Clones } from './clones.ts';
 import { endOfRun } from './end-of-run.ts';
 import { guarded } from './guard.ts';
 import type { History, Violation } from './history.ts';
@@ -106,6 +108,13 @@ class Yard {
         clients: plan.world.nodes.filter(isOnBroker).map(({ name }) => name),
       },
       leases: this.#leases,
+      clones: new Clones({
+        stage: this.#stage,
+        plan,
+        nodes: this.#nodes,
+        wiring: this.#wiring,
+        build: (planned, label, disk) => this.#clone(planned, label, disk),
+      }),
     });
     this.#unsent = plan.sends.length;
     for (const node of plan.world.nodes) this.#build(node);
@@ -172,17 +181,30 @@ class Yard {
   }
 
   #build(plan: PlannedNode): void {
-    const world = this.#world;
-    const node = new SimNode({
-      world,
+    const node = this.#make(plan, plan.name);
+    this.#nodes.set(plan.name, node);
+    this.#oracle.watch(node);
+  }
+
+  #clone(plan: PlannedNode, label: string, disk: SimDisk): SimNode {
+    const clone = this.#make(plan, label);
+    clone.insert(disk);
+    this.#oracle.watch(clone, 'used');
+    return clone;
+  }
+
+  #make(plan: PlannedNode, label: string): SimNode {
+    return new SimNode({
+      world: this.#world,
       config: configOf(plan),
-      random: this.#stream(`node ${plan.name}`),
+      label,
+      random: this.#stream(`node ${label}`),
       syncMsMax: plan.syncMsMax,
       geometry: geometryOf(plan),
       driftPpm: plan.driftPpm,
       ...(isOnBroker(plan) && {
-        connectBroker: () => this.#broker.connect(plan.name),
-        dropBroker: () => this.#broker.cut(plan.name, 'power cut'),
+        connectBroker: () => this.#broker.connect(label),
+        dropBroker: () => this.#broker.cut(label, 'power cut'),
       }),
       onOpening: (one) => this.#opening(one),
       onServing: (one, report) => this.#serving(one, report),
@@ -190,8 +212,6 @@ class Yard {
       onDurable: (one, write) => this.#oracle.wrote(one, write),
       onStopped: (one, error) => this.#stopped(one, error),
     });
-    this.#nodes.set(plan.name, node);
-    this.#oracle.watch(node);
   }
 
   #employ(): void {

@@ -76,6 +76,13 @@ export interface StreamStats {
   readonly next: number;
 }
 
+/** What to add to this node's wall clock to get that of a neighbour, in µs, and how wrong that is at most. */
+export interface ClockStats {
+  readonly node: string;
+  readonly offsetUs: number;
+  readonly qualityUs: number;
+}
+
 /** `red` has at least one cause. Codes are API. */
 export interface Health {
   readonly status: 'green' | 'red';
@@ -118,11 +125,17 @@ export interface Stats {
   readonly outgoing: readonly StreamStats[];
   readonly uplink: string;
   readonly links: readonly string[];
+  /** Clocks of neighbours that this node dials; nothing here is ordered or validated by them. */
+  readonly clocks: readonly ClockStats[];
   readonly accounts: readonly Account[];
   /** Since this opening of the store, lines that ended included. */
   readonly counters: Readonly<Record<string, number>>;
   /** By the adapter's name: since the process began. The core knows of none; the shell that runs them adds them. */
   readonly adapters: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By serial port, as it is configured: what was wrong with it since the node started. Of a node that has opened any. */
+  readonly ports?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By line or listening place, as it is configured, or by adapter: `open`, `opening`, or why it is not. Of a node with roles. */
+  readonly lines?: Readonly<Record<string, string>>;
 }
 
 export type CallResult =

@@ -1,11 +1,12 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodyReceiver } from '../custody/receiver.ts';
-import type { CustodySender } from '../custody/sender.ts';
+import { CustodySender } from '../custody/sender.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayReceiver } from '../relay/relay-receiver.ts';
 import { RelaySender } from '../relay/relay-sender.ts';
+import type { ClockStats } from './calls.ts';
 import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
 
 type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
@@ -24,6 +25,8 @@ interface Parts {
 export class Carriers {
   readonly #parts: Parts;
   readonly #links = new Map<number, LinkSession>();
+  /** By the name of the node below. */
+  readonly #down = new Map<string, CustodySender>();
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
   readonly #relaySender: RelaySender | undefined;
@@ -33,6 +36,7 @@ export class Carriers {
     this.#parts = parts;
     const { config, store, sender, receiver } = parts;
     const { central, partitionCount } = config;
+    for (const node of store.hops.below) this.#senderTo(node);
     if (config.uplink === 'mqtt') this.#relaySender = new RelaySender({ sender, node: config.name, central, partitionCount });
     if (config.isCentral === 'yes') this.#relayReceiver = new RelayReceiver({ receiver, store, node: config.name, central });
   }
@@ -45,16 +49,22 @@ export class Carriers {
     return this.#parts.receiver;
   }
 
-  get isForked(): boolean {
-    return this.sender.state === 'forked';
+  /** One for each way out of this node. */
+  get senders(): readonly CustodySender[] {
+    return [this.sender, ...this.#down.values()];
   }
 
-  input(input: CarrierInput, nowMs: number): void {
+  get isForked(): boolean {
+    return this.senders.some(({ state }) => state === 'forked');
+  }
+
+  /** `wallUs`: the machine's clock, in µs since 1970, if it has one. */
+  input(input: CarrierInput, nowMs: number, wallUs?: number): void {
     switch (input.kind) {
       case 'line-open':
         return this.#open(input, nowMs);
       case 'line-bytes':
-        return this.#links.get(input.line)?.bytes(input.bytes, nowMs);
+        return this.#links.get(input.line)?.bytes(input.bytes, nowMs, wallUs);
       case 'line-unsent':
         return this.#links.get(input.line)?.unsent(input.unsentBytes, nowMs);
       case 'line-closed':
@@ -77,9 +87,29 @@ export class Carriers {
   #open(input: CarrierInput & { kind: 'line-open' }, nowMs: number): void {
     const { store, sender, receiver, random } = this.#parts;
     const { role, baud } = input;
-    const session = new LinkSession({ role, store, receiver, random, baud, sender: role === 'dial' ? sender : undefined });
+    const side = role === 'dial' ? { sender } : { sender: undefined, senderTo: (node: string) => this.#meet(node) };
+    const session = new LinkSession({ role, store, receiver, random, baud, ...side });
     this.#links.set(input.line, session);
     session.opened(nowMs);
+  }
+
+  /** A node dials this one: from now on what is for it goes there. Undefined for one of too many. */
+  #meet(node: string): CustodySender | undefined {
+    const { store, sender } = this.#parts;
+    const met = store.hops.meet(node);
+    if (met !== undefined) store.commit({ metas: [met, ...sender.strays(node)] }, () => {});
+    return store.hops.isBelow(node) ? this.#senderTo(node) : undefined;
+  }
+
+  #senderTo(node: string): CustodySender {
+    const { store, random } = this.#parts;
+    let sender = this.#down.get(node);
+    if (sender === undefined) {
+      sender = new CustodySender(store, `down/${node}`, random);
+      sender.load();
+      this.#down.set(node, sender);
+    }
+    return sender;
   }
 
   #closed(line: number, nowMs: number): void {
@@ -91,9 +121,9 @@ export class Carriers {
   }
 
   /** Lets each carry on as far as it can. Called after every step. */
-  pump(nowMs: number): void {
+  pump(nowMs: number, wallUs?: number): void {
     for (const [line, link] of this.#links) {
-      link.pump(nowMs);
+      link.pump(nowMs, wallUs);
       for (const output of link.takeOutputs()) {
         switch (output.kind) {
           case 'write':
@@ -101,6 +131,9 @@ export class Carriers {
             break;
           case 'close':
             this.#parts.emit({ kind: 'line-close', line, reason: output.reason });
+            break;
+          case 'console':
+            this.#parts.emit({ ...output, line });
             break;
           case 'log':
             this.#parts.emit({ kind: 'log', level: output.level, text: `line ${line}: ${output.text}` });
@@ -130,18 +163,25 @@ export class Carriers {
     return [...this.#links].map(([line, link]) => `line ${line}: ${link.describe()}`);
   }
 
+  /** Of the neighbours we dial that told a time they know. */
+  clocks(): ClockStats[] {
+    return [...this.#links.values()].flatMap(({ peer, clock }) => (peer && clock ? [{ node: peer, ...clock }] : []));
+  }
+
   describeUplink(): string {
     const { uplink } = this.#parts;
     return uplink === 'none' ? 'none' : `${uplink} ${this.sender.state} ${this.sender.receiver}`.trimEnd();
   }
 
   counters(): Record<string, number> {
-    const { sender, receiver } = this.#parts;
+    const { receiver } = this.#parts;
+    const sum = (of: (sender: CustodySender) => number) => this.senders.reduce((total, sender) => total + of(sender), 0);
     const counters: Record<string, number> = {
-      freed: sender.freedCount,
-      stale: sender.staleCount,
-      rolledBack: sender.rolledBackCount,
-      elsewhere: sender.elsewhereCount,
+      freed: sum(({ freedCount }) => freedCount),
+      stale: sum(({ staleCount }) => staleCount),
+      rolledBack: sum(({ rolledBackCount }) => rolledBackCount),
+      elsewhere: sum(({ elsewhereCount }) => elsewhereCount),
+      refusedBodiless: sum(({ bodilessCount }) => bodilessCount),
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };

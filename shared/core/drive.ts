@@ -8,7 +8,8 @@
  */
 
 import { RingmailError } from '../errors.ts';
-import type { Broker, Line, RingFile, Timers } from '../ports.ts';
+import type { ConsoleLine } from '../link/console-text.ts';
+import type { Broker, Line, RingFile, Timers, WallClock } from '../ports.ts';
 import type { RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
@@ -21,11 +22,15 @@ export interface DriveListener {
   onStopped(error: Error): void;
   onClosed(): void;
   onLog(level: 'info' | 'warn', text: string): void;
+  /** What a neighbour's console says. */
+  onConsole?(line: number, said: ConsoleLine): void;
 }
 
 export interface DrivePorts {
   readonly file: RingFile;
   readonly timers: Timers;
+  /** Undefined: the node knows no date, and says so. */
+  readonly wallClock?: WallClock;
   readonly broker?: Broker;
 }
 
@@ -109,7 +114,7 @@ export class Drive {
     if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined && !this.#isOver; next = this.#inputs.shift()) {
-      const outputs = this.#core.step(next, this.#ports.timers.nowMs());
+      const outputs = this.#core.step(next, this.#ports.timers.nowMs(), this.#ports.wallClock?.nowUs());
       for (const output of outputs) this.#perform(output);
     }
     this.#isStepping = false;
@@ -146,6 +151,8 @@ export class Drive {
         return this.#ports.broker?.publish(output.publish);
       case 'log':
         return this.#listener.onLog(output.level, output.text);
+      case 'console':
+        return this.#listener.onConsole?.(output.line, output);
       case 'serving':
         return this.#listener.onServing(output.report);
       case 'stopped':

@@ -1,18 +1,29 @@
 /** Health means progress: what waits for another node and does not move is red, with the cause. */
+import { UP } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import type { CustodySender } from '../custody/sender.ts';
 import type { Health, HealthCode } from './calls.ts';
 import type { Carriers } from './carriers.ts';
 
 /** This long may a backlog stand still before it is called red. Above the longest ordinary reconnect (10 s) and sync (10 s). */
 export const PROGRESS_MS_MAX = 60_000;
+/** Between two looks at what moves. */
+const LOOK_MS = 1_000;
 /** Above this share of the room that is nobody's reserve in use the ring is called full: senders are about to be refused. */
 const FULL_SHARE = 0.95;
+
+/** What a way out of the node has freed, and since when it stands still with something to hand over. */
+interface Progress {
+  readonly freedCount: number;
+  readonly isAway: boolean;
+  readonly movedAtMs: number;
+}
 
 export class HealthWatch {
   readonly #store: NodeStore;
   readonly #carriers: Carriers;
-  #freedCount = 0;
-  #movedAtMs: number | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #progress = new Map<CustodySender, Progress>();
 
   constructor(store: NodeStore, carriers: Carriers) {
     this.#store = store;
@@ -20,16 +31,20 @@ export class HealthWatch {
   }
 
   pump(nowMs: number): void {
-    const { sender } = this.#carriers;
-    if (this.#movedAtMs === undefined || sender.freedCount !== this.#freedCount || this.#store.outgoing.count === 0)
-      this.#movedAtMs = nowMs;
-    this.#freedCount = sender.freedCount;
+    if (nowMs < this.#lookedAtMs + LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    for (const sender of this.#carriers.senders) {
+      const before = this.#progress.get(sender);
+      const { freedCount } = sender;
+      const isAway = isAwayBelow(sender);
+      const stands = before !== undefined && before.freedCount === freedCount && !before.isAway && !isAway;
+      if (!stands || sender.heldCount === 0) this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
+    }
   }
 
   health(nowMs: number): Health {
     const causes: { code: HealthCode; detail: string }[] = [];
-    const { ring, room, outgoing } = this.#store;
-    const stillMs = nowMs - (this.#movedAtMs ?? nowMs);
+    const { ring, room } = this.#store;
     if (this.#carriers.isForked)
       causes.push({ code: 'FORKED', detail: 'the receiver knows more of this store than it ever sent' });
     if (ring.report.gaps.length > 0)
@@ -38,10 +53,22 @@ export class HealthWatch {
       causes.push({ code: 'CORRUPT_MESSAGES', detail: `${ring.corruptCount} bodies failed their checksum` });
     const { used, max } = room.shared;
     if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
-    if (outgoing.count > 0 && stillMs > PROGRESS_MS_MAX) {
-      const code = this.#carriers.sender.state === 'ready' ? 'NO_PROGRESS' : 'UPLINK_DOWN';
-      causes.push({ code, detail: `${outgoing.count} messages wait, none moved for ${Math.round(stillMs / 1000)} s` });
+    for (const [sender, { movedAtMs, freedCount }] of this.#progress) {
+      const stillMs = nowMs - movedAtMs;
+      if (stillMs <= PROGRESS_MS_MAX || isAwayBelow(sender)) continue;
+      if (sender.freedCount !== freedCount || sender.heldCount === 0) continue;
+      const code = sender.state === 'ready' ? 'NO_PROGRESS' : 'UPLINK_DOWN';
+      const whither = sender.hop === UP ? '' : ` for ${sender.receiver}`;
+      causes.push({
+        code,
+        detail: `${sender.heldCount} messages wait${whither}, none moved for ${Math.round(stillMs / 1000)} s`,
+      });
     }
     return { status: causes.length === 0 ? 'green' : 'red', causes };
   }
+}
+
+/** A node below that is away is none of our troubles. */
+function isAwayBelow({ hop, state }: CustodySender): boolean {
+  return hop !== UP && state !== 'ready';
 }

@@ -1,6 +1,6 @@
 /**
  * A node: queue manager, custody, links and relay over one ring, as one synchronous step. It does no I/O, keeps no timer and knows
- * no clock: `step(input, nowMs)` gives outputs, `wakeAtMs` says when it wants a tick.
+ * no clock: `step(input, nowMs)` gives outputs, `wakeAtMs` says when it wants a tick. The date is an argument too, for those who ask us.
  *
  *   opening ──ring serves──▶ loading ──identity durable, rehomed──▶ serving ──close──▶ closing ──▶ closed
  *      │                        │                                     │ write failed, fork
@@ -49,6 +49,7 @@ export class NodeCore {
   readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
+  #wallUs: number | undefined;
   #serving: { store: NodeStore; desk: Desk; carriers: Carriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
@@ -70,8 +71,12 @@ export class NodeCore {
     });
   }
 
-  /** One step: takes an input and returns everything that is to be done because of it. */
-  step(input: NodeInput, nowMs: number): NodeOutput[] {
+  /**
+   * One step: takes an input and returns everything that is to be done because of it. `wallUs`: the machine's clock, in µs since 1970;
+   * it may be wrong, jump, or not be there. It is told to neighbours that ask, and decides nothing.
+   */
+  step(input: NodeInput, nowMs: number, wallUs?: number): NodeOutput[] {
+    this.#wallUs = wallUs;
     if (this.#serving !== undefined) this.#serving.store.nowMs = nowMs;
     this.#take(input, nowMs);
     if (input.kind === 'tick' || input.kind === 'ring' || this.phase !== 'serving') this.#ring.pump(nowMs);
@@ -116,7 +121,7 @@ export class NodeCore {
       case 'tick':
         return;
       default:
-        if (this.phase === 'serving') serving?.carriers.input(input, nowMs);
+        if (this.phase === 'serving') serving?.carriers.input(input, nowMs, this.#wallUs);
     }
   }
 
@@ -155,7 +160,8 @@ export class NodeCore {
     store.nowMs = nowMs;
     const { config } = this;
     const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach: () => uplink !== 'none' });
+    const canReach = (node: string) => uplink !== 'none' || store.hops.isBelow(node);
+    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach });
     const receiver = new CustodyReceiver(store, intake);
     const sender = new CustodySender(store, 'up', this.#random);
     const isKept = config.queueBytesLimit === 'kept';
@@ -206,7 +212,7 @@ export class NodeCore {
     const serving = this.#serving;
     if (serving === undefined) return;
     serving.desk.pump(nowMs);
-    serving.carriers.pump(nowMs);
+    serving.carriers.pump(nowMs, this.#wallUs);
     serving.watch.pump(nowMs);
     if (serving.carriers.isForked) this.#fork(serving.store);
   }

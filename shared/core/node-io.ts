@@ -1,5 +1,6 @@
 /** What goes into a node core, what comes out of it, and what it is told about itself. */
 import type { UnknownQueue } from '../custody/intake.ts';
+import type { ConsoleLine } from '../link/console-text.ts';
 import type { Publish } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
@@ -64,6 +65,7 @@ export type NodeOutput =
   | { readonly kind: 'line-write'; readonly line: number; readonly bytes: Uint8Array }
   | { readonly kind: 'line-close'; readonly line: number; readonly reason: string }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string }
+  | ({ readonly kind: 'console'; readonly line: number } & ConsoleLine)
   | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
   | { readonly kind: 'publish'; readonly publish: Publish }
   | { readonly kind: 'serving'; readonly report: OpenReport }

@@ -54,6 +54,7 @@ export function statsOf(sources: Sources): Stats {
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
     links: carriers?.describeLinks() ?? [],
+    clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],
     counters: carriers?.counters() ?? {},
     adapters: {},

@@ -120,7 +120,10 @@ function take(from: Peer): { key: StreamKey; item: Item }[] {
 /** Hands everything over and tells the sender what is durable. */
 function transfer(from: Peer, to: Peer, session: ReceiverSession | undefined): string[] {
   if (session === undefined) return [];
-  const results = take(from).map(({ key, item }) => to.receiver.item(session, { stream: key, item }, () => {}));
+  const results = take(from).map(({ key, item }) => {
+    const verdict = to.receiver.item(session, { stream: key, item }, () => {});
+    return typeof verdict === 'string' ? verdict : verdict.refused;
+  });
   to.settle();
   for (const out of from.store.outgoing) {
     const { cursor, credit } = to.receiver.cursorOf(session, out.key);
@@ -565,35 +568,62 @@ describe('what nobody can take', () => {
     expect(central.store.accounts()).toEqual([]);
   });
 
-  test('a message that grows past what this ring can hold ends as TOO_LARGE, counted, and the stream goes on', () => {
+  test('a message that grows past what this ring can hold is refused, and nothing moves', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
-    for (const text of ['a', 'b']) device.send(text);
+    device.send('a');
     device.settle();
     const session = connect(device, central) as ReceiverSession;
     const bodyBytesMax = central.driver.ring.bodyBytesMax;
     for (const { key, item } of take(device)) {
-      const huge =
-        item.kind === 'message' && item.number === 1 ? { ...item, envelope: grown(item.envelope, bodyBytesMax) } : item;
-      expect(central.receiver.item(session, { stream: key, item: huge }, () => {})).toBe('new');
+      const huge = item.kind === 'message' ? { ...item, envelope: grown(item.envelope, bodyBytesMax) } : item;
+      expect(central.receiver.item(session, { stream: key, item: huge }, () => {})).toEqual({ refused: 'TOO_LARGE' });
       central.settle();
+      expect(central.receiver.cursorOf(session, key).cursor).toBe(1);
+      expect(central.receiver.item(session, { stream: key, item }, () => {})).toBe('new');
     }
-    expect(central.texts()).toEqual(['b']);
-    expect(central.store.accounts()).toMatchObject([{ class: 'TOO_LARGE', count: 1 }]);
+    central.settle();
+    expect(central.texts()).toEqual(['a']);
+    expect(central.store.accounts()).toEqual([]);
   });
 
-  test('a message nobody can take that is too large for $dead ends with its true class', () => {
+  test('a message nobody can take that is too large for $dead is refused, with its true class', () => {
     const [device, central] = [new Peer('device'), new Peer('central')];
     device.send('a', 'central/nothing');
-    device.send('b', 'central/nothing');
     device.settle();
     const session = connect(device, central) as ReceiverSession;
     for (const { key, item } of take(device)) {
-      const large = item.kind === 'message' && item.number === 1 ? { ...item, envelope: new Uint8Array(49_100) } : item;
-      expect(central.receiver.item(session, { stream: key, item: large }, () => {})).toBe('new');
+      const at = (envelope: Uint8Array) => ({ stream: key, item: { ...item, envelope } as Item });
+      for (const bytes of [49_100, 200_000]) {
+        expect(central.receiver.item(session, at(new Uint8Array(bytes)), () => {})).toEqual({ refused: 'BAD_DST_Q' });
+      }
+      expect(central.receiver.cursorOf(session, key).cursor).toBe(1);
     }
     central.settle();
-    expect(central.store.accounts()).toMatchObject([{ class: 'BAD_DST_Q', count: 2 }]);
-    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(1);
+    expect(central.store.accounts()).toEqual([]);
+    expect(central.store.queues.get('$dead').ready[3]?.count).toBe(0);
+  });
+
+  test('a forwarded message that is refused ends where it lies: the gap names that node and is the account, at the destination', () => {
+    const [device, gateway, central] = [new Peer('device'), new Peer('gateway'), new Peer('central')];
+    for (const text of ['a', 'b']) device.send(text);
+    device.settle();
+    transfer(device, gateway, connect(device, gateway));
+    const session = connect(gateway, central) as ReceiverSession;
+    const [first] = take(gateway);
+    const verdicts = Array.from({ length: 3 }, () => {
+      const verdict = gateway.sender.refused(first?.key as StreamKey, { number: 1, class: 'BAD_DST_Q' });
+      gateway.settle();
+      return verdict;
+    });
+    expect(verdicts).toEqual(['reading', 'planned', 'ended']);
+    expect(transfer(gateway, central, session)).toEqual([]);
+    const [work] = [...gateway.store.outgoing].map((out) => gateway.sender.stream(out));
+    gateway.sender.rewind(work as NonNullable<typeof work>, 1);
+    expect(transfer(gateway, central, session)).toEqual(['new', 'new']);
+    expect(central.texts()).toEqual(['b']);
+    expect(central.store.accounts()).toMatchObject([{ class: 'REJECTED', count: 1, stream: { origin: 'device' } }]);
+    expect([gateway.store.accounts(), gateway.texts('$dead'), device.texts('$dead')]).toEqual([[], ['a'], []]);
+    expect(gateway.store.outgoing.count).toBe(0);
   });
 
   test('a full queue takes nothing and loses nothing', () => {

@@ -42,6 +42,11 @@ interface Arrived {
   readonly hop: Hop;
 }
 
+/** What this node cannot take, now or ever, not even as a dead letter: it never moves a cursor. */
+export interface Refusal {
+  readonly refused: EndingClass;
+}
+
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
 
@@ -107,9 +112,9 @@ export class Intake {
 
   /**
    * An item that comes by custody; `item.number` is known to be the next one of its stream from this neighbour. What this node has
-   * already (by another way) moves the cursor and nothing else. Undefined: no room now, say credit 0 and take it later.
+   * already (by another way) moves the cursor and nothing else. Undefined: no room now, say credit 0 and take it later. A refusal: never.
    */
-  accept(key: StreamKey, item: Item): Planned | undefined {
+  accept(key: StreamKey, item: Item): Planned | Refusal | undefined {
     const destination = this.#destinationOf(key);
     const opened = this.#store.streams.open(key);
     if (opened === undefined) return undefined;
@@ -127,16 +132,7 @@ export class Intake {
     }
     const arrived = this.#arrived(key, item);
     if (arrived === undefined) return this.#deadLetter({ handle, key, item }, 'CORRUPT', changes);
-    if (arrived.envelope.length > this.#store.ring.bodyBytesMax) {
-      const gap = {
-        kind: 'gap' as const,
-        number: item.number,
-        to: item.number,
-        class: 'TOO_LARGE' as const,
-        node: this.#store.self.name,
-      };
-      return this.#acceptGap({ handle, key, item: gap }, destination, changes);
-    }
+    if (arrived.envelope.length > this.#store.ring.bodyBytesMax) return { refused: 'TOO_LARGE' };
     const bytes = arrived.envelope.length;
     // It would never fit, and nothing behind it would ever pass.
     if (queue !== undefined && bytes > queue.options.bytesLimit)
@@ -319,23 +315,21 @@ export class Intake {
     return { puts: [], acks: [], changes: [...changes, ...account.changes, counted.change], settle };
   }
 
-  /** Takes an item nobody can take into `$dead`; the stream goes on over it. */
+  /** Takes an item nobody can take into `$dead`; the stream goes on over it. What is too large for that is refused: its sender has it. */
   #deadLetter(
     what: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
     ending: EndingClass,
     changes: readonly MetaChange[],
-  ): Planned | undefined {
+  ): Planned | Refusal | undefined {
     const { handle, key, item } = what;
     const { self, ring } = this.#store;
+    if (item.envelope.length > ring.bodyBytesMax) return { refused: ending };
     if (!ring.hasRoomFor(item.envelope.length)) return undefined;
     const previous = identityText({ ...key, number: item.number });
     const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
     const dead = this.#letterOf({ ...contentOf(item.envelope), previous }, { class: ending, node: self.name, reason });
-    if (dead === undefined) {
-      const bare = { kind: 'gap' as const, number: item.number, to: item.number, class: ending, node: self.name };
-      return this.#acceptGap({ handle, key, item: bare }, this.#destinationOf(key), changes);
-    }
+    if (dead === undefined) return { refused: ending };
     const { changes: noted, settle: settleNoted } = local
       ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
       : this.#planGap(handle, key, { number: item.number, class: ending });
@@ -360,7 +354,7 @@ export class Intake {
     return { changes: [endNumbers(stream, held)], settle: () => {} };
   }
 
-  /** A dead letter, or undefined when it is too large for one: then its account is all that is left of it. */
+  /** A dead letter, or undefined when it is too large for one. */
   #letterOf(content: NewBody, ending: Ending): Planned | undefined {
     try {
       return this.beginDead(content, ending);
@@ -372,7 +366,7 @@ export class Intake {
 }
 
 /** What a dead letter shows of a message that came by custody: the message, or the bytes as they came where they are none. */
-function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'properties' | 'history'> {
+export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'properties' | 'history'> {
   try {
     const {
       identity: _identity,

@@ -13,6 +13,7 @@
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
+ *   n/<node>         true                                             a node below, over links (hops.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account

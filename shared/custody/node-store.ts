@@ -13,6 +13,7 @@ import { optionsOf } from '../queue/queue-options.ts';
 import { Queues } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
@@ -56,6 +57,7 @@ export class NodeStore {
   readonly queues: Queues;
   readonly room: MessageRoom;
   readonly outgoing: Outgoing;
+  readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
   #self: Self | undefined;
   readonly #accounts = new Map<string, number>();
@@ -90,6 +92,7 @@ export class NodeStore {
     if (isNew) this.#becomes(name === '' ? UNCLAIMED_NAME : name, { incarnation: random.bytes(8), secret: random.bytes(16) });
     else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
     this.streams.load(metas);
+    this.hops.load(metas);
     for (const [id, value] of metaValues(metas, 'q/')) {
       const queue = new MetaFields(value);
       const kept = { bytesLimit: queue.number(1), bytesReserved: queue.number(2) };

@@ -2,6 +2,7 @@
  * Streams that leave this node, and what it still holds of them: messages in order of number, and gaps to hand over. A message
  * stays until the next node has it on disk.
  */
+import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import { SlotList } from '../queue/slot-list.ts';
@@ -21,6 +22,10 @@ export interface HeldGap {
 export interface OutStream {
   readonly handle: number;
   readonly key: StreamKey;
+  /** Where it ends. */
+  readonly node: string;
+  /** Numbers below went up before that node was known to be below (hops.ts). */
+  upTo: number;
   readonly list: SlotList;
   /** Numbers below are the next node's. */
   lo: number;
@@ -59,7 +64,8 @@ export class Outgoing {
     let stream = this.#streams.get(handle);
     if (stream === undefined) {
       const list = new SlotList(this.#index, 'number');
-      stream = { handle, key, list, lo: 1, next: 1, gaps: [] };
+      const { node } = parseAddress(key.destination, '');
+      stream = { handle, key, node, upTo: 1, list, lo: 1, next: 1, gaps: [] };
       this.#streams.set(handle, stream);
     }
     return stream;
@@ -91,9 +97,24 @@ export function counterChange(stream: OutStream): MetaChange {
 
 /** Notes that numbers ended here before the next node had them. Returns what must be stored in the frame that ends them. */
 export function endNumbers(stream: OutStream, gap: HeldGap): MetaChange {
+  holdGap(stream, gap);
+  return gapChange(stream, gap);
+}
+
+/** What must be stored of a gap. */
+export function gapChange(stream: OutStream, gap: HeldGap): MetaChange {
+  return metaChange(`g/${stream.handle}/${gap.from}`, [gap.to, gap.class ?? '', gap.node]);
+}
+
+/** A gap that is stored, or about to be: it is handed over from now on. */
+export function holdGap(stream: OutStream, gap: HeldGap): void {
   const at = stream.gaps.findIndex((other) => other.from > gap.from);
   stream.gaps.splice(at === -1 ? stream.gaps.length : at, 0, gap);
-  return metaChange(`g/${stream.handle}/${gap.from}`, [gap.to, gap.class ?? '', gap.node]);
+}
+
+/** What forgets a gap that was stored. */
+export function gapDelete({ handle }: OutStream, from: number): MetaChange {
+  return metaDelete(`g/${handle}/${from}`);
 }
 
 /** Numbers that a damaged ring no longer explains: neither a message, nor a gap, nor below `lo`. */
@@ -122,7 +143,7 @@ export function freeBelow(stream: OutStream, cursor: number, index: MessageIndex
     stream.list.remove(slot);
   }
   while (stream.gaps[0] !== undefined && stream.gaps[0].to < cursor) {
-    changes.push(metaDelete(`g/${stream.handle}/${stream.gaps[0].from}`));
+    changes.push(gapDelete(stream, stream.gaps[0].from));
     stream.gaps.shift();
   }
   stream.lo = Math.max(stream.lo, cursor);

@@ -6,7 +6,7 @@
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import { hasCode } from '../errors.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
-import type { Intake } from './intake.ts';
+import type { Intake, Refusal } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
@@ -126,8 +126,11 @@ export class CustodyReceiver {
     this.#becomesCurrent(neighbour, session);
   }
 
-  /** Takes an item of a session, or says why not. `whenDurable` is called once when its frame is on the disk. */
-  item(session: ReceiverSession, at: { stream: StreamKey; item: Item }, whenDurable: () => void): Acceptance {
+  /**
+   * Takes an item of a session, or says why not. `whenDurable` is called once when its frame is on the disk. A refused one moved nothing:
+   * its sender is told so, or a carrier that cannot tell it ends it here by a gap of that class.
+   */
+  item(session: ReceiverSession, at: { stream: StreamKey; item: Item }, whenDurable: () => void): Acceptance | Refusal {
     const neighbour = this.#sessions.get(session);
     if (neighbour === undefined || session.state === 'fenced') return 'stale';
     const cursor = this.#cursor(neighbour, at.stream);
@@ -145,12 +148,13 @@ export class CustodyReceiver {
     neighbour: Neighbour,
     session: ReceiverSession,
     what: { cursor: Cursor; item: Item; next: number; whenDurable: () => void },
-  ): Acceptance {
+  ): Acceptance | Refusal {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
       const planned = this.#intake.accept(cursor.key, item);
       if (planned === undefined) return 'no-room';
+      if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
@@ -163,6 +167,7 @@ export class CustodyReceiver {
       planned.settle();
     } catch (error) {
       if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'BUSY') || hasCode(error, 'NODE_STOPPED')) return 'no-room';
+      if (hasCode(error, 'MESSAGE_TOO_LARGE')) return { refused: 'TOO_LARGE' };
       throw error;
     }
     if (confirms) this.#becomesCurrent(neighbour, session);

@@ -11,13 +11,16 @@
  * a cursor beyond it cannot be honest (docs/custody.md, section 4).
  */
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
+import type { EndingClass } from '../message/classes.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
+import { type Hop, UP } from './hops.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
+import { Refusals, type Refused } from './refusals.ts';
 import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
 
 /** Freed messages leave the ring with the next frame, or with one of their own after this long. */
@@ -52,25 +55,28 @@ export class CustodySender {
   /** Numbers asked for that were freed here long ago: the receiver lost them, or never had them. */
   elsewhereCount = 0;
   receiver = '';
-  readonly hop: string;
+  readonly hop: Hop;
   readonly #store: NodeStore;
   readonly #random: Random;
   readonly #streams = new Map<number, SendingStream>();
   readonly #sent = new Map<number, number>();
   readonly #bodies: Bodies;
+  readonly #refusals: Refusals;
   #ticket: Uint8Array = NO_TICKET;
   #ticketNonce: Uint8Array = new Uint8Array(NONCE_BYTES);
   #nonce: Uint8Array = NO_BYTES;
 
-  constructor(store: NodeStore, hop: string, random: Random) {
+  constructor(store: NodeStore, hop: Hop, random: Random) {
     this.#store = store;
     this.#bodies = new Bodies(store.ring);
+    this.#refusals = new Refusals(store);
     this.hop = hop;
     this.#random = random;
   }
 
   /** Reads the ticket, and fixes `base` at the first opening after it was stored. */
   load(): void {
+    const { hops } = this.#store;
     const { metas } = this.#store.ring;
     const fields = new MetaFields(metaValue(metas, `t/${this.hop}`));
     if (fields.bytes(2).length === 0) return;
@@ -79,10 +85,12 @@ export class CustodySender {
     this.#ticketNonce = fields.bytes(3);
     for (const [handle, base] of metaValues(metas, `b/${this.hop}/`))
       this.#sent.set(Number(handle), new MetaFields(base).number(0));
+    if (this.hop === UP) this.#knowStrays();
     if (fields.number(4) === 1) return;
     const changes: MetaChange[] = [];
     for (const out of this.#store.outgoing) {
-      if (this.#sent.get(out.handle) === out.next) continue;
+      const isStray = this.hop === UP && hops.isBelow(out.node);
+      if (isStray || this.#sent.get(out.handle) === out.next || !this.#goesHere(out)) continue;
       this.#sent.set(out.handle, out.next);
       changes.push(metaChange(`b/${this.hop}/${out.handle}`, out.next));
     }
@@ -90,16 +98,16 @@ export class CustodySender {
     for (const change of changes) this.#store.commit({ metas: [change] }, () => {});
   }
 
-  /** A fresh offer; whatever session there was is over. */
-  offer(): Offer {
+  /** A fresh offer; whatever session there was is over. `nonce`: of a session that has one already. */
+  offer(nonce = this.#random.bytes(NONCE_BYTES)): Offer {
     this.lost();
     this.state = 'offered';
-    this.#nonce = this.#random.bytes(NONCE_BYTES);
-    const { self, ring, outgoing } = this.#store;
-    const streams = [...outgoing].filter((out) => out.next > 1).map((out) => ({ stream: out.key, lo: out.lo, next: out.next }));
+    this.#nonce = nonce;
+    const { self, ring } = this.#store;
+    const streams = this.offeredStreams().map((out) => ({ stream: out.key, lo: out.lo, next: out.next }));
     const { name: sender, incarnation } = self;
     const ticket = { ticket: this.#ticket, ticketNonce: this.#ticketNonce };
-    return { sender, incarnation, epoch: ring.epoch, nonce: this.#nonce, ...ticket, streams, own: 'whole' };
+    return { sender, incarnation, epoch: ring.epoch, nonce, ...ticket, streams, own: 'whole' };
   }
 
   /** The session is over. What was handed over and not freed will be handed over again. */
@@ -107,6 +115,7 @@ export class CustodySender {
     if (this.state !== 'forked') this.state = 'idle';
     this.#streams.clear();
     this.#bodies.clear();
+    this.#refusals.lost();
     this.#nonce = NO_BYTES;
   }
 
@@ -147,8 +156,9 @@ export class CustodySender {
   /** Streams that hold something for the receiver, most urgent first. Those the receiver never spoke of begin at 1. */
   streamsWithWork(): SendingStream[] {
     const work: SendingStream[] = [];
-    for (const out of this.#store.outgoing) {
-      if (isDrained(out)) continue;
+    const { outgoing, hops } = this.#store;
+    for (const out of outgoing) {
+      if (isDrained(out) || hops.of(out) !== this.hop) continue;
       const stream = this.stream(out);
       if (stream.send < out.next || stream.send < out.lo) work.push(stream);
     }
@@ -205,6 +215,27 @@ export class CustodySender {
     this.#free(out, cursor);
   }
 
+  /**
+   * The receiver refuses a message for good: it goes into `$dead` here, and a gap takes its place once both are durable. Numbers that were
+   * not handed over in this session, or are done with, are `unknown`: nothing is changed. What is `ended` is handed over again by `rewind`.
+   */
+  refused(key: StreamKey, rejection: { readonly number: number; readonly class: EndingClass }): Exclude<Refused, 'corrupt'> {
+    const out = this.#find(key);
+    if (this.state !== 'ready' || out === undefined) return 'unknown';
+    const stream = this.stream(out);
+    const { number } = rejection;
+    if (number >= stream.send) return 'unknown';
+    const refused = this.#refusals.end(out, { ...rejection, receiver: this.receiver });
+    if (refused !== 'corrupt') return refused;
+    this.#endCorrupt(out, this.#refusals.slotOf(out, number));
+    return 'ended';
+  }
+
+  /** Messages the receiver refused whose bodies found no place in `$dead`: their gap is all that is left. */
+  get bodilessCount(): number {
+    return this.#refusals.bodilessCount;
+  }
+
   #free(out: OutStream, cursor: number): void {
     if (cursor <= out.lo) return;
     const { ids, changes } = freeBelow(out, cursor, this.#store.ring.index);
@@ -250,6 +281,43 @@ export class CustodySender {
 
   #ticketChange(receiver: string, incarnation: Uint8Array, based: 0 | 1): MetaChange {
     return metaChange(`t/${this.hop}`, [receiver, incarnation, this.#ticket, this.#ticketNonce, based]);
+  }
+
+  /**
+   * A node is below that was not until now: what is for it and was handed over here stays here. What must be stored with that.
+   */
+  strays(node: string): MetaChange[] {
+    const changes: MetaChange[] = [];
+    for (const out of this.#store.outgoing) {
+      const sent = this.#sent.get(out.handle) ?? 1;
+      if (out.node !== node || sent === 1) continue;
+      out.upTo = sent;
+      changes.push(metaChange(`b/${this.hop}/${out.handle}`, sent));
+    }
+    return changes;
+  }
+
+  #knowStrays(): void {
+    const { outgoing, hops } = this.#store;
+    for (const out of outgoing) if (hops.isBelow(out.node)) out.upTo = this.#sent.get(out.handle) ?? 1;
+  }
+
+  /** Messages that wait for this hop's receiver. */
+  get heldCount(): number {
+    const { outgoing, hops } = this.#store;
+    let count = 0;
+    for (const out of outgoing) if (out.list.count > 0 && hops.of(out) === this.hop) count += out.list.count;
+    return count;
+  }
+
+  /** Streams that an offer names, as many as it has room for. */
+  offeredStreams(): OutStream[] {
+    return [...this.#store.outgoing].filter((out) => out.next > 1 && this.#goesHere(out));
+  }
+
+  /** Offered: what goes this way, and what once did: a receiver that knows a stream of ours we do not name takes us for rolled back. */
+  #goesHere(out: OutStream): boolean {
+    return this.#sent.has(out.handle) || this.#store.hops.of(out) === this.hop;
   }
 
   /** For people: what this hop stands at. */

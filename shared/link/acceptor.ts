@@ -22,6 +22,7 @@ import { KEEPALIVE_S, limitsOf, offerOf, welcomeOf } from './offer-packets.ts';
 import { BYE_REASON, HELLO_SLEEPY, NONCE_BYTES, RML_VERSION } from './packet-layout.ts';
 import { type PlainPacket, sessionId } from './packets.ts';
 import { streamKeyOf } from './stream-key.ts';
+import { hasTwice, isCritical } from './tlv.ts';
 
 /** Between two KNOCKs. */
 const KNOCK_MS = 2_000;
@@ -35,6 +36,8 @@ export interface AcceptorOptions {
   readonly receiver: CustodyReceiver;
   readonly random: Random;
   readonly profile: LineProfile;
+  /** The wall clock at this step, as packets tell it: 0 when it is not known. */
+  readonly unixTimeUs: () => number;
   readonly say: (packet: PlainPacket) => void;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
@@ -78,29 +81,35 @@ export class Acceptor {
     return this.#offered === undefined ? 'waiting' : 'offered';
   }
 
+  #refuse(reason: number): HandshakeEvent {
+    this.#options.say({ kind: 'bye', reason, sid: 0 });
+    return { kind: 'ignored' };
+  }
+
   #hello(hello: HelloPacket): HandshakeEvent {
-    const { receiver, random, profile, say, log } = this.#options;
+    const { receiver, random, profile, unixTimeUs, say, log } = this.#options;
     if (this.#offered !== undefined && equalBytes(hello.nonce, this.#offered.nonce)) {
       say(this.#offered.welcome);
       return { kind: 'nothing' };
     }
     if (hello.versionMin > RML_VERSION || hello.versionMax < RML_VERSION) {
-      say({ kind: 'bye', reason: BYE_REASON.version, sid: 0 });
-      return { kind: 'ignored' };
+      return this.#refuse(BYE_REASON.version);
     }
+    if (hello.tlvs.some(isCritical)) return this.#refuse(BYE_REASON.version);
+    if (hasTwice(hello.tlvs)) return this.#refuse(BYE_REASON.protocol);
     const offer = offerOf(hello);
     const offered = receiver.offered(offer);
     if (offered === undefined) return { kind: 'nothing' }; // not now: the HELLO comes again
     const { answer, session } = offered;
-    const acceptor = { nonce: random.bytes(NONCE_BYTES), limits: limitsOf(profile) };
+    const acceptor = { nonce: random.bytes(NONCE_BYTES), limits: limitsOf(profile), unixTimeUs: unixTimeUs() };
     if (session === undefined) {
       log('warn', `${hello.node} shows a ticket it was never given: fork`);
       say(welcomeOf(answer, acceptor, []));
       return { kind: 'ignored' };
     }
     const { node, incarnation, limits } = hello;
-    const { ring, self } = this.#options.store;
-    const streams = new Inbound({ receiver, session, node: self.name, messageBytesMax: ring.bodyBytesMax });
+    const { ring } = this.#options.store;
+    const streams = new Inbound({ receiver, session, messageBytesMax: ring.bodyBytesMax });
     for (const tlv of hello.tlvs) if (tlv.kind === 'stream') streams.open(tlv.handle, streamKeyOf(tlv, hello));
     const cursors = streams.takeRecords(limits.packetBytesMax - WELCOME_FIXED_BYTES, TLV_HEAD_BYTES);
     const welcome = welcomeOf(answer, acceptor, cursors);
@@ -109,11 +118,14 @@ export class Acceptor {
     const awake = hello.flags & HELLO_SLEEPY ? ('at-times' as const) : ('always' as const);
     const agreed: Agreed = {
       sid,
-      peer: { node, incarnation, limits, awake },
+      peer: { node, incarnation, epoch: offer.epoch, limits, awake },
+      acceptorNonce: acceptor.nonce,
       outbound: undefined,
       dataSize: undefined,
       inbound: { streams, session },
       keepaliveS: KEEPALIVE_S,
+      heard: [],
+      told: undefined,
     };
     this.#offered = { nonce: offer.nonce, welcome, sid };
     say(welcome);

@@ -1,13 +1,16 @@
 /** What a handshake comes to, for whichever side. */
 import type { ReceiverSession } from '../custody/receiver.ts';
+import type { Epoch } from '../message/identity.ts';
 import type { ReceiveLimits } from './handshake-packets.ts';
 import type { Inbound } from './inbound.ts';
 import type { Outbound } from './outbound.ts';
 import type { PacketSize } from './packet-size.ts';
+import type { Tlv } from './tlv.ts';
 
 export interface Peer {
   readonly node: string;
   readonly incarnation: string;
+  readonly epoch: Epoch;
   readonly limits: ReceiveLimits;
   /** `at-times`: it sleeps; its silence says nothing. */
   readonly awake: 'always' | 'at-times';
@@ -16,11 +19,17 @@ export interface Peer {
 export interface Agreed {
   readonly sid: number;
   readonly peer: Peer;
+  /** The acceptor's: of what it may offer in this session. */
+  readonly acceptorNonce: Uint8Array;
   readonly outbound: Outbound | undefined;
   /** Of the DATA packets of `outbound`. */
   readonly dataSize: PacketSize | undefined;
   readonly inbound: { readonly streams: Inbound; readonly session: ReceiverSession } | undefined;
   readonly keepaliveS: number;
+  /** TLVs of the answer, which may offer the other direction. */
+  readonly heard: readonly Tlv[];
+  /** What the answer told of the time: the offer was said first at `askedAtMs`, the answer came at `atMs`. Of the dialling side. */
+  readonly told: { readonly askedAtMs: number; readonly atMs: number; readonly unixTimeUs: number } | undefined;
 }
 
 export type HandshakeEvent =

@@ -2,9 +2,8 @@
  * Packet numbers that came in, and what an ACK says about them. A packet counts as arrived only when all that it brought is kept
  * here; one that was dropped for want of room is told like one that the line lost, and comes again under a new number.
  */
-import { WINDOW_MAX } from './packet-layout.ts';
+import { PACKET_NUMBERS, WINDOW_MAX } from './packet-layout.ts';
 
-const NUMBERS = 256;
 /** Packets that may come before an acknowledgement is due at once. */
 const UNACKNOWLEDGED_MAX = 2;
 const DELAY_MS_MAX = 255;
@@ -12,6 +11,7 @@ const DELAY_MS_MAX = 255;
 export class Arrivals {
   readonly #window: number;
   readonly #ackDelayMs: number;
+  readonly #numbers: number;
   /** By position modulo their count: whether the packet arrived. */
   readonly #kept = new Uint8Array(WINDOW_MAX);
   /** Newest position heard, arrived or dropped; newest one that arrived, and when. */
@@ -21,15 +21,17 @@ export class Arrivals {
   #unacknowledged = 0;
   #dueAtMs: number | undefined;
 
-  constructor(options: { window: number; ackDelayMs: number }) {
+  /** `packetNumbers`: how many there are. */
+  constructor(options: { window: number; ackDelayMs: number; packetNumbers?: number }) {
     this.#window = options.window;
     this.#ackDelayMs = options.ackDelayMs;
+    this.#numbers = options.packetNumbers ?? PACKET_NUMBERS;
   }
 
   /** A packet came. Returns its position; undefined for one from before the session's first, which no order explains. */
   heard(pn: number): number | undefined {
-    const ahead = (pn - (this.#heard % NUMBERS) + NUMBERS) % NUMBERS;
-    const position = this.#heard + (ahead < NUMBERS / 2 ? ahead : ahead - NUMBERS);
+    const ahead = (pn - (this.#heard % this.#numbers) + this.#numbers) % this.#numbers;
+    const position = this.#heard + (ahead < this.#numbers / 2 ? ahead : ahead - this.#numbers);
     if (position < 0) return undefined;
     for (let next = this.#heard + 1; next <= position; next++) this.#kept[next % WINDOW_MAX] = 0;
     this.#heard = Math.max(this.#heard, position);
@@ -61,9 +63,9 @@ export class Arrivals {
   acknowledge(nowMs: number): { largest: number; delayMs: number; bitmap: Uint8Array } {
     this.#dueAtMs = undefined;
     this.#unacknowledged = 0;
-    if (this.#largest < 0) return { largest: NUMBERS - 1, delayMs: 0, bitmap: new Uint8Array(0) };
+    if (this.#largest < 0) return { largest: this.#numbers - 1, delayMs: 0, bitmap: new Uint8Array(0) };
     const delayMs = Math.min(DELAY_MS_MAX, Math.max(0, Math.floor(nowMs - this.#largestAtMs)));
-    return { largest: this.#largest % NUMBERS, delayMs, bitmap: this.#bitmap() };
+    return { largest: this.#largest % this.#numbers, delayMs, bitmap: this.#bitmap() };
   }
 
   get #isMissingAny(): boolean {

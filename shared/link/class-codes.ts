@@ -20,3 +20,12 @@ export const CLASS_CODE = {
 export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(
   Object.entries(CLASS_CODE).map(([name, code]) => [code as number, name as EndingClass]),
 );
+
+/** Reasons for which a receiver refuses a message for good. */
+const REFUSALS: readonly EndingClass[] = ['CORRUPT', 'REJECTED', 'BAD_DST_Q', 'Q_EXCEED_QUOTA', 'TOO_LARGE', 'CLONED'];
+
+/** What the reason of a REJECT means. One that is none of the reasons is a refusal all the same. */
+export function refusalClass(reason: number): EndingClass {
+  const known = CLASS_OF_CODE.get(reason);
+  return known !== undefined && REFUSALS.includes(known) ? known : 'REJECTED';
+}

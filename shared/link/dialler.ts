@@ -22,6 +22,7 @@ import { Outbound } from './outbound.ts';
 import { BYE_REASON, HELLO_BYTES_MAX, RML_VERSION } from './packet-layout.ts';
 import { PacketSize } from './packet-size.ts';
 import { type PlainPacket, sessionId } from './packets.ts';
+import { isCritical } from './tlv.ts';
 
 /** Waits between repeats of a HELLO. */
 export const HELLO_MS_MIN = 1_000;
@@ -37,6 +38,7 @@ type State =
       readonly at: 'calling';
       readonly hello: HelloPacket;
       readonly outbound: Outbound;
+      readonly beganAtMs: number;
       sentAtMs: number;
       repeatAtMs: number;
       waitMs: number;
@@ -75,7 +77,8 @@ export class Dialler {
     const outbound = new Outbound(store, sender, log);
     const tlvs = outbound.hello(HELLO_BYTES_MAX - HELLO_FIXED_BYTES, nowMs);
     const hello = helloOf(offer, limitsOf(profile), tlvs);
-    this.#state = { at: 'calling', hello, outbound, sentAtMs: nowMs, repeatAtMs: nowMs, waitMs: HELLO_MS_MIN };
+    const times = { beganAtMs: nowMs, sentAtMs: nowMs, repeatAtMs: nowMs };
+    this.#state = { at: 'calling', hello, outbound, ...times, waitMs: HELLO_MS_MIN };
     this.pump(nowMs);
   }
 
@@ -98,7 +101,7 @@ export class Dialler {
       case 'knock':
         return this.#knocked(nowMs);
       case 'welcome':
-        return this.#welcomed(packet);
+        return this.#welcomed(packet, nowMs);
       case 'bye':
         return this.#dismissed(packet, nowMs);
       case 'hello': // our own, echoed, or two diallers on one line
@@ -179,24 +182,33 @@ export class Dialler {
     }
   }
 
-  #welcomed(welcome: WelcomePacket): HandshakeEvent {
+  #welcomed(welcome: WelcomePacket, nowMs: number): HandshakeEvent {
     const state = this.#state;
     const { sender, log } = this.#options;
     if (state.at !== 'calling' || !equalBytes(welcome.nonceEcho, state.hello.nonce)) return { kind: 'ignored' };
     if (welcome.version !== RML_VERSION) return { kind: 'ignored' };
-    const { hello, outbound } = state;
+    const { hello, outbound, beganAtMs } = state;
+    const acceptor = { nonce: welcome.nonce.slice(), incarnation: welcome.incarnation };
+    const sid = sessionId(hello, acceptor);
+    if (welcome.tlvs.some(isCritical)) {
+      log('warn', `${welcome.node} says what this version does not know`);
+      this.#options.say({ kind: 'bye', reason: BYE_REASON.version, sid });
+      this.over(nowMs, HELLO_MS_MAX);
+      return NOTHING;
+    }
     const cursors = cursorsOf(welcome);
     sender.answered(answerOf(welcome, outbound.answered(cursors)));
     if (sender.state === 'forked') return this.#forked();
-    const { node, incarnation, limits } = welcome;
-    const acceptor = { nonce: welcome.nonce.slice(), incarnation };
-    const sid = sessionId(hello, acceptor);
-    const peer = { node, incarnation, limits, awake: 'always' as const };
+    const { node, incarnation, epoch, limits } = welcome;
+    const peer = { node, incarnation, epoch, limits, awake: 'always' as const };
     const { packetBytesMax, features } = limits;
     const { profile } = this.#options;
     const dataSize = this.#dataSize;
     dataSize.limit(Math.min(packetBytesMax, profile.packetBytesSent));
-    const agreed: Agreed = { sid, peer, outbound, dataSize, inbound: undefined, keepaliveS: welcome.keepaliveS };
+    const told = { askedAtMs: beganAtMs, atMs: nowMs, unixTimeUs: welcome.unixTimeUs };
+    const { keepaliveS, tlvs } = welcome;
+    const below = { acceptorNonce: acceptor.nonce, inbound: undefined, heard: tlvs };
+    const agreed: Agreed = { sid, peer, outbound, dataSize, keepaliveS, told, ...below };
     const begin = () => outbound.begin({ dataSize, packetBytesMax, features }, cursors);
     this.#state = { at: 'ticketing', agreed, begin, nonce: hello.nonce };
     log('info', `${node} answered`);

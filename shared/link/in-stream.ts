@@ -3,18 +3,21 @@
  *
  *   item ──▶ at the cursor ─────────────▶ receiver: new, repeat ─▶ arrived; then whatever is kept and has its turn now
  *       ├──▶ above it, room ────────────▶ kept until its turn ──▶ arrived
- *       └──▶ above it, no room, or no room at the receiver ─────▶ dropped, as if the line had lost it
+ *       ├──▶ above it, no room, or no room at the receiver ─────▶ dropped, as if the line had lost it
+ *       └──▶ this node can never take it ───────────────────────▶ rejected: arrived, not kept; the stream waits for its gap
  *
  * A stream whose item found no room is *refused*: its credit is told as 0 until there is room for that item, so that the other side
- * neither hammers nor gives up. A message that this node can never store ends here as TOO_LARGE, counted: it holds up nobody.
+ * neither hammers nor gives up. A rejected message moves no cursor: its sender ends it, and says so by a gap (rejections.ts).
  */
-import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
+import type { Refusal } from '../custody/intake.ts';
+import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import { afterItem, type Item } from '../custody/session.ts';
-import { hasCode } from '../errors.ts';
+import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Part } from './assembly.ts';
 import { type KeptBytes, KeptItems } from './kept-items.ts';
 import { NUMBER_MAX } from './packet-layout.ts';
+import type { Rejections } from './rejections.ts';
 
 /**
  * What became of what a packet brought. `no-memory`: dropped, and there was no room to keep it. `fenced`: a newer session took over.
@@ -31,11 +34,10 @@ export interface InStreamOptions {
   readonly key: StreamKey;
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
-  /** Name of this node, for the accounts of what ends here. */
-  readonly node: string;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
   readonly keptBytes: KeptBytes;
+  readonly rejections: Rejections;
   readonly counters: InCounters;
   /** Called when the durable cursor has moved. */
   readonly whenMoved: (stream: InStream) => void;
@@ -48,8 +50,8 @@ export interface InCounters {
   noRoom: number;
   /** Early ones that were dropped. */
   notKept: number;
-  /** Messages that ended here because nothing can store them. */
-  tooLarge: number;
+  /** Messages that this node can never take. */
+  rejected: number;
 }
 
 export class InStream {
@@ -95,30 +97,20 @@ export class InStream {
 
   item(item: Item, nowMs: number): Arrival {
     if (afterItem(item) > NUMBER_MAX) return 'protocol';
-    switch (this.#offer(item)) {
-      case 'new':
-        this.#refused = undefined;
-        this.#retryMs = RETRY_MS_MIN;
-        return this.#drain(nowMs);
-      case 'repeat':
-        return 'arrived';
-      case 'ahead':
-        return this.#keep(item);
-      case 'no-room':
-        return this.#refuse(bytesOf(item), nowMs);
-      case 'too-large':
-        return this.item(this.#ended(item.number), nowMs);
-      case 'stale':
-        return 'fenced';
+    if (item.kind === 'message') {
+      const isRejected = this.#options.rejections.meets(this.handle, item.number, nowMs);
+      return isRejected ? 'arrived' : this.#item(item, nowMs);
     }
+    const arrival = this.#item(item, nowMs);
+    if (arrival === 'arrived') this.#options.rejections.ended(this.handle, item.number, item.to);
+    return arrival;
   }
 
   part(number: number, part: Part, nowMs: number): Arrival {
-    if (number < this.#next) return 'arrived';
+    const { rejections, messageBytesMax } = this.#options;
+    if (number < this.#next || rejections.meets(this.handle, number, nowMs)) return 'arrived';
     if (number >= NUMBER_MAX) return 'protocol';
-    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > this.#options.messageBytesMax) {
-      return this.item(this.#ended(number), nowMs);
-    }
+    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > messageBytesMax) return this.#reject(number, 'TOO_LARGE');
     if (!this.#kept.has(number)) {
       if (this.#refused !== undefined) return this.#dropped('dropped');
       const isNext = number === this.#next && this.#tries === 'within-credit';
@@ -153,16 +145,31 @@ export class InStream {
     return true;
   }
 
-  #offer(item: Item): 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale' | 'too-large' {
-    const { receiver, session } = this.#options;
-    try {
-      const verdict = receiver.item(session, { stream: this.key, item }, this.#whenDurable);
-      if (verdict === 'new' || verdict === 'repeat') this.#next = Math.max(this.#next, afterItem(item));
-      return verdict;
-    } catch (error) {
-      if (hasCode(error, 'MESSAGE_TOO_LARGE')) return 'too-large';
-      throw error;
+  #item(item: Item, nowMs: number): Arrival {
+    const verdict = this.#offer(item);
+    switch (verdict) {
+      case 'new':
+        this.#refused = undefined;
+        this.#retryMs = RETRY_MS_MIN;
+        return this.#drain(nowMs);
+      case 'repeat':
+        return 'arrived';
+      case 'ahead':
+        return this.#keep(item);
+      case 'no-room':
+        return this.#refuse(bytesOf(item), nowMs);
+      case 'stale':
+        return 'fenced';
+      default:
+        return this.#reject(item.number, verdict.refused);
     }
+  }
+
+  #offer(item: Item): Acceptance | Refusal {
+    const { receiver, session } = this.#options;
+    const verdict = receiver.item(session, { stream: this.key, item }, this.#whenDurable);
+    if (verdict === 'new' || verdict === 'repeat') this.#next = Math.max(this.#next, afterItem(item));
+    return verdict;
   }
 
   /** Gives the receiver what was kept and has its turn now. What it cannot take yet was told as arrived, and stays kept. */
@@ -173,10 +180,7 @@ export class InStream {
       if (first === undefined || first.number > this.#next) return 'arrived';
       const verdict = this.#offer(first);
       if (verdict === 'stale') return 'fenced';
-      if (verdict === 'too-large') {
-        this.#kept.keep(this.#ended(first.number));
-        continue;
-      }
+      if (typeof verdict === 'object') return this.#reject(first.number, verdict.refused);
       if (verdict === 'no-room') this.#refuse(bytesOf(first), nowMs);
       if (verdict !== 'new' && verdict !== 'repeat') return 'arrived';
     }
@@ -184,7 +188,8 @@ export class InStream {
 
   #keep(item: Item): Arrival {
     this.#options.counters.early += 1;
-    if (this.#refused !== undefined) return this.#dropped('dropped');
+    // A gap needs no room, and may be what a rejected message waits for.
+    if (this.#refused !== undefined && item.kind === 'message') return this.#dropped('dropped');
     return this.#kept.keep(item) ? 'arrived' : this.#dropped('no-memory');
   }
 
@@ -193,11 +198,16 @@ export class InStream {
     return how;
   }
 
-  /** What takes the place of a message that can never be stored. Nothing is kept of that. */
-  #ended(number: number): Item {
-    this.#options.counters.tooLarge += 1;
+  /** It counts as arrived, so that it is not sent again, and nothing of it is kept. */
+  #reject(number: number, why: EndingClass): Arrival {
+    const { rejections, counters } = this.#options;
+    const place = number === this.#next ? 'at-cursor' : 'ahead';
+    if (!rejections.add({ handle: this.handle, number, class: why }, place)) return this.#dropped('dropped');
+    counters.rejected += 1;
     this.#kept.drop(number);
-    return { kind: 'gap', number, to: number, class: 'TOO_LARGE', node: this.#options.node };
+    // What it had no room for is not coming any more.
+    if (place === 'at-cursor') this.#refused = undefined;
+    return 'arrived';
   }
 
   #refuse(bytes: number, nowMs: number): Arrival {

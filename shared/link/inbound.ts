@@ -2,33 +2,36 @@
  * The streams that the other side sends in this session: which handle is which, what becomes of its packets, and what it is told.
  *
  *   STREAM ──▶ opened, answered by a record      DATA, GAP, ELSEWHERE ──▶ InStream ──▶ custody receiver ──durable──▶ Records
+ *                                                                                         └── never ──▶ Rejections ──▶ REJECT
  */
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item } from '../custody/session.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
 import { type DataPacket, expandNumber } from './data-packet.ts';
+import { earliest } from './earliest.ts';
 import { type Arrival, InStream } from './in-stream.ts';
 import { KeptBytes } from './kept-items.ts';
 import type { StreamCursor } from './packet-fields.ts';
 import { Records } from './records.ts';
+import { Rejections } from './rejections.ts';
+import type { Tlv } from './tlv.ts';
 
 export interface InboundOptions {
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
-  /** Name of this node, for the accounts of what ends here. */
-  readonly node: string;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
 }
 
 export class Inbound {
-  readonly counters = { early: 0, noRoom: 0, notKept: 0, tooLarge: 0, undeclared: 0 };
+  readonly counters = { early: 0, noRoom: 0, notKept: 0, rejected: 0, undeclared: 0 };
   /** Something is kept for a stream that cannot go on, and others need the memory: only a new session frees it. */
   isClogged = false;
   readonly #options: InboundOptions;
   readonly #streams = new Map<number, InStream>();
   readonly #keptBytes = new KeptBytes();
   readonly #records = new Records();
+  readonly #rejections = new Rejections();
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -58,7 +61,7 @@ export class Inbound {
   }
 
   get wakeAtMs(): number | undefined {
-    return this.#records.wakeAtMs;
+    return earliest(this.#records.wakeAtMs, this.#rejections.wakeAtMs);
   }
 
   /** A handle and its stream, as their sender declares them. Again is fine, another stream under the same handle is not. */
@@ -101,21 +104,33 @@ export class Inbound {
   /** The other side asks how things stand. */
   asked(): void {
     this.#records.asked();
+    this.#rejections.asked();
   }
 
   /** Called after every step of the node. */
   pump(nowMs: number): void {
     this.#records.look(nowMs, this.#options.receiver.framesWritten);
+    this.#rejections.pump(nowMs);
   }
 
   takeRecords(bytesMax: number, headBytes: number): StreamCursor[] {
     return this.#records.take(bytesMax, headBytes);
   }
 
+  /** REJECTs to say now, as many as fit. */
+  takeRejects(bytesMax: number, nowMs: number): (Tlv & { kind: 'reject' })[] {
+    return this.#rejections.take(bytesMax, nowMs);
+  }
+
+  /** They did not arrive. */
+  rejectsLost(tlvs: readonly (Tlv & { kind: 'reject' })[]): void {
+    this.#rejections.lost(tlvs);
+  }
+
   #newStream(handle: number, key: StreamKey): InStream {
-    const { counters } = this;
+    const shared = { keptBytes: this.#keptBytes, rejections: this.#rejections, counters: this.counters };
     const whenMoved = (stream: InStream) => this.#records.add(stream);
-    const stream = new InStream({ ...this.#options, handle, key, keptBytes: this.#keptBytes, counters, whenMoved });
+    const stream = new InStream({ ...this.#options, ...shared, handle, key, whenMoved });
     this.#streams.set(handle, stream);
     return stream;
   }
@@ -145,6 +160,8 @@ export class Inbound {
   }
 
   #noMemory(stream: InStream): void {
-    for (const other of this.#records.low) if (other !== stream && other.isRefused && other.keptBytes > 0) this.isClogged = true;
+    const stuck = [...this.#records.low].filter((other) => other.isRefused);
+    for (const handle of this.#rejections.inVain) stuck.push(this.#streams.get(handle) ?? stream);
+    if (stuck.some((other) => other !== stream && other.keptBytes > 0)) this.isClogged = true;
   }
 }

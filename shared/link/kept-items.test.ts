@@ -130,6 +130,16 @@ describe('what is kept', () => {
     expect(bytes.used).toBe(0);
   });
 
+  test('stays, whatever else finds no room: it was told as arrived', () => {
+    const kept = new KeptItems(new KeptBytes());
+    expect(kept.keepPart(1, { offset: 0, payload: numbered.subarray(0, 50), total: 100 })).toBe('kept');
+    expect(kept.keep(message(2, 10))).toBe(true);
+    expect(kept.keepPart(3, { offset: 0, payload: numbered, total: KEPT_STREAM_BYTES_MAX })).toBe('full');
+    expect(kept.keep(message(4, KEPT_STREAM_BYTES_MAX))).toBe(false);
+    expect(kept.has(2)).toBe(true);
+    expect(kept.keepPart(1, { offset: 50, payload: numbered.subarray(50, 100), total: undefined })).toBe('whole');
+  });
+
   test('gives back exactly what it took, whatever happens to it', () => {
     const step = fc.tuple(
       fc.constantFrom('keep', 'part', 'conflict', 'drop', 'below'),

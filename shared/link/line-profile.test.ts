@@ -5,8 +5,10 @@ import { PACKET_BYTES_LIMIT, PACKET_BYTES_MIN, WINDOW_MAX } from './packet-layou
 
 test.each([
   [50, 64, 25],
-  [9_600, 64, 25],
-  [19_200, 64, 5],
+  [2_400, 64, 25],
+  [9_600, 112, 25],
+  [19_200, 112, 5],
+  [38_400, 92, 5],
   [115_200, 246, 5],
   [230_400, 476, 5],
   [512_000, 1_040, 5],
@@ -25,4 +27,14 @@ test('limits agree: what one side sends the other takes, and the format allows',
     // What a serial line has under way behind a loss can be kept; a socket loses nothing.
     if (baud !== undefined) expect(window * (packetBytesSent + 128)).toBeLessThanOrEqual(KEPT_STREAM_BYTES_MAX);
   }
+});
+
+test.each([
+  [50, 'in-pieces'],
+  [19_200, 'in-pieces'],
+  [38_400, 'whole'],
+  [115_200, 'whole'],
+  [undefined, 'whole'],
+])('at %s baud a packet that may be cut short is handed over %s', (baud, handing) => {
+  expect(lineProfile(baud)).toMatchObject({ handing });
 });

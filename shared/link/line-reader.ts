@@ -1,9 +1,11 @@
 /** What comes from the line: bytes become packets, words for people, and counts of what was neither. */
 import { Deframer, looksLikeText } from './deframer.ts';
 import type { LineProfile } from './line-profile.ts';
-import { HELLO_BYTES_MAX } from './packet-layout.ts';
+import { DATA_HEADER, HELLO_BYTES_MAX } from './packet-layout.ts';
 import { decodePacket, type PlainPacket, type SealedPacket } from './packets.ts';
 
+/** Of a run on the line, a code byte is before the header. */
+const HEADER_AT = 1;
 /** Fewer printable bytes than this are more likely noise than words. */
 const WORD_BYTES_MIN = 4;
 
@@ -42,7 +44,7 @@ export class LineReader {
         event.kind === 'frame'
           ? this.#frame(event.bytes)
           : event.kind === 'console'
-            ? this.#text(event.text)
+            ? this.#words(event.text)
             : this.#discarded(event.bytes, event.reason);
       if (word !== undefined) yield word;
     }
@@ -50,11 +52,16 @@ export class LineReader {
 
   #frame(frame: Uint8Array): LineWord | undefined {
     const packet = decodePacket(frame, this.sid);
-    if (packet === undefined) return looksLikeText(frame) ? this.#text(frame) : this.#unreadable(frame);
+    if (packet === undefined) return isData(frame[0]) || !looksLikeText(frame) ? this.#unreadable(frame) : this.#text(frame);
     this.counters.packetsReceived += 1;
     if (packet.kind !== 'unknown') return { kind: 'packet', packet };
     this.counters.unknown += 1;
     return undefined;
+  }
+
+  /** What is left of a packet with a message of text in it is nobody's console. */
+  #words(run: Uint8Array): LineWord | undefined {
+    return isData(run[HEADER_AT]) ? this.#discarded(run.length, 'malformed') : this.#text(run);
   }
 
   #text(text: Uint8Array): LineWord | undefined {
@@ -75,4 +82,9 @@ export class LineReader {
     else this.counters.runsMalformed += 1;
     return undefined;
   }
+}
+
+/** ASCII has no such byte. */
+function isData(header: number | undefined): boolean {
+  return header !== undefined && (header & DATA_HEADER) !== 0;
 }

@@ -1,30 +1,59 @@
-/** What goes to the line: packets sealed, stuffed, paced, and put together into as few writes as there are steps. */
+/**
+ * What goes to the line: packets sealed, stuffed, paced, and put together into as few writes as there are steps.
+ *
+ *   whole       ──▶ the line
+ *   in pieces   ──▶ the line, 15 ms of it ──▶ the rest, as the line takes it
+ *                                         └─▶ cut: the rest is never sent. The zero in front of the next packet ends what was, its
+ *                                             checksum does not hold, and so its number is missing at the other side
+ */
 import { concatBytes } from '../bytes.ts';
 import { frameForLine } from './cobs.ts';
 import type { LineProfile } from './line-profile.ts';
 import { Pacing } from './pacing.ts';
 import { encodePacket, type PlainPacket, type SealedPacket } from './packets.ts';
 
+/** A rest that takes less is not worth a packet: whoever wants to cut it off waits for it. */
+export const CUT_MS_MIN = 15;
 /** Plain packets that wait for the line. More are repeats. */
 const PLAIN_WAITING_MAX = 8;
 
 export class LineWriter {
   readonly counters = { packetsSent: 0, bytesSent: 0 };
   readonly #pacing: Pacing;
+  readonly #profile: LineProfile;
   #plain: PlainPacket[] = [];
   #chunks: Uint8Array[] = [];
+  /** Of the packet under way, not handed over. */
+  #rest: Uint8Array = NOTHING;
 
   constructor(profile: LineProfile) {
+    this.#profile = profile;
     this.#pacing = new Pacing(profile);
   }
 
   mayWrite(nowMs: number): boolean {
-    return this.#pacing.mayWrite(nowMs);
+    return this.#rest.length === 0 && this.#pacing.mayWrite(nowMs);
   }
 
   /** When time alone will allow the next write. */
   get mayWriteAtMs(): number | undefined {
-    return this.#pacing.mayWriteAtMs;
+    return this.#rest.length === 0 ? this.#pacing.mayWriteAtMs : this.#pacing.pieceAtMs;
+  }
+
+  /** The packet under way is so far from its end that cutting it off pays. */
+  get isCuttable(): boolean {
+    return this.#rest.length * this.#profile.byteMs >= CUT_MS_MIN;
+  }
+
+  /** What is not handed over of the packet under way is never sent. The next packet may be written at once. */
+  cut(): void {
+    this.#rest = NOTHING;
+  }
+
+  /** Hands over what the line may have of the packet under way. */
+  goOn(nowMs: number): void {
+    const bytes = this.#rest.length > 0 ? this.#pacing.pieceBytes(nowMs) : 0;
+    if (bytes > 0) this.#hand(bytes, nowMs);
   }
 
   /** Plain packets wait for the line like all others; the same one twice is one. */
@@ -41,12 +70,25 @@ export class LineWriter {
   }
 
   /** Returns what the packet takes on the line, and when its last bit leaves. */
-  write(packet: PlainPacket | SealedPacket, at: { sid: number; nowMs: number }): { bytes: number; sentAtMs: number } {
+  write(
+    packet: PlainPacket | SealedPacket,
+    at: { readonly sid: number; readonly nowMs: number; readonly handing?: LineProfile['handing'] },
+  ): { bytes: number; sentAtMs: number } {
     const framed = frameForLine(encodePacket(packet, at.sid));
-    this.#chunks.push(framed);
     this.counters.packetsSent += 1;
-    this.counters.bytesSent += framed.length;
-    return { bytes: framed.length, sentAtMs: this.#pacing.wrote(framed.length, at.nowMs) };
+    this.#rest = framed;
+    const isInPieces = at.handing === 'in-pieces' && this.#profile.handing === 'in-pieces';
+    const handedAtMs = this.#hand(isInPieces ? this.#pacing.pieceBytes(at.nowMs) : framed.length, at.nowMs);
+    return { bytes: framed.length, sentAtMs: handedAtMs + this.#rest.length * this.#profile.byteMs };
+  }
+
+  /** Returns when the last bit of what was handed over leaves. */
+  #hand(bytes: number, nowMs: number): number {
+    const piece = this.#rest.subarray(0, bytes);
+    this.#rest = this.#rest.subarray(piece.length);
+    this.#chunks.push(piece);
+    this.counters.bytesSent += piece.length;
+    return this.#pacing.wrote(piece.length, nowMs);
   }
 
   /** What the line says it holds. */
@@ -63,3 +105,5 @@ export class LineWriter {
     return bytes;
   }
 }
+
+const NOTHING = new Uint8Array(0);

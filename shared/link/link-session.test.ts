@@ -1,7 +1,7 @@
 /** One side of a link against a script: what it says to each packet in each state, and that it survives whatever is said to it. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { bodyOf, Clock, LARGE_RING_BYTES, LinkNode } from '../../hardware-sim/link-world.ts';
+import { bodyOf, Clock, LARGE_RING_BYTES, LinkNode, SIM_DATE_US } from '../../hardware-sim/link-world.ts';
 import { stream } from '../../hardware-sim/random.ts';
 import { crc32c } from '../crc32c.ts';
 import type { Line, LineListener } from '../ports.ts';
@@ -20,6 +20,7 @@ import {
   type SessionSide,
   sessionId,
 } from './packets.ts';
+import { STAT_COUNTERS } from './stat-counters.ts';
 import type { Tlv } from './tlv.ts';
 
 const LIMITS: ReceiveLimits = { packetBytesMax: 1_024, window: 16, features: FEATURE_FRAGMENTS | FEATURE_BATCHES, ackDelayMs: 5 };
@@ -79,16 +80,25 @@ class Script implements Line {
   }
 }
 
+const stats: (Tlv & { kind: 'stat' })[] = [];
 let clock: Clock;
 let node: LinkNode;
 let line: Script;
 
-function boot(role: 'dial' | 'accept', options: { baud?: number; ringBytes?: number } = {}): void {
+interface BootOptions {
+  readonly baud?: number;
+  readonly ringBytes?: number;
+  readonly wallUs?: ((nowMs: number) => number) | undefined;
+}
+
+function boot(role: 'dial' | 'accept', options: BootOptions = {}): void {
   clock = new Clock();
   const uplink = role === 'dial' ? 'link' : 'none';
   const { baud, ringBytes } = options;
   const queues = role === 'dial' ? [] : [{ name: 'bags', bytesLimit: 300_000 }];
-  node = new LinkNode({ world: clock, random: stream(1, 'node'), name: 'node', uplink, queues, ...(ringBytes && { ringBytes }) });
+  const wallUs = 'wallUs' in options ? { wallUs: options.wallUs } : {};
+  const shared = { world: clock, random: stream(1, 'node'), name: 'node', ...(ringBytes && { ringBytes }), ...wallUs };
+  node = new LinkNode({ ...shared, uplink, queues });
   node.open();
   clock.run(20, () => node.isServing);
   line = new Script();
@@ -149,7 +159,7 @@ function helloWith(change: Partial<HelloPacket> = {}): HelloPacket {
 }
 
 /** Is dialled, answers, and has a session that the other side confirmed. */
-function joinAccept(change: Partial<HelloPacket> = {}): void {
+function joinAccept(change: Partial<HelloPacket> = {}): WelcomePacket {
   const hello = helloWith(change);
   line.say(hello);
   run(5);
@@ -159,6 +169,12 @@ function joinAccept(change: Partial<HelloPacket> = {}): void {
   line.say({ kind: 'note', pn: 0, tlvs: [] });
   run(50);
   line.heard = [];
+  return welcome;
+}
+
+/** HELLO of the side whose last offer was answered by `welcome`, and which offers anew. */
+function laterHello({ ticket }: WelcomePacket): Partial<HelloPacket> {
+  return { nonce: new Uint8Array(8).fill(5), ticket, ticketNonce: PEER.nonce };
 }
 
 /** An envelope of the other side's, as one of its messages. */
@@ -169,6 +185,13 @@ async function envelopes(count: number, bytes = 20): Promise<Uint8Array[]> {
     return encodeEnvelope({ identity, epoch: { counter: 1, random: 2 }, priority: 3, body: bodyOf(i, bytes) });
   });
 }
+const ackOf = (largest: number) =>
+  ({ kind: 'ack', largest, delayMs: 0, bitmap: NONE, isBusy: false, records: [] }) satisfies SealedPacket;
+/** The first part of a message that no ring of this size can hold. */
+const sayLarge = (pn: number, afterMs = 0): void => {
+  run(afterMs);
+  line.say(data(pn, 1, { kind: 'first', total: 500_000, payload: new Uint8Array(50) }));
+};
 const data = (pn: number, number: number, content: DataContent): SealedPacket => ({
   kind: 'data',
   handle: 0,
@@ -236,6 +259,67 @@ describe('a dialler', () => {
     expect(line.of('ack')).not.toEqual([]);
   });
 
+  test('hears a WELCOME for somebody else: is still there for its own', () => {
+    run(100);
+    line.say(welcomeTo(line.of('hello')[0], { nonceEcho: new Uint8Array(8) }));
+    run(20);
+    joinDial();
+    expect(node.link.describe()).toContain('open');
+  });
+
+  test('in a session, hears BYE of another one: goes on', () => {
+    joinDial();
+    line.heard = [];
+    line.say({ kind: 'bye', reason: 1, sid: ((line.sid ?? 0) ^ 1) >>> 0 });
+    run(3_000);
+    expect(line.of('hello')).toEqual([]);
+    expect(node.link.counters()).toMatchObject({ sessions: 1, ignored: 1 });
+  });
+
+  test('what the other side says it waited with an ACK is no part of the round trip', () => {
+    joinDial();
+    line.say({ kind: 'ack', largest: 0, delayMs: 40, bitmap: NONE, isBusy: false, records: [] });
+    run(1);
+    const [, ms] = /round trip (\d+) ms/.exec(node.link.describe()) ?? [];
+    expect(Number(ms)).toBeLessThan(15);
+  });
+
+  test('an ACK of the session before means nothing in the next, whose packets count from 0', () => {
+    node.send('peer/bags', bodyOf(1, 20));
+    run(10);
+    joinDial();
+    const records = (cursor: number) => [{ handle: 0, cursor, credit: 1_000 }];
+    const ack = { kind: 'ack', delayMs: 0, bitmap: NONE, isBusy: false } as const;
+    line.say({ ...ack, largest: 1, records: records(1) });
+    run(1_200);
+    expect(line.of('data').length).toBeGreaterThan(0);
+    const former = line.sid;
+    line.heard = [];
+    line.say({ kind: 'knock', versionMax: 1, versionMin: 1 });
+    run(5);
+    joinDial();
+    expect(line.of('note')[0]?.pn).toBe(0);
+    line.say({ ...ack, largest: 2, records: records(2) }, former);
+    run(50);
+    expect(node.link.counters()).toMatchObject({ formerSession: 1, sessions: 2 });
+    expect(node.parts.sender.freedCount).toBe(0);
+    line.say({ ...ack, largest: 1, records: records(2) });
+    expect(node.parts.sender.freedCount).toBe(1);
+  });
+
+  test('says a STREAM again after a second, when it arrived and no cursor came', () => {
+    node.send('peer/bags', bodyOf(1, 20));
+    run(10);
+    joinDial();
+    const declarations = () => line.of('note').filter(({ tlvs }) => tlvs.some(({ kind }) => kind === 'stream'));
+    expect(declarations()).toHaveLength(1);
+    line.say({ kind: 'ack', largest: line.of('note').at(-1)?.pn ?? 0, delayMs: 0, bitmap: NONE, isBusy: false, records: [] });
+    run(900);
+    expect(declarations()).toHaveLength(1);
+    run(200);
+    expect(declarations()).toHaveLength(2);
+  });
+
   test('is told FORK: says nothing more', () => {
     line.say(welcomeTo(line.of('hello')[0], { verdict: 'fork', ticket: new Uint8Array(8), tlvs: [] }));
     line.heard = [];
@@ -293,13 +377,13 @@ describe('a dialler', () => {
     line.heard = [];
     run(14_900);
     const words = line.words();
-    expect(words.every((word) => word === 'ping')).toBe(true);
+    expect(words.every((word) => word === 'ping' || word === 'time-request')).toBe(true);
     expect(words.length).toBeGreaterThan(3);
     run(200);
     expect(line.words()).toContain('hello');
   });
 
-  test('hears that a message can never be taken: holds that stream, keeps the message', () => {
+  test('hears that a message can never be taken: it is a dead letter here, and its gap goes out', () => {
     node.send('peer/bags', bodyOf(1, 20));
     run(10);
     joinDial();
@@ -312,12 +396,52 @@ describe('a dialler', () => {
       records: [{ handle: 0, cursor: 1, credit: 1_000 }],
     });
     run(20);
-    line.say({ kind: 'note', pn: 0, tlvs: [{ kind: 'reject', handle: 0, number: 1, reason: 4 }] });
+    line.say({ kind: 'note', pn: 0, tlvs: [{ kind: 'reject', handle: 0, number: 1, reason: 10 }] });
     line.heard = [];
     run(4_000);
     expect(line.of('data')).toEqual([]);
-    expect(node.outgoingCount).toBe(1);
-    expect(node.logs.join()).toContain('peer/bags stands still: number 1 is refused for good (class 4)');
+    const gap = { kind: 'gap', handle: 0, from: 1, to: 1, class: 'REJECTED', node: 'node' };
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual(gap);
+    expect(node.outgoingCount).toBe(0);
+    expect(node.contents('$dead').map(({ body }) => body)).toEqual([bodyOf(1, 20)]);
+    expect(node.logs.join()).toContain('peer/bags: number 1 is refused for good (TOO_LARGE)');
+  });
+
+  test.each<[string, { cursor: number; handle: number; number: number }]>([
+    ['not sent yet', { cursor: 1, handle: 0, number: 2 }],
+    ['of a handle nobody gave', { cursor: 1, handle: 5, number: 1 }],
+    ['done with', { cursor: 2, handle: 0, number: 1 }],
+  ])('hears a refusal of what is %s: ignored and counted', (_name, { cursor, handle, number }) => {
+    node.send('peer/bags', bodyOf(1, 20));
+    run(10);
+    joinDial();
+    for (const at of [1, cursor]) {
+      line.say({ ...ackOf(1), records: [{ handle: 0, cursor: at, credit: 1_000 }] });
+      run(20);
+    }
+    const { ignored: ignoredBefore = 0 } = node.link.counters();
+    const held = node.outgoingCount;
+    line.say({ kind: 'note', pn: 0, tlvs: [{ kind: 'reject', handle, number, reason: 10 }] });
+    run(100);
+    expect(node.link.counters()).toMatchObject({ ignored: ignoredBefore + 1, refused: 0 });
+    expect(node.outgoingCount).toBe(held);
+    expect(node.contents('$dead')).toEqual([]);
+  });
+
+  test('hears a refusal of what waits for credit: it is not sent any more', () => {
+    for (let i = 1; i <= 3; i++) node.send('peer/bags', bodyOf(i, 30));
+    run(10);
+    joinDial();
+    line.say({ ...ackOf(1), records: [{ handle: 0, cursor: 1, credit: 150 }] });
+    run(20);
+    line.say({ kind: 'note', pn: 0, tlvs: [{ kind: 'reject', handle: 0, number: 2, reason: 10 }] });
+    run(20);
+    line.say({ ...ackOf(255), records: [{ handle: 0, cursor: 2, credit: 1_000 }] });
+    run(100);
+    expect(line.of('data').map(({ numberLow }) => numberLow)).toEqual(expect.arrayContaining([1, 3]));
+    expect(line.of('data').map(({ numberLow }) => numberLow)).not.toContain(2);
+    const gap = { kind: 'gap', handle: 0, from: 2, to: 2, class: 'REJECTED', node: 'node' };
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual(gap);
   });
 
   test('everything arrives there and no cursor moves: a new session, each time later', () => {
@@ -346,13 +470,13 @@ describe('a dialler', () => {
     expect(node.outgoingCount).toBe(1);
   });
 
-  test('a range of numbers too long for 16 bits goes alone, and nothing follows before its cursor came', () => {
+  test.each([[32_768], [100_000]])('a range of %i numbers goes alone, and nothing follows before its cursor came', (count) => {
     node.send('peer/bags', bodyOf(1, 20));
     run(10);
     node.step(() => {
       for (const out of node.parts.store.outgoing) {
         out.list.remove(out.list.head);
-        Object.assign(out, { lo: 100_001, next: 100_001 });
+        Object.assign(out, { lo: count + 1, next: count + 1 });
       }
     });
     node.send('peer/bags', bodyOf(2, 20));
@@ -364,10 +488,10 @@ describe('a dialler', () => {
       run(20);
     };
     ack(1);
-    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual({ kind: 'elsewhere', handle: 0, from: 1, to: 100_000 });
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual({ kind: 'elsewhere', handle: 0, from: 1, to: count });
     expect(line.of('data')).toEqual([]);
-    ack(100_001);
-    expect(line.of('data').map(({ numberLow }) => numberLow)).toEqual([100_001 % 65_536]);
+    ack(count + 1);
+    expect(line.of('data').map(({ numberLow }) => numberLow)).toEqual([(count + 1) % 65_536]);
   });
 
   test('ignores impossible words and counts them', () => {
@@ -384,13 +508,81 @@ describe('a dialler', () => {
     expect(node.parts.sender.state).toBe('ready');
   });
 
-  test('data from an acceptor that offered nothing is dropped; a question for the time is acknowledged', () => {
+  test('data from an acceptor that offered nothing is dropped; a question for the time is acknowledged and answered', () => {
     joinDial();
     line.heard = [];
     line.say(data(0, 1, { kind: 'whole', payload: Uint8Array.of(1) }));
+    const askedAtUs = SIM_DATE_US + 1_000 * clock.nowMs;
     line.say({ kind: 'time-request', pn: 1, id: 1, t1Us: 5 });
     run(100);
     expect(line.of('ack').at(-1)).toMatchObject({ largest: 1, bitmap: new Uint8Array(8) });
+    const [answer] = line.of('time-response');
+    expect(answer).toMatchObject({ id: 1, t1Us: 5, t2Us: askedAtUs });
+    expect(answer?.t3Us).toBeGreaterThanOrEqual(askedAtUs);
+    expect(answer?.t3Us).toBeLessThan(askedAtUs + 20_000);
+  });
+
+  test.each([
+    ['no clock', undefined],
+    ['a clock that was never set', (nowMs: number) => 1_000 * nowMs],
+  ])('with %s it says that it does not know the time', (_name, wallUs) => {
+    boot('dial', { wallUs });
+    joinDial();
+    line.say({ kind: 'time-request', pn: 0, id: 9, t1Us: 5 });
+    run(100);
+    expect(line.of('time-response')).toMatchObject([{ id: 9, t1Us: 5, t2Us: 0, t3Us: 0 }]);
+  });
+
+  test('asked often, it answers the newest question, and never piles up answers', () => {
+    joinDial();
+    for (let i = 0; i < 200; i++) line.say({ kind: 'time-request', pn: i, id: i, t1Us: i });
+    run(200);
+    expect(line.of('time-response').length).toBeLessThan(5);
+    expect(line.of('time-response').at(-1)).toMatchObject({ id: 199, t1Us: 199 });
+  });
+
+  test('asks for the time, and shows how far the clocks are apart once it is told', () => {
+    joinDial({ unixTimeUs: 0 });
+    run(1_200);
+    expect(node.link.clock).toBeUndefined();
+    const [question] = line.of('time-request');
+    const { id = 0, t1Us = 0 } = question ?? {};
+    const hisUs = SIM_DATE_US + 1_000 * clock.nowMs + 5_000_000;
+    line.say({ kind: 'time-response', id, t1Us, t2Us: hisUs, t3Us: hisUs });
+    run(1);
+    const { offsetUs = 0, qualityUs = 0 } = node.link.clock ?? {};
+    expect(Math.abs(offsetUs - 5_000_000)).toBeLessThanOrEqual(qualityUs);
+    expect(qualityUs).toBeLessThan(200_000);
+    expect(node.link.describe()).toMatch(/its clock is 5\d\d\d\.\d ms ahead of ours, \d+\.\d ms more or less$/);
+  });
+
+  test('an answer to a question it never asked is ignored and counted', () => {
+    joinDial({ unixTimeUs: 0 });
+    line.say({ kind: 'time-response', id: 0, t1Us: 0, t2Us: SIM_DATE_US, t3Us: SIM_DATE_US });
+    run(1);
+    expect(node.link.clock).toBeUndefined();
+    expect(node.link.counters().ignored).toBe(1);
+  });
+
+  test('tells its counters after a minute, then every ten, and shows those of the other side', () => {
+    joinDial();
+    const hours = 2;
+    let pn = 0;
+    for (let i = 0; i < hours * 3_600; i++) {
+      const pns = line.heard.flatMap((packet) => ('pn' in packet ? [packet.pn] : []));
+      stats.push(...line.of('note').flatMap(({ tlvs }) => tlvs.filter((tlv) => tlv.kind === 'stat')));
+      line.heard = [];
+      if (pns.length > 0)
+        line.say({ kind: 'ack', largest: pns.at(-1) ?? 0, delayMs: 0, bitmap: NONE, isBusy: false, records: [] });
+      if (i === 100) line.say({ kind: 'note', pn: pn++, tlvs: [{ kind: 'stat', counters: [7, 6, 5, 4, 3, 2, 1, 99] }] });
+      run(1_000);
+    }
+    expect(stats).toHaveLength(1 + 6 * hours - 1);
+    expect(stats[0]?.counters).toHaveLength(STAT_COUNTERS.length);
+    expect(stats[0]?.counters[0]).toBeGreaterThan(5);
+    expect(stats[0]?.counters.slice(2)).toEqual([0, 0, 0, 0, 0]);
+    expect(node.link.describe()).toContain('counted there: packetsSent 7, packetsReceived 6, runsCorrupt 5, runsMalformed 4');
+    expect(node.link.counters()).toMatchObject({ sessions: 1 });
   });
 });
 
@@ -417,7 +609,35 @@ describe('what the other side can take is kept to', () => {
     expect(line.of('data').every(({ acknowledge }) => acknowledge === 'now')).toBe(true);
   });
 
-  test('no parts: a message in one packet as large as the other side takes, or not at all', () => {
+  test('a window that is full: nothing urgent cuts in, and nothing of a session is said after its end', () => {
+    boot('dial', { baud: 9_600, wallUs: undefined });
+    run(200); // a HELLO takes that long
+    joinDial({ limits: { ...LIMITS, window: 2 } });
+    for (const priority of [1, 7]) node.send('peer/bags', bodyOf(priority, 10), priority);
+    const records = [0, 1].map((handle) => ({ handle, cursor: 1, credit: 9_999 }));
+    const ack = () => {
+      const pns = line.heard.flatMap((packet) => ('pn' in packet ? [packet.pn] : []));
+      line.say({ kind: 'ack', largest: pns.at(-1) ?? 255, delayMs: 0, bitmap: NONE, isBusy: false, records });
+    };
+    for (let i = 0; i < 6; i++) {
+      run(100);
+      ack();
+    }
+    line.heard = [];
+    for (let i = 0; i < 4; i++) node.send('peer/bags', bodyOf(i, 300), 1);
+    run(130); // one packet is through, the second under way
+    expect(line.of('data')).toHaveLength(1);
+    node.send('peer/bags', bodyOf(9, 10), 7);
+    run(20);
+    const { bytesSent = 0, packetsCut } = node.link.counters();
+    expect(packetsCut).toBe(0);
+    line.say({ kind: 'bye', reason: 1, sid: line.sid ?? 0 });
+    run(500);
+    expect(line.of('data')).toHaveLength(1);
+    expect(node.link.counters().bytesSent).toBe(bytesSent);
+  });
+
+  test('no parts: a message in one packet as large as the other side takes; a larger one ends here, with its gap', () => {
     boot('dial', { baud: 115_200 });
     joinDial({ limits: { ...LIMITS, packetBytesMax: 600, features: FEATURE_BATCHES } });
     node.send('peer/bags', bodyOf(1, 400));
@@ -433,7 +653,9 @@ describe('what the other side can take is kept to', () => {
     });
     run(500);
     expect(line.of('data').map(({ content }) => content.kind)).toEqual(['whole']);
-    expect(node.logs.join()).toContain('peer/other stands still: number 1 is too large');
+    const gap = { kind: 'gap', handle: 1, from: 1, to: 1, class: 'REJECTED', node: 'node' };
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual(gap);
+    expect(node.contents('$dead').map(({ body }) => body.length)).toEqual([700]);
   });
 
   test('no batches: each message in a packet of its own', () => {
@@ -451,6 +673,23 @@ describe('what the other side can take is kept to', () => {
     });
     run(50);
     expect(line.of('data').map(({ content }) => content.kind)).toEqual(['whole', 'whole', 'whole', 'whole']);
+  });
+
+  test('credit that shrank: what was lost waits until it is covered again, and then goes out alone', () => {
+    boot('dial');
+    joinDial({ limits: { ...LIMITS, features: FEATURE_FRAGMENTS } });
+    for (let i = 0; i < 3; i++) node.send('peer/bags', bodyOf(i, 200));
+    run(50);
+    const numbersAfter = (largest: number, bitmap: Uint8Array, credit: number): number[] => {
+      line.heard = [];
+      line.say({ kind: 'ack', largest, delayMs: 0, bitmap, isBusy: false, records: [{ handle: 0, cursor: 1, credit }] });
+      run(50);
+      return line.of('data').map(({ numberLow }) => numberLow);
+    };
+    expect(numbersAfter(1, NONE, 9_999)).toEqual([1, 2, 3]);
+    const allButTheOneBefore = Uint8Array.of(0b1110);
+    expect(numbersAfter(4, allButTheOneBefore, 10)).toEqual([]);
+    expect(numbersAfter(4, allButTheOneBefore, 9_999)).toEqual([2]);
   });
 
   test('credit: no more bytes than it covers, but one message always', () => {
@@ -525,6 +764,86 @@ describe('an acceptor', () => {
     expect(node.parts.receiver.forkCount).toBe(0);
   });
 
+  test('in a session, hears BYE of another one: goes on', () => {
+    joinAccept();
+    line.say({ kind: 'bye', reason: 1, sid: ((line.sid ?? 0) ^ 1) >>> 0 });
+    line.say({ kind: 'note', pn: 1, tlvs: [] });
+    run(50);
+    expect(line.words()).toEqual(['ack']);
+  });
+
+  test('in a new session, counts the packets from 0', () => {
+    const welcome = joinAccept();
+    for (const pn of [1, 2, 3]) line.say({ kind: 'note', pn, tlvs: [] });
+    run(50);
+    const hello = helloWith(laterHello(welcome));
+    line.heard = [];
+    line.say(hello);
+    run(5);
+    const [later] = line.of('welcome');
+    if (later === undefined) throw new Error('no WELCOME');
+    line.sid = sessionId(hello, later);
+    line.say({ kind: 'note', pn: 0, tlvs: [] });
+    run(50);
+    expect(line.of('ack')).toMatchObject([{ largest: 0, bitmap: NONE }]);
+  });
+
+  test('tells a new session what is on the disk, not what is on its way there', async () => {
+    const welcome = joinAccept();
+    const [one = NONE] = await envelopes(1);
+    node.syncMs = () => 500;
+    line.say(data(1, 1, { kind: 'whole', payload: one }));
+    run(100);
+    line.say(helloWith(laterHello(welcome)));
+    run(5);
+    expect(line.of('welcome')[0]?.tlvs).toMatchObject([{ kind: 'cursor', handle: 0, cursor: 1 }]);
+    run(500);
+    line.heard = [];
+    line.say(helloWith({ ...laterHello(welcome), nonce: new Uint8Array(8).fill(6) }));
+    run(5);
+    expect(line.of('welcome')[0]?.tlvs).toMatchObject([{ kind: 'cursor', handle: 0, cursor: 2 }]);
+  });
+
+  test('acknowledges a ping at once, other packets a little later', () => {
+    joinAccept({ tlvs: [] }); // no records are due either
+    line.say({ kind: 'note', pn: 1, tlvs: [] });
+    expect(line.words()).toEqual(['ack']);
+    run(50);
+    line.say({ kind: 'note', pn: 2, tlvs: [{ kind: 'unknown', type: 30, value: NONE }] });
+    expect(line.words()).toEqual([]);
+    run(6);
+    expect(line.words()).toEqual(['ack']);
+  });
+
+  test('tells of many streams in ACKs as large as the other side takes', () => {
+    joinAccept({ limits: { ...LIMITS, packetBytesMax: 256 } });
+    for (let pn = 1; pn <= 5; pn++) {
+      const tlvs = Array.from({ length: 20 }, (_, i): Tlv => {
+        const origin = { node: `n${20 * pn + i}`, incarnation: PEER.incarnation };
+        return { kind: 'stream', handle: 20 * pn + i, priority: 3, lo: 1, next: 2, address: 'node/bags', origin };
+      });
+      line.say({ kind: 'note', pn, tlvs });
+    }
+    run(1_000);
+    const acks = line.of('ack');
+    expect(Math.max(...acks.map((ack) => encodePacket(ack, 0).length))).toBeLessThanOrEqual(256);
+    expect(new Set(acks.flatMap(({ records }) => records.map(({ handle }) => handle))).size).toBe(100);
+  });
+
+  test('tells room as soon as it is there', () => {
+    while (node.send('node/bags', bodyOf(1, 5_000)));
+    run(50);
+    const [cursor] = joinAccept().tlvs;
+    expect(cursor?.kind === 'cursor' && cursor.credit < 10_000).toBe(true);
+    run(2_000);
+    expect(line.words()).toEqual([]);
+    node.consume('bags', 40);
+    run(100);
+    const [ack] = line.of('ack');
+    expect(ack?.records).toMatchObject([{ handle: 0, cursor: 1 }]);
+    expect(ack?.records[0]?.credit).toBeGreaterThan(65_536);
+  });
+
   test('a HELLO with an old ticket is answered FORK, and the session goes on', () => {
     joinAccept();
     line.say(helloWith({ nonce: new Uint8Array(8).fill(1), ticket: new Uint8Array(8).fill(5) }));
@@ -540,6 +859,21 @@ describe('an acceptor', () => {
     line.say(helloWith());
     run(10_000);
     expect(line.words()).toEqual(['welcome']);
+  });
+
+  test('tells the time in its WELCOME, if it knows it', () => {
+    joinAccept();
+    const welcome = (): WelcomePacket | undefined => {
+      line.heard = [];
+      line.say(helloWith({ nonce: new Uint8Array(8).fill(clock.nowMs) }));
+      return line.of('welcome')[0];
+    };
+    boot('accept', { wallUs: (nowMs) => SIM_DATE_US + 1_000 * nowMs });
+    expect(welcome()?.unixTimeUs).toBe(SIM_DATE_US + 1_000 * clock.nowMs);
+    boot('accept', { wallUs: (nowMs) => 1_000 * nowMs });
+    expect(welcome()?.unixTimeUs).toBe(0);
+    boot('accept', { wallUs: undefined });
+    expect(welcome()?.unixTimeUs).toBe(0);
   });
 
   test('forgets a session nobody confirmed', () => {
@@ -656,24 +990,136 @@ describe('an acceptor', () => {
     expect(line.words()).toContain('bye 2');
   });
 
-  test('a message larger than its ring can hold ends here at its first part, early or not, and is counted', async () => {
+  test('refuses a message larger than its ring can hold, early or not, until its gap comes; no cursor moves for it', async () => {
     joinAccept();
     const [one = NONE, , , four = NONE] = await envelopes(4);
+    const rejects = () => line.of('note').flatMap(({ tlvs }) => tlvs);
+    const told = () =>
+      line
+        .of('ack')
+        .flatMap(({ records }) => records)
+        .at(-1);
+    const gapOf = (number: number): Tlv => ({
+      kind: 'gap',
+      handle: 0,
+      from: number,
+      to: number,
+      class: 'REJECTED',
+      node: 'peer',
+    });
     line.say(data(1, 3, { kind: 'middle', offset: 400_000, payload: new Uint8Array(500) }));
     line.say(data(2, 2, { kind: 'first', total: 500_000, payload: new Uint8Array(500) }));
     line.say(data(3, 4, { kind: 'whole', payload: four }));
     line.say(data(4, 1, { kind: 'whole', payload: one }));
     line.say(data(5, 2, { kind: 'middle', offset: 500, payload: new Uint8Array(500) }));
     run(50);
-    expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 4]);
-    expect(node.parts.store.accounts()).toMatchObject([{ class: 'TOO_LARGE', count: 2 }]);
+    expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1]);
+    expect(node.parts.store.accounts()).toEqual([]);
     expect(line.of('ack').at(-1)).toMatchObject({ largest: 5, bitmap: NONE });
-    expect(
-      line
-        .of('ack')
-        .flatMap(({ records }) => records)
-        .at(-1),
-    ).toMatchObject({ cursor: 5 });
+    expect(told()).toMatchObject({ cursor: 2 });
+    expect(rejects()).toEqual([
+      { kind: 'reject', handle: 0, number: 3, reason: 10 },
+      { kind: 'reject', handle: 0, number: 2, reason: 10 },
+    ]);
+    line.say({ kind: 'note', pn: 6, tlvs: [gapOf(2), gapOf(3)] });
+    run(50);
+    expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 4]);
+    expect(node.parts.store.accounts()).toMatchObject([{ class: 'REJECTED', count: 2 }]);
+    expect(told()).toMatchObject({ cursor: 5 });
+    line.heard = [];
+    run(3_000);
+    expect(rejects()).toEqual([]);
+  });
+
+  test.each<[string, () => void, number]>([
+    ['a ping asks', () => line.say({ kind: 'note', pn: 2, tlvs: [] }), 50],
+    ['its own NOTE is lost', () => line.say(ackOf(255)), 400],
+    ['a second has passed', () => line.say(ackOf(0)), 1_050],
+    ['the message comes again, a second later', () => sayLarge(2, 900), 1_050],
+  ])('says REJECT again when %s', (_name, act, ms) => {
+    joinAccept();
+    sayLarge(1);
+    run(10);
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toEqual([{ kind: 'reject', handle: 0, number: 1, reason: 10 }]);
+    line.heard = [];
+    act();
+    run(ms);
+    expect(line.of('note').flatMap(({ tlvs }) => tlvs)).toContainEqual({ kind: 'reject', handle: 0, number: 1, reason: 10 });
+  });
+
+  test('a gap above the cursor is kept although the stream found no room: a refused message waits for it', async () => {
+    joinAccept();
+    const full = (bytesLimit: number) => node.step(() => node.parts.intake.define('bags', bytesLimit));
+    const [one = NONE, , three = NONE] = await envelopes(3, 600);
+    full(800);
+    node.send('node/bags', bodyOf(9, 300));
+    run(20);
+    line.say(data(1, 2, { kind: 'first', total: 500_000, payload: new Uint8Array(50) }));
+    line.say(data(2, 1, { kind: 'whole', payload: one }));
+    run(20);
+    expect(line.of('ack').at(-1)?.records).toMatchObject([{ cursor: 1, credit: 0 }]);
+    const gap: Tlv = { kind: 'gap', handle: 0, from: 2, to: 2, class: 'REJECTED', node: 'peer' };
+    line.say({ kind: 'note', pn: 3, tlvs: [gap] });
+    run(20);
+    // Of what came only number 1, in packet 2, did not arrive.
+    const { largest, bitmap } = line.of('ack').at(-1) ?? {};
+    expect([largest, bitmap?.[0]]).toEqual([3, 0b110]);
+    full(300_000);
+    line.say(data(4, 1, { kind: 'whole', payload: one }));
+    line.say(data(5, 3, { kind: 'whole', payload: three }));
+    run(50);
+    expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 1, 3]);
+  });
+
+  test('a sender that never answers REJECT may keep its memory, until others need it: BYE 1', () => {
+    boot('accept', { ringBytes: LARGE_RING_BYTES });
+    const tlvs = [0, 1, 2].map((handle): Tlv => {
+      return { kind: 'stream', handle, priority: handle, lo: 1, next: 2, address: 'node/bags' };
+    });
+    joinAccept({ tlvs, limits: { ...LIMITS, packetBytesMax: 16_384, window: 64 } });
+    let pn = 0;
+    const early = (handle: number, from: number, count: number) => {
+      for (let number = from; number < from + count; number++) {
+        pn += 1;
+        line.say({ ...data(pn, number, { kind: 'whole', payload: new Uint8Array(16_000) }), handle } as SealedPacket);
+      }
+    };
+    pn += 1;
+    sayLarge(pn);
+    early(0, 2, 15);
+    early(1, 2, 15);
+    early(2, 2, 4);
+    for (let ackPn = 0; clock.nowMs < 5_000; ) {
+      run(50);
+      for (const packet of line.heard.splice(0)) {
+        if (packet.kind === 'bye') throw new Error('too early');
+        if (packet.kind === 'note') line.say(ackOf(ackPn++));
+      }
+    }
+    early(2, 2, 4);
+    run(50);
+    expect(line.words()).toContain('bye 1');
+  });
+
+  test('a sender that never answers REJECT hears it ever more rarely, and its cursor stands', () => {
+    joinAccept();
+    sayLarge(1);
+    const saidAtMs: number[] = [];
+    for (let pn = 0; clock.nowMs < 40_000; ) {
+      run(10);
+      const said = line.heard.splice(0).filter((packet) => packet.kind === 'note');
+      for (const { tlvs } of said) {
+        line.say(ackOf(pn));
+        pn += 1;
+        if (tlvs.length > 0) saidAtMs.push(Math.round(clock.nowMs / 100) / 10);
+      }
+    }
+    const waits = saidAtMs.slice(1).map((atMs, i) => Math.round(atMs - (saidAtMs[i] ?? 0)));
+    expect(waits).toEqual([1, 2, 4, 8, 8, 8, 8]);
+    expect(node.contents('bags')).toEqual([]);
+    line.say({ kind: 'note', pn: 2, tlvs: [] });
+    run(50);
+    expect(line.of('ack').flatMap(({ records }) => records)).toContainEqual(expect.objectContaining({ handle: 0, cursor: 1 }));
   });
 
   test('never keeps more than its bound, whatever parts and early messages come', () => {
@@ -722,13 +1168,44 @@ describe('words on the line', () => {
     const text = (words: string) => new TextEncoder().encode(words);
     line.bytes(text('\r\nU-Boot 2024.01 \x1b[2J(Jan 01 2024)\r\nStarting kernel ...\r\n'));
     joinAccept();
-    expect(node.logs.join('\n')).toContain('text on the line: ..U-Boot 2024.01 .[2J(Jan 01 2024)..Starting kernel');
+    expect(node.logs.slice(0, 2)).toEqual(['U-Boot 2024.01 \\x1b[2J(Jan 01 2024)', 'Starting kernel ...']);
     for (let i = 0; i < 1_000; i++) line.bytes(text(`\0kernel message ${i}\0`));
-    expect(node.logs.length).toBeLessThan(20);
+    expect(node.logs.length).toBeLessThan(50);
     expect(node.link.counters().consoleRuns).toBe(1_001);
     line.say({ kind: 'note', pn: 1, tlvs: [] });
     run(50);
     expect(line.words()).toEqual(['ack']);
+  });
+});
+
+describe('LOG packets', () => {
+  const text = (words: string) => new TextEncoder().encode(words);
+
+  test('keep their level and their UTF-8, and no terminal obeys them', () => {
+    boot('accept', { baud: 115_200 });
+    const levels: [number, string][] = [
+      [0, 'debug'],
+      [1, 'info'],
+      [2, 'warn'],
+      [3, 'error'],
+      [77, 'info'],
+    ];
+    for (const [level] of levels) line.say({ kind: 'log', level, text: text('Förderband 40 °C\x1b[2J') });
+    const said = levels.map(([, level]) => ({ from: 'packet', level, text: 'Förderband 40 °C\\x1b[2J' }));
+    expect(node.console).toMatchObject(said);
+    line.bytes(text('\0stray text\0'));
+    expect(node.console.at(-1)).toMatchObject({ from: 'line', level: 'info', text: 'stray text' });
+  });
+
+  test('a console that talks without end holds back no warning of the link', () => {
+    boot('accept', { baud: 115_200 });
+    for (let i = 0; i < 500; i++) line.say({ kind: 'log', level: 3, text: text(`error ${i}`) });
+    for (let i = 0; i < 500; i++) line.bytes(text(`\0kernel message ${i}\0`));
+    expect(node.console.length).toBeLessThan(50);
+    joinAccept();
+    line.say(helloWith({ nonce: new Uint8Array(8).fill(1), ticket: new Uint8Array(8).fill(5) }));
+    run(20);
+    expect(node.logs).toContain('peer shows a ticket it was never given: fork');
   });
 });
 

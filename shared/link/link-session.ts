@@ -1,6 +1,6 @@
 /**
- * The link over one line, as a step machine: bytes and time in; bytes to write, words for the log and the wish to close out. It does
- * no I/O and has no clock; whoever calls it calls `pump` after every step of the node (docs/link-session.md).
+ * The link over one line, as a step machine: bytes and time in; bytes to write, words for log and console and the wish to close out.
+ * It does no I/O and has no clock; whoever calls it calls `pump` after every step of the node (docs/link-session.md).
  *
  *   bytes ──▶ LineReader ──▶ plain packets ──▶ Dialler | Acceptor ──agreed──▶ Exchange
  *                       └──▶ sealed packets ──────────────────────────────▶ Exchange ──▶ custody receiver, custody sender
@@ -16,17 +16,23 @@ import type { CustodySender } from '../custody/sender.ts';
 import type { Random } from '../ports.ts';
 import { Acceptor } from './acceptor.ts';
 import type { Agreed, HandshakeEvent } from './agreed.ts';
+import { consoleLevel } from './console-text.ts';
 import { Dialler } from './dialler.ts';
+import { DownAnswer, DownOffer } from './downstream.ts';
 import { earliest } from './earliest.ts';
 import { type Condition, Exchange, type Verdict } from './exchange.ts';
 import { type LineProfile, lineProfile } from './line-profile.ts';
 import { LineReader } from './line-reader.ts';
 import { LineWriter } from './line-writer.ts';
-import { LogValve, printable } from './log-valve.ts';
+import { type LinkWord, LinkWords } from './link-words.ts';
 import { KEEPALIVE_S } from './offer-packets.ts';
 import { BYE_REASON } from './packet-layout.ts';
+import { PacketSize } from './packet-size.ts';
 import type { PlainPacket, SealedPacket } from './packets.ts';
 import { SESSION_END, type SessionEnd } from './session-end.ts';
+import { STAT_FIRST_MS, STAT_MS, statCounters } from './stat-counters.ts';
+import { type ClockOffset, clockText, TimeSync } from './time-sync.ts';
+import { toldTimeUs } from './wall-time.ts';
 
 /** `dial`: we offer what we hold. `accept`: we answer offers. */
 export type LinkRole = 'dial' | 'accept';
@@ -34,7 +40,7 @@ export type LinkRole = 'dial' | 'accept';
 export type LinkOutput =
   | { readonly kind: 'write'; readonly bytes: Uint8Array }
   | { readonly kind: 'close'; readonly reason: string }
-  | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string };
+  | LinkWord;
 
 export interface LinkSessionOptions {
   readonly role: LinkRole;
@@ -42,9 +48,13 @@ export interface LinkSessionOptions {
   /** Needed to dial; not used to accept. */
   readonly sender: CustodySender | undefined;
   readonly receiver: CustodyReceiver;
+  /** The custody sender for what waits here for a node that dials, once it has proved to be there. Undefined: nothing goes that way. */
+  readonly senderTo?: (node: string) => CustodySender | undefined;
   readonly random: Random;
   /** Bits per second; undefined: a socket. */
   readonly baud: number | undefined;
+  /** In place of what the baud says. */
+  readonly profile?: LineProfile;
 }
 
 /** A socket without a good packet for this long is half open, or leads to somebody else. */
@@ -58,6 +68,7 @@ const ACCEPTOR_PATIENCE = 1.2;
 interface Current {
   readonly sid: number;
   readonly exchange: Exchange;
+  readonly agreed: Agreed;
   /** Of the accepting side, until the other side has proved that it has our answer. */
   unconfirmed: ReceiverSession | undefined;
 }
@@ -69,7 +80,8 @@ export class LinkSession {
   readonly #handshake: Dialler | Acceptor;
   readonly #reader: LineReader;
   readonly #writer: LineWriter;
-  readonly #valve = new LogValve();
+  readonly #words = new LinkWords();
+  readonly #timeSync = new TimeSync();
   readonly #outputs: LinkOutput[] = [];
   #line: 'new' | 'open' | 'stopped' | 'closed' = 'new';
   #current: Current | undefined;
@@ -81,6 +93,9 @@ export class LinkSession {
   #isTouched = true;
   #wakeAtMs: number | undefined;
   #nowMs = 0;
+  /** The machine's clock at this step; undefined: it has none. */
+  #wallUs: number | undefined;
+  #statAtMs = Number.POSITIVE_INFINITY;
   readonly #counters = { ignored: 0, sessions: 0, silences: 0 };
   #past: Record<string, number> = {};
 
@@ -88,7 +103,7 @@ export class LinkSession {
     const { role, store, sender, receiver, random, baud } = options;
     this.#role = role;
     this.#options = options;
-    this.#profile = lineProfile(baud);
+    this.#profile = options.profile ?? lineProfile(baud);
     this.#reader = new LineReader(this.#profile);
     this.#writer = new LineWriter(this.#profile);
     const shared = {
@@ -99,7 +114,7 @@ export class LinkSession {
       log: this.#log,
     };
     if (role === 'accept') {
-      this.#handshake = new Acceptor({ ...shared, receiver });
+      this.#handshake = new Acceptor({ ...shared, receiver, unixTimeUs: () => toldTimeUs(this.#wallUs) });
     } else {
       invariant(sender !== undefined, 'a dialler has something to offer from');
       this.#handshake = new Dialler({ ...shared, sender });
@@ -111,14 +126,16 @@ export class LinkSession {
     this.#nowMs = nowMs;
     this.#line = 'open';
     this.#goodAtMs = nowMs;
+    this.#statAtMs = nowMs + STAT_FIRST_MS;
     if (this.#handshake instanceof Dialler) this.#handshake.start(nowMs);
     else this.#handshake.knock(nowMs);
   }
 
-  /** What the line delivered. Never throws on any bytes. */
-  bytes(chunk: Uint8Array, nowMs: number): void {
+  /** What the line delivered. Never throws on any bytes. `wallUs`: the machine's clock, in µs since 1970, if it has one. */
+  bytes(chunk: Uint8Array, nowMs: number, wallUs?: number): void {
     if (!this.#isUsable) return;
     this.#nowMs = nowMs;
+    this.#wallUs = wallUs;
     this.#isTouched = true;
     for (const word of this.#reader.read(chunk)) {
       switch (word.kind) {
@@ -126,7 +143,7 @@ export class LinkSession {
           this.#packet(word.packet, nowMs);
           break;
         case 'text':
-          this.#log('info', `text on the line: ${printable(word.text)}`);
+          this.#outputs.push(...this.#words.console({ from: 'line', level: 'info', bytes: word.text }, nowMs));
           break;
         case 'unreadable':
           if (this.#current === undefined && this.#handshake instanceof Acceptor) this.#handshake.knock(nowMs);
@@ -154,6 +171,7 @@ export class LinkSession {
   stop(nowMs: number): void {
     if (this.#line !== 'open') return;
     this.#nowMs = nowMs;
+    this.#writer.cut();
     if (this.#current !== undefined)
       this.#writer.write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, { sid: 0, nowMs });
     this.#line = 'stopped';
@@ -162,14 +180,16 @@ export class LinkSession {
     this.#endHandshake();
   }
 
-  /** Goes on as far as line, disk and clock allow. Called after every step of the node. */
-  pump(nowMs: number): void {
-    if (!this.#isUsable || this.#isAtRest(nowMs)) return;
+  /** Goes on as far as line, disk and clock allow. Called after every step of the node. `wallUs` as in `bytes`. */
+  pump(nowMs: number, wallUs?: number): void {
     this.#nowMs = nowMs;
+    this.#wallUs = wallUs;
+    if (!this.#isUsable || this.#isAtRest(nowMs)) return;
     this.#isTouched = false;
     if (this.#handshake instanceof Dialler) this.#event(this.#handshake.pump(nowMs), nowMs);
     const current = this.#current;
     if (current !== undefined) this.#judge(this.#watch(current, nowMs), nowMs);
+    this.#tellCounters(nowMs);
     this.#closeIfSilent(nowMs);
     this.#fill(nowMs);
     this.#wakeAtMs = this.#nextWakeAtMs;
@@ -187,6 +207,7 @@ export class LinkSession {
       unconfirmed === undefined ? exchange?.wakeAtMs : exchange?.silentAtMs,
       // What is due now and cannot be written is not a reason to wake up.
       this.#isBlocked ? this.#writer.mayWriteAtMs : unconfirmed === undefined ? exchange?.ackAtMs : undefined,
+      this.#tellsAtMs,
       this.#closesAtMs,
     );
   }
@@ -200,7 +221,18 @@ export class LinkSession {
     const speed = this.#options.baud === undefined ? 'socket' : `${this.#options.baud} baud`;
     const at = this.#line === 'open' ? this.#handshake.describe() : this.#line;
     const exchange = this.#current === undefined ? '' : `, ${this.#current.exchange.describe()}`;
-    return `${this.#role} over ${speed}: ${at}${exchange}`;
+    const clock = this.clock === undefined ? '' : `, ${clockText(this.clock)}`;
+    return `${this.#role} over ${speed}: ${at}${exchange}${clock}`;
+  }
+
+  /** How far the other side's clock is from ours, as of the last step. Of a line we dial, once the other side told a time it knows. */
+  get clock(): ClockOffset | undefined {
+    return this.#wallUs === undefined ? undefined : this.#timeSync.offset(this.#wallUs, this.#nowMs);
+  }
+
+  /** Who is at the other end, while there is a session. */
+  get peer(): string | undefined {
+    return this.#current?.exchange.peer;
   }
 
   /** Everything that was counted on this line; only ever grows. */
@@ -236,7 +268,10 @@ export class LinkSession {
     this.#goodAtMs = nowMs;
     switch (packet.kind) {
       case 'log':
-        return this.#log('info', `the other side says: ${printable(packet.text)}`);
+        this.#outputs.push(
+          ...this.#words.console({ from: 'packet', level: consoleLevel(packet.level), bytes: packet.text }, nowMs),
+        );
+        return;
       case 'hello':
       case 'knock':
       case 'welcome':
@@ -257,6 +292,7 @@ export class LinkSession {
     if (current.unconfirmed !== undefined) {
       this.#options.receiver.confirm(current.unconfirmed);
       current.unconfirmed = undefined;
+      this.#offerBack(current);
     }
     this.#judge(current.exchange.packet(packet, nowMs), nowMs);
   }
@@ -279,9 +315,12 @@ export class LinkSession {
   }
 
   #begin(agreed: Agreed, nowMs: number): void {
-    const { sid, peer, outbound, dataSize, inbound, keepaliveS } = agreed;
+    const { sid, peer, outbound, dataSize, inbound, keepaliveS, told } = agreed;
     this.#endCurrent();
     const keepaliveMs = 1000 * (keepaliveS === 0 ? KEEPALIVE_S : keepaliveS);
+    const asksTime = this.#role === 'dial' && this.#wallUs !== undefined;
+    if (asksTime) this.#timeSync.begin(`${peer.node} ${peer.incarnation}`, nowMs);
+    if (asksTime && told !== undefined) this.#timeSync.welcomed(told);
     const exchange = new Exchange({
       profile: this.#profile,
       peer,
@@ -292,14 +331,37 @@ export class LinkSession {
       pingMs: this.#role === 'dial' ? keepaliveMs : ACCEPTOR_PATIENCE * keepaliveMs,
       progressMs: this.#progressMs,
       nowMs,
-      write: (packet) => this.#writer.write(packet, { sid, nowMs: this.#nowMs }),
+      timeSync: asksTime ? this.#timeSync : undefined,
+      unixTimeUs: () => toldTimeUs(this.#wallUs),
+      write: (packet, handing) => this.#writer.write(packet, { sid, nowMs: this.#nowMs, handing }),
+      cut: () => this.#writer.cut(),
     });
-    this.#current = { sid, exchange, unconfirmed: inbound?.session };
+    this.#current = { sid, exchange, agreed, unconfirmed: inbound?.session };
     this.#reader.sid = sid;
     this.#counters.sessions += 1;
     this.#log('info', `session with ${peer.node}`);
+    if (this.#role === 'accept') return;
+    const answer = this.#downAnswer(agreed);
+    answer.heard(agreed.heard);
+    exchange.opposite = answer;
     // The acceptor may only speak once it has heard us, and it has to be sure that its answer came.
-    if (this.#role === 'dial') exchange.speak();
+    exchange.speak();
+  }
+
+  /** Who dials has proved to be there: from now on it may be sent to. */
+  #offerBack({ exchange, agreed }: Current): void {
+    const { store, senderTo } = this.#options;
+    const { peer, acceptorNonce: nonce } = agreed;
+    const sender = senderTo?.(peer.node);
+    if (sender === undefined) return;
+    const { packetBytesSent } = this.#profile;
+    const dataSize = new PacketSize(this.#profile);
+    exchange.opposite = new DownOffer({ store, sender, peer, nonce, dataSize, packetBytesSent, log: this.#log });
+  }
+
+  #downAnswer({ peer, acceptorNonce: nonce }: Agreed): DownAnswer {
+    const { store, receiver } = this.#options;
+    return new DownAnswer({ store, receiver, peer, nonce, packetBytesSent: this.#profile.packetBytesSent, log: this.#log });
   }
 
   /** An unconfirmed session only waits, and not for ever. */
@@ -331,8 +393,10 @@ export class LinkSession {
     const current = this.#current;
     if (current === undefined) return;
     const { exchange, sid } = current;
+    exchange.end();
     if (exchange.hasMoved) this.#progressMs = PROGRESS_MS_MIN;
     for (const [name, count] of Object.entries(exchange.counters())) this.#past[name] = (this.#past[name] ?? 0) + count;
+    this.#writer.cut(); // nothing of a session is said after its end
     this.#reader.formerSid = sid;
     this.#reader.sid = undefined;
     this.#current = undefined;
@@ -341,6 +405,21 @@ export class LinkSession {
   #endHandshake(): void {
     if (this.#handshake instanceof Dialler) this.#handshake.end();
     else this.#handshake.over();
+  }
+
+  /** A session that is confirmed, with somebody who is awake to hear it. */
+  get #tellsAtMs(): number | undefined {
+    const current = this.#current;
+    if (current === undefined || current.unconfirmed !== undefined || current.exchange.isPeerSleepy) return undefined;
+    return this.#statAtMs;
+  }
+
+  #tellCounters(nowMs: number): void {
+    const atMs = this.#tellsAtMs;
+    if (atMs === undefined || nowMs < atMs) return;
+    this.#statAtMs = nowMs + STAT_MS;
+    const counters = this.counters();
+    this.#current?.exchange.tell(statCounters({ ...counters, packetsRepeated: counters.repeated ?? 0 }));
   }
 
   #closeIfSilent(nowMs: number): void {
@@ -354,6 +433,8 @@ export class LinkSession {
   #fill(nowMs: number): void {
     const current = this.#current;
     const exchange = current?.unconfirmed === undefined ? current?.exchange : undefined;
+    if (this.#writer.isCuttable) exchange?.cutIn();
+    this.#writer.goOn(nowMs);
     let isMore = true;
     while (isMore && this.#writer.mayWrite(nowMs)) isMore = this.#writer.writePlain(nowMs) || (exchange?.next(nowMs) ?? false);
     this.#isBlocked = isMore;
@@ -366,7 +447,6 @@ export class LinkSession {
   }
 
   readonly #log = (level: 'info' | 'warn', text: string): void => {
-    const passed = this.#valve.pass(text, this.#nowMs);
-    if (passed !== undefined) this.#outputs.push({ kind: 'log', level, text: passed });
+    this.#outputs.push(...this.#words.log(level, text, this.#nowMs));
   };
 }

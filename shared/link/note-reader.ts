@@ -5,15 +5,15 @@ import type { Arrival } from './in-stream.ts';
 import type { Inbound } from './inbound.ts';
 import type { Outbound } from './outbound.ts';
 import type { StreamCursor } from './packet-fields.ts';
-import { TLV_CRITICAL_MAX, TLV_CRITICAL_MIN, TLV_TYPE } from './packet-layout.ts';
 import { streamKeyOf } from './stream-key.ts';
 import type { Tlv } from './tlv.ts';
 
 export interface NoteReaderOptions {
   readonly peer: Peer;
-  readonly inbound: Inbound | undefined;
-  readonly outbound: Outbound | undefined;
+  /** As they are now. */
+  readonly ways: () => { readonly inbound: Inbound | undefined; readonly outbound: Outbound | undefined };
   readonly onCursor: (record: StreamCursor, nowMs: number) => void;
+  readonly onStat: (counters: readonly number[]) => void;
 }
 
 export class NoteReader {
@@ -36,7 +36,8 @@ export class NoteReader {
   }
 
   #tlv(tlv: Tlv, nowMs: number): Arrival {
-    const { inbound, outbound, peer, onCursor } = this.#options;
+    const { ways, peer, onCursor, onStat } = this.#options;
+    const { inbound, outbound } = ways();
     switch (tlv.kind) {
       case 'stream':
         if (inbound === undefined) return this.#ignored();
@@ -52,6 +53,8 @@ export class NoteReader {
       case 'reject':
         return outbound?.rejected(tlv.handle, tlv.number, tlv.reason) === true ? 'arrived' : this.#ignored();
       case 'stat':
+        onStat(tlv.counters);
+        return 'arrived';
       case 'down-offer':
       case 'down-answer':
       case 'unknown':
@@ -60,7 +63,7 @@ export class NoteReader {
   }
 
   #gap(handle: number, item: Item, nowMs: number): Arrival {
-    const { inbound } = this.#options;
+    const { inbound } = this.#options.ways();
     return inbound === undefined ? this.#ignored() : inbound.gap(handle, item, nowMs);
   }
 
@@ -68,10 +71,4 @@ export class NoteReader {
     this.ignoredCount += 1;
     return 'arrived';
   }
-}
-
-/** Passing it over would lose something: a type of later that says so, or an account of a class of later. */
-export function isCritical(tlv: Tlv): boolean {
-  if (tlv.kind !== 'unknown') return false;
-  return tlv.type === TLV_TYPE.gap || (tlv.type >= TLV_CRITICAL_MIN && tlv.type <= TLV_CRITICAL_MAX);
 }

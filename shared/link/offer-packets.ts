@@ -39,13 +39,13 @@ export function offerOf(hello: HelloPacket): Offer {
 
 export function welcomeOf(
   answer: Answer,
-  acceptor: { readonly nonce: Uint8Array; readonly limits: ReceiveLimits },
+  acceptor: { readonly nonce: Uint8Array; readonly limits: ReceiveLimits; readonly unixTimeUs: number },
   cursors: readonly StreamCursor[],
 ): WelcomePacket {
   const { kind: verdict, receiver: node, incarnation, epoch, nonce: nonceEcho } = answer;
   const ticket = verdict === 'fork' ? new Uint8Array(TICKET_BYTES) : answer.ticket;
   const tlvs = cursors.map((cursor): Tlv => ({ kind: 'cursor', ...cursor }));
-  const own = { ...acceptor, keepaliveS: KEEPALIVE_S, unixTimeUs: 0 };
+  const own = { ...acceptor, keepaliveS: KEEPALIVE_S };
   return { kind: 'welcome', version: RML_VERSION, verdict, nonceEcho, incarnation, epoch, ticket, node, tlvs, ...own };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { OutStream } from '../custody/outgoing.ts';
 import type { SendingStream } from '../custody/sender.ts';
+import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Served } from './scheduler.ts';
 
@@ -19,12 +20,11 @@ export interface Parting {
   offset: number;
 }
 
-/** `declared`: a STREAM is on its way, its cursor has not come. `held`: the receiver can never take what is next. */
+/** `declared`: a STREAM is on its way, its cursor has not come. */
 export type LinkStreamState =
   | { readonly at: 'new' }
   | { readonly at: 'declared'; readonly sinceMs: number }
-  | { readonly at: 'open' }
-  | { readonly at: 'held' };
+  | { readonly at: 'open' };
 
 export class LinkStream implements Served {
   readonly handle: number;
@@ -36,6 +36,8 @@ export class LinkStream implements Served {
   parting: Parting | undefined;
   /** Ascending by number. */
   lost: Lost[] = [];
+  /** Messages that the receiver refuses, and why, until each has ended here. */
+  readonly refused = new Map<number, EndingClass>();
   /** Sent, and not durable at the receiver as far as we know: up to which number, and how many bytes. */
   #beyond: { to: number; bytes: number }[] = [];
   #beyondBytes = 0;
@@ -64,6 +66,13 @@ export class LinkStream implements Served {
   sent(to: number, bytes: number): void {
     this.#beyond.push({ to, bytes });
     this.#beyondBytes += bytes;
+  }
+
+  /** Nothing more of this message goes out. */
+  refuse(number: number, why: EndingClass): void {
+    this.refused.set(number, why);
+    if (this.parting?.number === number) this.parting = undefined;
+    this.lost = this.lost.filter((lost) => lost.kind === 'numbers' || lost.number !== number);
   }
 
   lose(lost: Lost): void {

@@ -2,28 +2,32 @@
  * The streams that we send in this session: declares them, says whose turn it is, and hears what the receiver says of them.
  *
  *   has something ──▶ new ──STREAM──▶ declared ──first cursor──▶ open ──▶ DATA, GAP, ELSEWHERE (packet-maker.ts)
- *                      ▲                 │ lost, or no cursor        └── REJECT ──▶ held: nothing more in this session
- *                      └─────────────────┘
+ *                      ▲                 │ lost, or no cursor        │
+ *                      └─────────────────┘                           └── REJECT ──▶ the message ends here, its GAP goes out
+ *
+ * A message that no packet of the other side can hold ends in the same way.
  */
 import type { NodeStore } from '../custody/node-store.ts';
 import { isDrained, type OutStream } from '../custody/outgoing.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { AnsweredStream } from '../custody/session.ts';
+import type { EndingClass } from '../message/classes.ts';
+import { refusalClass } from './class-codes.ts';
 import { LinkStream, type Lost } from './out-stream.ts';
 import type { StreamCursor } from './packet-fields.ts';
-import { DATA_HANDLE_FOLLOWS, HANDLE_MAX, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
+import { DATA_HANDLE_FOLLOWS, HANDLE_MAX, NOTE_BYTES } from './packet-layout.ts';
 import { type Hurry, type Made, PacketMaker, type SendLimits, type SentContent } from './packet-maker.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, URGENT_PRIORITY_MIN } from './scheduler.ts';
 import { type Tlv, tlvBytes } from './tlv.ts';
 
 type Log = (level: 'info' | 'warn', text: string) => void;
 
 /** A STREAM that arrived and was not answered by a cursor is said again. */
 export const REDECLARE_MS = 1_000;
+/** Refused messages of a stream that are being read or written at once. A REJECT beyond it has no effect, and comes again. */
+const REFUSED_COUNT_MAX = 64;
 /** Streams without anything to send are declared in a HELLO as long as handles are short. */
 const IDLE_DECLARED_MAX = DATA_HANDLE_FOLLOWS;
-/** Header, packet number, trailer. */
-const NOTE_BYTES = HEADER_BYTES + 1 + TRAILER_BYTES;
 
 export class Outbound {
   /** Records that no honest receiver sends. */
@@ -42,6 +46,8 @@ export class Outbound {
   readonly #declared = new Set<LinkStream>();
   /** With something to repeat, or in the middle of a message. */
   readonly #unfinished = new Set<LinkStream>();
+  /** With messages that are refused and have not ended here yet. */
+  readonly #refusing = new Set<LinkStream>();
   /** With numbers under way that are not known to be durable. */
   readonly #waiting = new Set<LinkStream>();
   #isGathered = false;
@@ -66,7 +72,8 @@ export class Outbound {
 
   /** Nothing can have changed but by an input. */
   get isQuiet(): boolean {
-    return this.#store.ring.framesWritten === this.#framesSeen && this.#maker?.mayRetry !== true;
+    const isSettled = this.#refusing.size === 0 && this.#maker?.mayRetry !== true;
+    return isSettled && this.#store.ring.framesWritten === this.#framesSeen;
   }
 
   get repeatedCount(): number {
@@ -83,7 +90,7 @@ export class Outbound {
 
   /** STREAMs for a HELLO, those that have something first. Others are declared when they have. */
   hello(bytesMax: number, nowMs: number): Tlv[] {
-    const all = [...this.#store.outgoing].filter((out) => out.next > 1);
+    const all = this.#sender.offeredStreams();
     const busy = all.filter((out) => !isDrained(out)).sort((a, b) => b.key.priority - a.key.priority);
     const drained = all.filter(isDrained);
     // Those that begin here first: the other side must know of them all to know a store that was rolled back.
@@ -119,8 +126,7 @@ export class Outbound {
 
   /** The session may be used: the streams that were answered are open. */
   begin(limits: SendLimits, answered: readonly StreamCursor[]): void {
-    const onTooLarge = (stream: LinkStream, number: number) =>
-      this.#hold(stream, `number ${number} is too large for the other side`);
+    const onTooLarge = (stream: LinkStream, number: number) => void this.#refuse(stream, number, 'TOO_LARGE');
     this.#maker = new PacketMaker({ store: this.#store, sender: this.#sender, limits, onTooLarge });
     this.#packetBytesMax = limits.packetBytesMax;
     for (const { handle } of answered) {
@@ -134,6 +140,7 @@ export class Outbound {
     const { framesWritten } = this.#store.ring;
     if (framesWritten !== this.#framesSeen || this.#maker?.mayRetry === true) this.#isGathered = false;
     this.#framesSeen = framesWritten;
+    for (const stream of this.#refusing) this.#endRefused(stream);
     for (const stream of this.#declared) {
       if (stream.state.at === 'declared' && nowMs >= stream.state.sinceMs + REDECLARE_MS) this.#undeclares(stream);
     }
@@ -145,7 +152,24 @@ export class Outbound {
     if (maker === undefined) return undefined;
     if (!this.#isGathered) this.#gather(maker);
     if (this.#undeclared.length > 0) return this.#declare(nowMs);
-    for (let stream = this.#scheduler.next(); stream !== undefined; stream = this.#scheduler.next()) {
+    return this.#make(maker, hurry, () => this.#scheduler.next());
+  }
+
+  /** As `next`, of urgent streams alone, whoever was passed over: what may cut another packet short. */
+  urgent(): Made | undefined {
+    const maker = this.#maker;
+    if (maker === undefined) return undefined;
+    if (!this.#isGathered) this.#gather(maker);
+    return this.#make(maker, 'yes', () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN));
+  }
+
+  /** An urgent stream may have something that was passed over. */
+  get isUrgentWaiting(): boolean {
+    return this.#scheduler.nextFrom(URGENT_PRIORITY_MIN) !== undefined;
+  }
+
+  #make(maker: PacketMaker, hurry: Hurry, whose: () => LinkStream | undefined): Made | undefined {
+    for (let stream = whose(); stream !== undefined; stream = whose()) {
       const made = maker.make(stream, hurry);
       if (stream.lost.length > 0 || stream.parting !== undefined) this.#unfinished.add(stream);
       if (stream.isWaiting) this.#waiting.add(stream);
@@ -189,12 +213,13 @@ export class Outbound {
     return sending.cursor > before ? 'moved' : 'same';
   }
 
-  /** The receiver can never take `number`: its stream stands still in this session. False when that is no news. */
+  /**
+   * The receiver can never take `number`: it ends here, durably, and its gap goes out. Again is fine, and sends the gap again. False for
+   * what is not under way: numbers that are freed, not sent, or of nobody's stream.
+   */
   rejected(handle: number, number: number, reason: number): boolean {
     const stream = this.#byHandle.get(handle);
-    if (stream === undefined || stream.state.at === 'held') return false;
-    this.#hold(stream, `number ${number} is refused for good (class ${reason})`);
-    return true;
+    return stream?.state.at === 'open' && this.#refuse(stream, number, refusalClass(reason));
   }
 
   #enter(out: OutStream): LinkStream {
@@ -225,24 +250,39 @@ export class Outbound {
 
   #opens(stream: LinkStream): void {
     this.#declared.delete(stream);
-    if (stream.state.at !== 'held') stream.state = { at: 'open' };
+    stream.state = { at: 'open' };
     this.#isGathered = false;
   }
 
-  #hold(stream: LinkStream, why: string): void {
-    this.rejectedCount += 1;
-    this.#declared.delete(stream);
-    this.#unfinished.delete(stream);
-    stream.state = { at: 'held' };
-    stream.parting = undefined;
-    stream.lost = [];
-    this.#maker?.heard(stream, this.#sender.stream(stream.out));
-    this.#isGathered = false;
-    this.#log('warn', `${stream.key.destination} stands still: ${why}`);
+  #refuse(stream: LinkStream, number: number, why: EndingClass): boolean {
+    if (stream.refused.has(number) || stream.refused.size >= REFUSED_COUNT_MAX) return true;
+    const refused = this.#sender.refused(stream.key, { number, class: why });
+    if (refused === 'unknown') return false;
+    if (refused !== 'ended') {
+      this.rejectedCount += 1;
+      this.#log('warn', `${stream.key.destination}: number ${number} is refused for good (${why}) and goes to $dead here`);
+    }
+    stream.refuse(number, why);
+    this.#maker?.refused(stream, number);
+    this.#refusing.add(stream);
+    this.#endRefused(stream);
+    return true;
+  }
+
+  /** What has ended goes out again: it is a gap now. */
+  #endRefused(stream: LinkStream): void {
+    for (const [number, why] of stream.refused) {
+      const refused = this.#sender.refused(stream.key, { number, class: why });
+      if (refused !== 'ended' && refused !== 'unknown') continue;
+      stream.refused.delete(number);
+      if (refused === 'ended') this.#lose(stream, { kind: 'numbers', from: number, to: number }, number);
+    }
+    if (stream.refused.size === 0) this.#refusing.delete(stream);
   }
 
   #lose(stream: LinkStream, lost: Lost, last: number): void {
-    if (stream.state.at === 'held' || last < this.#sender.stream(stream.out).cursor) return;
+    if (last < this.#sender.stream(stream.out).cursor) return;
+    if (lost.kind === 'part' && stream.refused.has(lost.number)) return;
     stream.lose(lost);
     this.#unfinished.add(stream);
     this.#isGathered = false;

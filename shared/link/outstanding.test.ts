@@ -49,6 +49,11 @@ describe('an ACK', () => {
     expect(sent(3).acknowledged({ largest: 100, bitmap: NO_BITMAP })).toBeUndefined();
   });
 
+  test('of a number further back than half of them is no word of ours', () => {
+    expect(sent(300, 300).acknowledged({ largest: 299 - 128, bitmap: NO_BITMAP })).toBeUndefined();
+    expect(sent(300, 300).acknowledged({ largest: 299 - 127, bitmap: NO_BITMAP })?.newest?.content).toBe(299 - 127);
+  });
+
   test('is understood wherever the numbers of 8 bits have wrapped to', () => {
     const outstanding = sent(0);
     for (let i = 0; i < 1_000; i++) {
@@ -62,6 +67,15 @@ describe('an ACK', () => {
   });
 });
 
+test('a packet number is used once, whatever became of its packet', () => {
+  const outstanding = sent(1);
+  expect(outstanding.giveUpOldest()?.content).toBe(0);
+  expect(outstanding.nextPn).toBe(1);
+  outstanding.sent({ content: 1, bytes: 10, sentAtMs: 0 });
+  outstanding.acknowledged({ largest: 1, bitmap: NO_BITMAP });
+  expect(outstanding.nextPn).toBe(2);
+});
+
 test('what is lost or given up makes room, and a late word about it is nothing', () => {
   const outstanding = sent(4, 4);
   expect(outstanding.room).toBe(0);
@@ -71,4 +85,31 @@ test('what is lost or given up makes room, and a late word about it is nothing',
   expect([contents(news?.arrived ?? []), contents(news?.lost ?? [])]).toEqual([[2], [1]]);
   expect(outstanding.room).toBe(3);
   expect(outstanding.acknowledged({ largest: 0, bitmap: NO_BITMAP })).toMatchObject({ arrived: [], lost: [] });
+});
+
+test('the newest is taken back when it never left whole: no ACK speaks of it, its number is used up', () => {
+  const outstanding = sent(3);
+  expect(outstanding.takeBackNewest()?.content).toBe(2);
+  expect(outstanding.count).toBe(2);
+  outstanding.sent({ content: 3, bytes: 10, sentAtMs: 3 });
+  const news = outstanding.acknowledged({ largest: 3, bitmap: bits(1, 2) });
+  expect([contents(news?.arrived ?? []), contents(news?.lost ?? [])]).toEqual([[0, 1, 3], []]);
+});
+
+test('a window has the room that it would have without the newest', () => {
+  expect(sent(1, 1).roomWithoutNewest).toBe(1);
+  expect(sent(2, 2).roomWithoutNewest).toBe(0);
+  expect(sent(2, 3).roomWithoutNewest).toBe(1);
+});
+
+test('one that was acknowledged before it left whole is not there to be taken back, nor is another', () => {
+  const outstanding = sent(3);
+  outstanding.acknowledged({ largest: 2, bitmap: bits(0) });
+  outstanding.sent({ content: 3, bytes: 10, sentAtMs: 3 });
+  outstanding.acknowledged({ largest: 3, bitmap: NO_BITMAP });
+  expect(outstanding.takeBackNewest()).toBeUndefined();
+  const other = sent(3);
+  other.sent({ content: 3, bytes: 10, sentAtMs: 3 });
+  other.acknowledged({ largest: 3, bitmap: NO_BITMAP });
+  expect(other.takeBackNewest()).toBeUndefined();
 });

@@ -5,12 +5,10 @@
  *   sent ──▶ outstanding ── shown by an ACK ──▶ arrived
  *                 └── before the largest of an ACK and not shown, or given up for its age ──▶ lost (a repeat has a new number)
  */
-
-/** A packet number has 8 bits; a number further back than half of them is none that was sent. */
-const NUMBERS = 256;
+import { PACKET_NUMBERS } from './packet-layout.ts';
 
 export interface SentPacket<Content> {
-  /** Position since the session began; its low 8 bits are the packet number. */
+  /** Position since the session began; modulo the count of numbers it is the packet number. */
   readonly position: number;
   readonly bytes: number;
   /** When its last bit leaves. */
@@ -28,11 +26,14 @@ export interface Acknowledged<Content> {
 export class Outstanding<Content> {
   /** Packets from the oldest outstanding one to the newest, at most. */
   readonly window: number;
+  readonly #numbers: number;
   #packets: SentPacket<Content>[] = [];
   #next = 0;
 
-  constructor(window: number) {
+  /** `numbers`: how many packet numbers there are. One further back than half of them is none that was sent. */
+  constructor(window: number, numbers = PACKET_NUMBERS) {
     this.window = window;
+    this.#numbers = numbers;
   }
 
   get count(): number {
@@ -40,13 +41,18 @@ export class Outstanding<Content> {
   }
 
   get nextPn(): number {
-    return this.#next % NUMBERS;
+    return this.#next % this.#numbers;
   }
 
   /** Numbers that may still be used before something old must be known to have arrived or to be lost. */
   get room(): number {
     const oldest = this.#packets[0]?.position ?? this.#next;
     return this.window - (this.#next - oldest);
+  }
+
+  /** The same, were the newest one taken back. */
+  get roomWithoutNewest(): number {
+    return this.#packets.length > 1 ? this.room : this.window;
   }
 
   /** The packet with `nextPn` is on its way. */
@@ -57,10 +63,10 @@ export class Outstanding<Content> {
 
   /** What an ACK says about them. Undefined when it speaks of a number never sent. */
   acknowledged(ack: { readonly largest: number; readonly bitmap: Uint8Array }): Acknowledged<Content> | undefined {
-    const back = (this.#next - 1 - ack.largest + 2 * NUMBERS) % NUMBERS;
+    const back = (this.#next - 1 - ack.largest + 2 * this.#numbers) % this.#numbers;
     const largest = this.#next - 1 - back;
-    if (largest < 0) return this.#next === 0 || ack.largest === NUMBERS - 1 ? NOTHING : undefined;
-    if (back >= NUMBERS / 2) return undefined;
+    if (largest < 0) return this.#next === 0 || ack.largest === this.#numbers - 1 ? NOTHING : undefined;
+    if (back >= this.#numbers / 2) return undefined;
     const arrived: SentPacket<Content>[] = [];
     const lost: SentPacket<Content>[] = [];
     const left: SentPacket<Content>[] = [];
@@ -72,6 +78,12 @@ export class Outstanding<Content> {
     this.#packets = left;
     const last = arrived.at(-1);
     return { arrived, lost, newest: last?.position === largest ? last : undefined };
+  }
+
+  /** The newest never left whole: its sender knows before anybody else. Its number is used up. */
+  takeBackNewest(): SentPacket<Content> | undefined {
+    const newest = this.#packets.at(-1);
+    return newest?.position === this.#next - 1 ? this.#packets.pop() : undefined;
   }
 
   /** The oldest is called lost without proof: nobody answers, and the window is full. */

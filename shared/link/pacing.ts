@@ -3,6 +3,7 @@
  * message would wait. So a serial line gets one packet at a time, or 15 ms of them, by the clock and by what the line says it holds.
  *
  *   serial   written ─▶ on the wire until `freeAtMs` ─▶ the next packet a little before that, so that the line does not rest
+ *            in pieces ─▶ 15 ms of them at most, the next when less than 5 ms are left: what is not handed over can still be cut off
  *   socket   written ─▶ no more once 256 KiB are unsent, until the line says that it has less
  */
 import type { LineProfile } from './line-profile.ts';
@@ -13,6 +14,8 @@ export const SOCKET_UNSENT_BYTES_MAX = 256 * 1024;
 const AHEAD_MS_MAX = 15;
 /** How much too early the next packet may come: a timer is late by about as much. */
 const EARLY_MS = 2;
+/** Of the pieces of a packet: a timer that is late by less costs nothing. */
+const PIECE_EARLY_MS = 5;
 
 export class Pacing {
   readonly #profile: LineProfile;
@@ -34,6 +37,19 @@ export class Pacing {
   get mayWriteAtMs(): number | undefined {
     if (this.#profile.baud === undefined) return undefined;
     return this.#unsentBytes > this.#profile.packetBytesSent ? undefined : this.#freeAtMs - this.#earlyMs;
+  }
+
+  /** Bytes of a packet in pieces that may be handed over now; 0: the line has enough for the time being. */
+  pieceBytes(nowMs: number): number {
+    const atMs = this.pieceAtMs;
+    if (atMs === undefined || nowMs < atMs) return 0;
+    const aheadMs = Math.max(0, this.#freeAtMs - nowMs);
+    return Math.max(1, Math.floor((AHEAD_MS_MAX - aheadMs) / this.#profile.byteMs));
+  }
+
+  /** When the next piece is due; undefined when the line has to speak first. */
+  get pieceAtMs(): number | undefined {
+    return this.#unsentBytes > this.#profile.packetBytesSent ? undefined : this.#freeAtMs - PIECE_EARLY_MS;
   }
 
   /** Bytes were handed over. Returns when the last of them is on the wire. */

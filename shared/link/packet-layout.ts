@@ -15,6 +15,8 @@ export const RML_VERSION = 1;
 
 export const HEADER_BYTES = 1;
 export const TRAILER_BYTES = 4;
+/** A NOTE without its TLVs: header, packet number, trailer. */
+export const NOTE_BYTES = HEADER_BYTES + 1 + TRAILER_BYTES;
 /** Header and trailer included, COBS and delimiters not. A u16 announces it. */
 export const PACKET_BYTES_LIMIT = 0xffff;
 /** The least a node may announce as `packetBytesMax`: a WELCOME and the declaration of any stream fit, with the longest names. */
@@ -23,6 +25,8 @@ export const PACKET_BYTES_MIN = 256;
 export const HELLO_BYTES_MAX = 1024;
 /** Packets outstanding at most: the bitmap of an ACK reaches that far back, and a packet number of 8 bits stays unambiguous. */
 export const WINDOW_MAX = 64;
+/** Of 8 bits. */
+export const PACKET_NUMBERS = 256;
 export const BITMAP_BYTES_MAX = WINDOW_MAX / 8;
 /** Numbers of messages and cursors: 48 bits in the ring, so no more on the line. */
 export const NUMBER_MAX = 0xffff_ffff_ffff;
@@ -57,7 +61,7 @@ export const ACK_HAS_RECORDS = 0x10;
 export const ACK_BUSY = 0x40;
 export const TIME_RESPONSE = 0x10;
 
-/** Flags of HELLO. A KNOCK is a HELLO that offers nothing and asks for one. */
+/** Flags of HELLO; WHOLE is one of DOWN_OFFER too. A KNOCK is a HELLO that offers nothing and asks for one. */
 export const HELLO_KNOCK = 0x02;
 export const HELLO_SLEEPY = 0x04;
 export const HELLO_VOLATILE = 0x08;
@@ -89,5 +93,7 @@ export const TLV_TYPE = {
 /** TLV types that must not be passed over: who does not know one says BYE with reason `version`. */
 export const TLV_CRITICAL_MIN = 64;
 export const TLV_CRITICAL_MAX = 127;
+
+export const LOG_LEVEL = { debug: 0, info: 1, warning: 2, error: 3 } as const;
 
 export const BYE_REASON = { restart: 1, protocol: 2, sleep: 3, auth: 4, version: 5, fenced: 6 } as const;

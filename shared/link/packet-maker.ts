@@ -46,7 +46,7 @@ export interface PacketMakerOptions {
   readonly store: NodeStore;
   readonly sender: CustodySender;
   readonly limits: SendLimits;
-  /** A message fits no packet that the other side takes, and it takes no parts. */
+  /** A message fits no packet that the other side takes, and it takes no parts. It is not asked for again: it ends. */
   readonly onTooLarge: (stream: LinkStream, number: number) => void;
 }
 
@@ -114,6 +114,12 @@ export class PacketMaker {
     if (spare?.stream === stream && afterItem(spare.item) <= sending.cursor) this.#spare = undefined;
   }
 
+  /** The receiver refuses the message: what of it waits here is let fall, and others may go in parts. */
+  refused(stream: LinkStream, number: number): void {
+    if (stream.parting === undefined) this.#parting.delete(stream);
+    if (this.#spare?.stream === stream && this.#spare.item.number === number) this.#spare = undefined;
+  }
+
   #fresh(stream: LinkStream, sending: SendingStream, hurry: Hurry): Made | undefined {
     if (isStopped(stream, sending) && sending.send >= stream.out.lo) return undefined;
     const first = this.#take(stream, sending);
@@ -150,8 +156,9 @@ export class PacketMaker {
     const { envelope, number } = message;
     if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
       if (envelope.length > this.#limits.packetBytesMax - headBytes(stream)) {
+        stream.sent(number, 0);
         this.#onTooLarge(stream, number);
-        return this.#putBack(stream, message);
+        return undefined;
       }
       stream.sent(number, envelope.length);
       return packetOf(stream, new MessageBatch(envelope.length, message));

@@ -68,7 +68,7 @@ const EXAMPLES: Record<string, Sendable> = {
     unixTimeUs: 1_767_225_600_000_000,
     tlvs: [
       { kind: 'cursor', handle: 0, cursor: 3, credit: 65_536 },
-      { kind: 'down-offer', ticket: ZEROS, ticketNonce: ZEROS },
+      { kind: 'down-offer', ticket: ZEROS, ticketNonce: ZEROS, own: 'in-part' },
       {
         kind: 'stream',
         handle: 0,
@@ -425,7 +425,12 @@ const tlv: fc.Arbitrary<Tlv> = fc.oneof(
     .record({ handle, range, class: fc.constantFrom(...ENDING_CLASSES), node: name })
     .map(({ range, ...rest }) => ({ kind: 'gap' as const, ...rest, ...range })),
   fc.record({ handle, range }).map(({ handle, range }) => ({ kind: 'elsewhere' as const, handle, ...range })),
-  fc.record({ kind: fc.constant('down-offer' as const), ticket: eight, ticketNonce: eight }),
+  fc.record({
+    kind: fc.constant('down-offer' as const),
+    ticket: eight,
+    ticketNonce: eight,
+    own: fc.constantFrom('whole' as const, 'in-part' as const),
+  }),
   fc.record({ kind: fc.constant('down-answer' as const), verdict, ticket: eight }),
   fc.record({ kind: fc.constant('stat' as const), counters: fc.array(fc.maxSafeNat(), { maxLength: 31 }) }),
   fc.record({
@@ -556,7 +561,7 @@ describe('sizes', () => {
     const answer: Sendable = {
       ...(EXAMPLES.welcome as typeof welcome & { verdict: 'welcome'; ticket: Uint8Array; unixTimeUs: number }),
       node: longest,
-      tlvs: [cursor, { kind: 'down-offer', ticket: ZEROS, ticketNonce: ZEROS }],
+      tlvs: [cursor, { kind: 'down-offer', ticket: ZEROS, ticketNonce: ZEROS, own: 'whole' }],
     };
     expect(bytesOf(answer)).toBeLessThanOrEqual(PACKET_BYTES_MIN);
     for (const tlv of [stream, gap]) expect(bytesOf({ kind: 'note', pn: 0, tlvs: [tlv] })).toBeLessThanOrEqual(PACKET_BYTES_MIN);

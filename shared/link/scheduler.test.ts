@@ -69,3 +69,16 @@ test('who rests is not asked again until the next gathering', () => {
   scheduler.begin([a]);
   expect(scheduler.next()).toBe(a);
 });
+
+test('the urgent ones alone: the most urgent of them, whoever was passed over', () => {
+  const scheduler = new Scheduler<Named>();
+  scheduler.begin([stream('low', 1), stream('urgent', 6), stream('more', 7)]);
+  serve(scheduler, PASSED_OVER_MAX);
+  expect(scheduler.next()?.name).not.toBe('more');
+  expect(scheduler.nextFrom(6)?.name).toBe('more');
+  const [more] = [scheduler.nextFrom(6)];
+  if (more !== undefined) scheduler.rests(more);
+  expect(scheduler.nextFrom(6)?.name).toBe('urgent');
+  scheduler.begin([stream('low', 5)]);
+  expect(scheduler.nextFrom(6)).toBeUndefined();
+});

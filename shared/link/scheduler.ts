@@ -6,6 +6,8 @@
 const PRIORITIES = 8;
 /** Packets others may get before a waiting priority gets one: a share of 6 % for each. */
 export const PASSED_OVER_MAX = 16;
+/** Streams of this priority and above may cut a packet of a lower one short. */
+export const URGENT_PRIORITY_MIN = 6;
 
 export interface Served {
   /** 0 to 7, 7 most urgent. */
@@ -34,6 +36,15 @@ export class Scheduler<Stream extends Served> {
       if ((this.#passedOver[priority] ?? 0) >= PASSED_OVER_MAX) return this.#ready[priority]?.[0];
     }
     return chosen === undefined ? undefined : this.#ready[chosen]?.[0];
+  }
+
+  /** The most urgent one of this priority or a higher one, whoever was passed over. */
+  nextFrom(priorityMin: number): Stream | undefined {
+    for (let priority = PRIORITIES - 1; priority >= priorityMin; priority--) {
+      const [stream] = this.#ready[priority] ?? [];
+      if (stream !== undefined) return stream;
+    }
+    return undefined;
   }
 
   /** `stream`, which `next` gave, got a packet: its equals come first now, and others have waited once more. */

@@ -4,7 +4,7 @@
  *   type  name         value                                                                          said by
  *      1  STREAM       handle vi, traits u8 (0–2 priority, 7 forwarded), lo vi, next vi, address text,  its sender
  *                      and when forwarded: origin text, incarnation[8]
- *      2  DOWN_OFFER   ticket[8], ticketNonce[8]                                                        acceptor, in WELCOME
+ *      2  DOWN_OFFER   ticket[8], ticketNonce[8], flags u8 (5 whole; may be missing: 0)                 acceptor
  *      5  STAT         counter vi, …                                                                    anyone
  *      6  CURSOR       handle vi, cursor vi, credit vi                                                  its receiver
  *      7  REJECT       handle vi, number vi, reason u8                                                  its receiver
@@ -37,7 +37,7 @@ import {
   writeNumber,
   writeText,
 } from './packet-fields.ts';
-import { ANSWER_FORK, TICKET_BYTES, TLV_TYPE } from './packet-layout.ts';
+import { ANSWER_FORK, HELLO_WHOLE, TICKET_BYTES, TLV_CRITICAL_MAX, TLV_CRITICAL_MIN, TLV_TYPE } from './packet-layout.ts';
 
 const VALUE_BYTES_MAX = 255;
 const PRIORITY_BITS = 0x07;
@@ -70,7 +70,13 @@ export type Tlv =
       readonly node: string;
     }
   | { readonly kind: 'elsewhere'; readonly handle: number; readonly from: number; readonly to: number }
-  | { readonly kind: 'down-offer'; readonly ticket: Uint8Array; readonly ticketNonce: Uint8Array }
+  | {
+      readonly kind: 'down-offer';
+      readonly ticket: Uint8Array;
+      readonly ticketNonce: Uint8Array;
+      /** As in an offer of custody. */
+      readonly own: 'whole' | 'in-part';
+    }
   | { readonly kind: 'down-answer'; readonly verdict: 'welcome' | 'fork'; readonly ticket: Uint8Array }
   | { readonly kind: 'stat'; readonly counters: readonly number[] }
   /** A type of later, or a GAP with a class of later: the caller ignores and counts it, or ends the session (docs/link.md). */
@@ -141,6 +147,7 @@ function writeValue(writer: ByteWriter, tlv: Tlv): number {
     case 'down-offer':
       writeFixed(writer, tlv.ticket, TICKET_BYTES);
       writeFixed(writer, tlv.ticketNonce, TICKET_BYTES);
+      if (tlv.own === 'whole') writer.u8(HELLO_WHOLE);
       return TLV_TYPE.downOffer;
     case 'down-answer':
       writer.u8(tlv.verdict === 'fork' ? ANSWER_FORK : 0);
@@ -189,7 +196,8 @@ function decodeValue(type: number, value: Uint8Array): Tlv | undefined {
     case TLV_TYPE.downOffer: {
       const ticket = reader.bytes(TICKET_BYTES);
       const ticketNonce = reader.bytes(TICKET_BYTES);
-      return ticket && ticketNonce && { kind: 'down-offer', ticket, ticketNonce };
+      const own = ((reader.u8() ?? 0) & HELLO_WHOLE) === 0 ? 'in-part' : 'whole';
+      return ticket && ticketNonce && { kind: 'down-offer', ticket, ticketNonce, own };
     }
     case TLV_TYPE.downAnswer: {
       const flags = reader.u8();
@@ -254,4 +262,16 @@ function readRange(reader: ByteReader): Range | undefined {
   const from = readNumber(reader);
   const to = readNumber(reader);
   return handle === undefined || from === undefined || to === undefined || from > to ? undefined : { handle, from, to };
+}
+
+/** Passing it over would lose something: a type of later that says so, or an account of a class of later. */
+export function isCritical(tlv: Tlv): boolean {
+  if (tlv.kind !== 'unknown') return false;
+  return tlv.type === TLV_TYPE.gap || (tlv.type >= TLV_CRITICAL_MIN && tlv.type <= TLV_CRITICAL_MAX);
+}
+
+/** Two STREAMs under one handle: what is said of it means nothing. */
+export function hasTwice(tlvs: readonly Tlv[]): boolean {
+  const handles = tlvs.flatMap((tlv) => (tlv.kind === 'stream' ? [tlv.handle] : []));
+  return new Set(handles).size < handles.length;
 }

@@ -9,6 +9,7 @@ import { NodeCore } from '../core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../core/node-io.ts';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
+import type { ConsoleLine } from '../link/console-text.ts';
 import type { Broker, Line } from '../ports.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import { AdapterCounters } from './adapter-counters.ts';
@@ -19,6 +20,7 @@ import type { NodeCalls } from './node-calls.ts';
 import { systemRandom } from './random.ts';
 import { type NodeRingFile, openRingFile } from './ring-file.ts';
 import { NodeTimers } from './timers.ts';
+import { SystemWallClock } from './wall-clock.ts';
 
 export interface NodeOptions {
   readonly config: NodeConfig;
@@ -30,6 +32,8 @@ export interface NodeOptions {
   /** A connection to the broker, fresh for each opening of the store. */
   readonly connectBroker?: () => Broker;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
+  /** Takes what neighbours say for people, in LOG packets or between packets; in the log of this node unless given. */
+  readonly console?: (line: number, said: ConsoleLine) => void;
 }
 
 /** First wait before the store is opened again, and the longest. */
@@ -41,6 +45,10 @@ type Success = Exclude<CallResult, { kind: 'error' }>;
 export class Node implements NodeCalls {
   /** Where the adapters of this node count; part of its stats. */
   readonly adapterCounters = new AdapterCounters();
+  /** Where its serial ports count what is wrong with them; part of its stats. */
+  readonly portCounters = new AdapterCounters();
+  /** What state each line is in that is kept open, by its name; part of its stats. */
+  readonly lineStates = new Map<string, string>();
   readonly #options: NodeOptions;
   readonly #lines = new Set<Line>();
   #drive: Drive | undefined;
@@ -178,7 +186,7 @@ export class Node implements NodeCalls {
     this.#timers = new NodeTimers();
     await new Promise<void>((resolve, reject) => {
       let serves = false;
-      const ports = { file, timers: this.#timers, ...(broker && { broker }) };
+      const ports = { file, timers: this.#timers, wallClock: new SystemWallClock(), ...(broker && { broker }) };
       this.#drive = new Drive(core, ports, {
         onServing: (report) => {
           serves = true;
@@ -193,6 +201,7 @@ export class Node implements NodeCalls {
         },
         onClosed: () => this.#whenClosed?.(),
         onLog: (level, text) => this.#log(level, text),
+        onConsole: (line, said) => this.#heard(line, said),
       });
       this.#drive.start();
     }).catch(async (error: unknown) => {
@@ -239,10 +248,27 @@ export class Node implements NodeCalls {
   }
 
   #withAdapters(stats: Stats): Stats {
-    return { ...stats, adapters: this.adapterCounters.totals() };
+    return {
+      ...stats,
+      adapters: this.adapterCounters.totals(),
+      ports: this.portCounters.totals(),
+      lines: Object.fromEntries(this.lineStates),
+    };
+  }
+
+  #heard(line: number, said: ConsoleLine): void {
+    const { console } = this.#options;
+    if (console !== undefined) return console(line, said);
+    const isGrave = said.level === 'warn' || said.level === 'error';
+    this.#log(isGrave ? 'warn' : 'info', consoleText(line, said));
   }
 
   #log(level: 'info' | 'warn', text: string): void {
     this.#options.log?.(level, text);
   }
+}
+
+/** A line of a neighbour's console, as one of a log: never to be taken for the node's own words. */
+export function consoleText(line: number, { from, level, text }: ConsoleLine): string {
+  return from === 'line' ? `line ${line}, text: ${text}` : `line ${line} says (${level}): ${text}`;
 }

@@ -1,21 +1,26 @@
 /**
- * A serial port as a Line. The only importer of `serialport`, which is loaded when the first port is opened: a node without serial
- * ports does not need it.
+ * A serial port as a Line.
  *
  *   what goes wrong with real ports                         what is done here
  *   a write never calls back (CTS low, dead adapter)        a deadline for each write: three times its line time and 1 s
  *   unplug is reported twice, or never                      reported once; every second the name must still be the one that was
  *                                                           opened, and lead to the same device
+ *   a terminal that was hung up gives nothing, for ever     reads of nothing end it (serial-reader.ts)
  *   close waits for ever                                    a deadline, then it is abandoned
  *   drain waits for ever                                    never called: `write` says what is unsent
- *   opening and closing resets an Arduino by DTR            hupcl off: closing leaves DTR as it is
+ *   flush throws away what just came, or does nothing       never called: a delimiter begins every packet
+ *   opening and closing resets an Arduino by DTR            hupcl off: closing leaves DTR as it is; opening does, beyond what the
+ *                                                           kernel does by itself, unless `dtrRts` says otherwise
  */
 
 import { lstat, realpath } from 'node:fs/promises';
-import type { SerialPort } from 'serialport';
 import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
 import type { Line, LineListener } from '../ports.ts';
+import { bitsPerByte, SERIAL_DEFAULTS, type SerialSettings } from './config/serial-options.ts';
+import { type PortReport, PortWatch } from './port-watch.ts';
+import { loadSerialPort, type PackagePort, textOf } from './serial-package.ts';
+import { endAtHangUp } from './serial-reader.ts';
 
 /** Grace of a write beyond three times its time on the line, in ms. */
 export const WRITE_GRACE_MS = 1000;
@@ -26,57 +31,88 @@ export const PRESENCE_MS = 1000;
 /** Buffer of one read, in bytes: what the kernel holds for a terminal. */
 const READ_BYTES_MAX = 4096;
 
-/** Start bit, eight data bits, stop bit. */
-const BITS_PER_BYTE = 10;
-
-export interface SerialLineOptions {
-  path: string;
-  /** Bits per second. Eight data bits, no parity, one stop bit, no flow control. */
-  baudRate: number;
+export interface SerialLineOptions extends Partial<SerialSettings> {
+  readonly path: string;
+  /** Bits per second. Unless told otherwise: eight data bits, no parity, one stop bit, no flow control, DTR and RTS left alone. */
+  readonly baudRate: number;
 }
 
 /**
- * Opens the port.
+ * Opens the port. `watch`: where its trouble is told, under which name.
  * @throws SERIALPORT_MISSING when the package cannot be loaded: do not retry. LINE_UNAVAILABLE when the port is not there, is held
  * by another program, or refuses: retry later.
  */
-export async function openSerialLine(options: SerialLineOptions): Promise<Line> {
-  const { path, baudRate } = options;
+export async function openSerialLine(options: SerialLineOptions, watch?: PortReport & { name: string }): Promise<Line> {
+  const { path, ...given } = options;
+  const settings: SerialSettings = { ...SERIAL_DEFAULTS, ...given };
   const Port = await loadSerialPort();
-  let identity: string;
-  let port: SerialPort;
+  let identity: Identity;
+  let port: PackagePort;
   try {
     identity = await identityOf(path);
-    port = new Port({ path, baudRate, autoOpen: false, hupcl: false, lock: true, highWaterMark: READ_BYTES_MAX });
-    await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+    const { baudRate, dataBits, parity, stopBits, rtscts } = settings;
+    const bits = { dataBits, parity, stopBits, rtscts, xon: false, xoff: false, xany: false };
+    port = new Port({ path, baudRate, ...bits, autoOpen: false, hupcl: false, lock: true, highWaterMark: READ_BYTES_MAX });
+    await called((done) => port.open(done));
   } catch (error) {
     throw new RingmailError('LINE_UNAVAILABLE', { line: path, reason: textOf(error) });
   }
-  return new SerialLine(port, { path, identity, baudRate });
+  endAtHangUp(port.port);
+  const health = watch && new PortWatch({ name: watch.name, device: identity.device }, watch);
+  const line = new SerialLine(port, {
+    path,
+    identity: identity.text,
+    byteMs: (1000 * bitsPerByte(settings)) / settings.baudRate,
+    health,
+  });
+  try {
+    await setModemLines(port, settings);
+  } catch (error) {
+    line.close();
+    throw new RingmailError('LINE_UNAVAILABLE', { line: path, reason: `dtrRts=${settings.dtrRts}: ${textOf(error)}` });
+  }
+  return line;
+}
+
+/** With RTS as flow control it is the driver's, and stays on. */
+async function setModemLines(port: PackagePort, { dtrRts, rtscts }: SerialSettings): Promise<void> {
+  if (dtrRts === 'leave') return;
+  const level = dtrRts === 'on';
+  await called((done) => port.set({ dtr: level, rts: level || rtscts }, done));
+}
+
+function called(call: (done: (error: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => call((error) => (error ? reject(error) : resolve())));
+}
+
+interface Identity {
+  readonly device: string;
+  readonly text: string;
 }
 
 /**
  * What stands behind a name. A terminal's number is given away again at once, so the same target does not mean the same device: a
  * link also counts by when it was made, a device node by its inode.
  */
-async function identityOf(path: string): Promise<string> {
-  const target = await realpath(path);
+async function identityOf(path: string): Promise<Identity> {
+  const device = await realpath(path);
   const link = await lstat(path, { bigint: true });
   const made = link.isSymbolicLink() ? link.mtimeNs : link.rdev;
-  return `${target} ${link.ino} ${made}`;
+  return { device, text: `${device} ${link.ino} ${made}` };
 }
 
-async function loadSerialPort(): Promise<typeof SerialPort> {
-  try {
-    return (await import('serialport')).SerialPort;
-  } catch (error) {
-    throw new RingmailError('SERIALPORT_MISSING', { reason: textOf(error) });
-  }
+interface Opened {
+  readonly path: string;
+  /** Text of its Identity. */
+  readonly identity: string;
+  /** Time of a byte on the line. */
+  readonly byteMs: number;
+  readonly health: PortWatch | undefined;
 }
 
 class SerialLine implements Line {
-  readonly #port: SerialPort;
-  readonly #byteMs: number;
+  readonly #port: PackagePort;
+  readonly #opened: Opened;
   /** Lengths of the writes that have not called back, in order. The first one's time is running. */
   readonly #writes: number[] = [];
   #unsentBytes = 0;
@@ -87,12 +123,13 @@ class SerialLine implements Line {
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason = '';
 
-  constructor(port: SerialPort, opened: { path: string; identity: string; baudRate: number }) {
+  constructor(port: PackagePort, opened: Opened) {
     this.#port = port;
-    this.#byteMs = (1000 * BITS_PER_BYTE) / opened.baudRate;
+    this.#opened = opened;
     port.on('close', (error?: Error | null) => this.#closed(error?.message ?? 'closed by the driver'));
     port.on('error', (error: Error) => this.#end(error.message));
-    this.#presence = setInterval(() => void this.#checkPresence(opened), PRESENCE_MS);
+    this.#presence = setInterval(() => void this.#look(), PRESENCE_MS);
+    void opened.health?.look();
   }
 
   write(bytes: Uint8Array): number {
@@ -112,7 +149,10 @@ class SerialLine implements Line {
     invariant(this.#listener === undefined, 'a line has one listener');
     this.#listener = listener;
     this.#port.on('data', (chunk: Buffer) => {
-      if (this.#state === 'open') listener.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+      if (this.#state !== 'open') return;
+      const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+      this.#opened.health?.heard(bytes);
+      listener.onBytes(bytes);
     });
     if (this.#state === 'closed') queueMicrotask(() => listener.onClosed(this.#reason));
   }
@@ -131,13 +171,15 @@ class SerialLine implements Line {
   }
 
   #startDeadline(): void {
-    const deadlineMs = 3 * (this.#writes[0] ?? 0) * this.#byteMs + WRITE_GRACE_MS;
+    const deadlineMs = 3 * (this.#writes[0] ?? 0) * this.#opened.byteMs + WRITE_GRACE_MS;
     this.#deadline = setTimeout(() => this.#end(`a write took more than ${Math.round(deadlineMs)} ms`), deadlineMs);
   }
 
-  async #checkPresence(opened: { path: string; identity: string }): Promise<void> {
-    const identity = await identityOf(opened.path).catch(() => undefined); // no such name, or no way to it: the port is not there
-    if (identity !== opened.identity) this.#end('unplugged');
+  async #look(): Promise<void> {
+    const { path, identity, health } = this.#opened;
+    const now = await identityOf(path).catch(() => undefined); // no such name, or no way to it: the port is not there
+    if (now?.text !== identity) this.#end('unplugged');
+    else await health?.look();
   }
 
   /** The first reason stands. */
@@ -171,8 +213,4 @@ class SerialLine implements Line {
     clearTimeout(this.#deadline);
     clearInterval(this.#presence);
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,12 +10,11 @@
  * make an honest sender look like a fork. Nothing is kept in memory but what the ring has in flight; what it has no room for is not
  * taken. No timer: the sender is the one who waits.
  */
-import { unreachable } from '../assert.ts';
+import { invariant, unreachable } from '../assert.ts';
 import { equalBytes } from '../bytes.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item, Offer } from '../custody/session.ts';
-import { hasCode } from '../errors.ts';
 import { RELAY_PEER_COUNT_MAX } from '../limits.ts';
 import type { StreamKey } from '../message/identity.ts';
 import { costOf } from './batch.ts';
@@ -233,19 +232,18 @@ export class RelayReceiver {
     }
   }
 
-  /** What can never fit here ends here, counted: a stream is not held up for ever by one message. */
+  /** What this node refuses ends here, counted: a stream is not held up for ever by one message. */
   #accept(what: { peer: RelayPeer; session: ReceiverSession; stream: StreamKey; item: Item }): Acceptance {
     const { peer, session, stream, item } = what;
     const whenDurable = () => peer.durable(stream);
-    try {
-      return this.#receiver.item(session, { stream, item }, whenDurable);
-    } catch (error) {
-      if (!hasCode(error, 'MESSAGE_TOO_LARGE')) throw error;
-      this.#counts.tooLarge += 1;
-      const { number } = item;
-      const gap: Item = { kind: 'gap', number, to: number, class: 'TOO_LARGE', node: this.#node };
-      return this.#receiver.item(session, { stream, item: gap }, whenDurable);
-    }
+    const accepted = this.#receiver.item(session, { stream, item }, whenDurable);
+    if (typeof accepted === 'string') return accepted;
+    this.#counts.tooLarge += 1;
+    const { number } = item;
+    const gap: Item = { kind: 'gap', number, to: number, class: accepted.refused, node: this.#node };
+    const ended = this.#receiver.item(session, { stream, item: gap }, whenDurable);
+    invariant(typeof ended === 'string', 'a gap is never refused');
+    return ended;
   }
 
   /** Once per session of a sender: if it is lost, the sender notices by itself that nothing moves. */

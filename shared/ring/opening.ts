@@ -12,6 +12,7 @@ import { LogWriter } from './log-writer.ts';
 import { NO_SLOT } from './message-index.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { copiesBlocksMax, frameShare, openReserveBlocks } from './reserve.ts';
+import { readSequentially } from './sequential-reads.ts';
 import type { BootClock } from './superblock-layout.ts';
 
 /** Key of the epoch in META: [counter u32 LE, random u32 LE]. */
@@ -45,10 +46,11 @@ export interface OpeningOptions {
  */
 export function* openLog(options: OpeningOptions, io: FileIo, whenKnown: (opened: Opened) => void): FileSteps<void> {
   let live: LiveSet | undefined;
-  const found = yield* recover(options, options.checksum, (frame, geometry) => {
+  const recovery = recover(options, options.checksum, (frame, geometry) => {
     live ??= new LiveSet(geometry.blockCount, frame.lsn);
     live.apply(frame);
   });
+  const found = yield* readSequentially(options.size, recovery);
   const { geometry } = found.superblock;
   const known = live ?? new LiveSet(geometry.blockCount, found.endLsn);
   if (known.log.headLsn < found.endLsn) known.log.extend(found.endLsn - known.log.headLsn);

@@ -513,7 +513,7 @@ describe('two owners of one file', () => {
         slow.play(h.nowMs);
       }
       if (slow.ring.state === 'serving') {
-        expect(rounds).toBeGreaterThan(30);
+        expect(rounds).toBeGreaterThan(20);
         return;
       }
       const quick = openRing(h.disk, { epochRandom: 6 });

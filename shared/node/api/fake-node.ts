@@ -175,6 +175,7 @@ export class FakeNode implements NodeCalls {
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
       links: [],
+      clocks: [],
       accounts: [],
       counters: { redelivered: 0 },
       adapters: this.adapters,

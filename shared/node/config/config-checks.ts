@@ -1,4 +1,5 @@
 /** What has to hold between the values of a configuration. A check that rests on a wrong value says nothing. */
+import { unreachable } from '../../assert.ts';
 import { reserveBytesMax } from '../../custody/message-room.ts';
 import { isName, parseAddress } from '../../message/address.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
@@ -6,6 +7,7 @@ import type { NodeFileConfig } from './config.ts';
 import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
 import type { Problems } from './problems.ts';
 import { quoted } from './read-result.ts';
+import { formatPortMatch } from './serial-options.ts';
 import { formatSize } from './sizes.ts';
 
 /** `$dead` takes at most this part of what the ring admits, unless it has a limit of its own (shared/core/node-core.ts). */
@@ -84,9 +86,24 @@ function placesOf(config: NodeFileConfig): { path: string; place: string }[] {
   for (const { path, line } of linesOf(config)) {
     // Port 0 is another port every time.
     if (line.kind === 'tcp' && line.port === 0) continue;
-    places.push({ path, place: line.kind === 'tcp' ? placeOfHostPort(line) : line.path });
+    places.push({ path, place: placeOfLine(line) });
   }
   return places;
+}
+
+/** Two matches of other words may mean one port: that is seen when it is opened, by its lock. */
+function placeOfLine(line: LineAddress): string {
+  switch (line.kind) {
+    case 'tcp':
+      return placeOfHostPort(line);
+    case 'serial-match':
+      return `serial:?${formatPortMatch(line.match)}`;
+    case 'serial':
+    case 'unix':
+      return line.path;
+    default:
+      return unreachable(line);
+  }
 }
 
 function placeOfHostPort({ host, port }: HostPort): string {

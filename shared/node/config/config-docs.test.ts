@@ -14,8 +14,9 @@ import {
   RING_BYTES_DEFAULT,
 } from './config-schema.ts';
 import { RING_BYTES_MAX } from './kinds.ts';
-import { BAUD_MAX, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
+import { SOCKET_PATH_BYTES_MAX } from './line-address.ts';
 import { PRESETS } from './presets.ts';
+import { BAUD_MAX } from './serial-options.ts';
 import { formatSize } from './sizes.ts';
 import { TOML_LENGTH_MAX } from './toml.ts';
 

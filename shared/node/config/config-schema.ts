@@ -204,7 +204,7 @@ function readAdapter(section: Section, node: string): AdapterConfig {
   const adapter = {
     kind: section.need('kind', kinds.oneOf('belt')),
     name: section.need('name', kinds.nodeName),
-    port: section.need('port', kinds.lineAddress({ baudRate: BELT_BAUD, use: 'dial' })),
+    port: section.need('port', kinds.lineAddress({ baudRate: BELT_BAUD, use: 'controller' })),
     destination: section.need('destination', kinds.address(node)),
   };
   section.finish();

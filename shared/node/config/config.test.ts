@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { hasCode } from '../../errors.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import { type NodeFileConfig, parseConfig, toCoreConfig } from './config.ts';
+import { SERIAL_DEFAULTS } from './serial-options.ts';
 
 const FROM = { directory: '/etc/ringmail' };
 
@@ -129,11 +131,16 @@ level = "warn"
     links: [
       { listen: { kind: 'unix', path: '/etc/ringmail/link.sock' } },
       { listen: { kind: 'tcp', host: '0.0.0.0', port: 0 } },
-      { listen: { kind: 'serial', path: '/dev/ttyUSB1', baudRate: 115_200 } },
+      { listen: { kind: 'serial', path: '/dev/ttyUSB1', baudRate: 115_200, ...SERIAL_DEFAULTS } },
     ],
     central: undefined,
     adapters: [
-      { kind: 'belt', name: 'belt-1', port: { kind: 'serial', path: '/dev/ttyUSB0', baudRate: 9600 }, destination: 'box-1/bags' },
+      {
+        kind: 'belt',
+        name: 'belt-1',
+        port: { kind: 'serial', path: '/dev/ttyUSB0', baudRate: 9600, ...SERIAL_DEFAULTS },
+        destination: 'box-1/bags',
+      },
       { kind: 'belt', name: 'belt-2', port: { kind: 'tcp', host: 'ports.example', port: 4001 }, destination: 'centre/bags' },
     ],
     broker: { host: '::', port: 1884 },
@@ -229,5 +236,33 @@ describe('what the core is told', () => {
   ])('by %s', (_name, uplink, core) => {
     const text = uplink === '' ? 'name = "n"' : `name = "n"\n[uplink]\n${uplink}`;
     expect(toCoreConfig(parse(text), undefined)).toMatchObject({ ...core, home: undefined });
+  });
+});
+
+describe('serial ports', () => {
+  const issues = (text: string): readonly string[] => {
+    try {
+      parse(text);
+      return [];
+    } catch (error) {
+      return hasCode(error, 'CONFIG_INVALID') ? error.details.issues : [String(error)];
+    }
+  };
+  const link = (listen: string) => `[[links]]\nlisten = "${listen}"\n`;
+  const belt = (port: string) =>
+    `[queues.bags]\n[[adapters]]\nkind = "belt"\nname = "b"\ndestination = "bags"\nport = "${port}"\n`;
+
+  test('a controller may have seven data bits, a link has all 256 bytes', () => {
+    expect(issues(`name = "n"\n${belt('serial:/dev/x?dataBits=7&parity=even')}`)).toEqual([]);
+    const refused = ['line 3: links[0].listen: dataBits 7: a link has bytes of eight bits'];
+    expect(issues(`name = "n"\n${link('serial:/dev/x?dataBits=7&parity=even')}`)).toEqual(refused);
+  });
+
+  test('two uses of one match are refused, whatever their rates', () => {
+    const two = link('serial:?vid=0403&serial=A1') + link('serial:?serial=A1&vid=0403&baud=9600');
+    expect(issues(`name = "n"\n${two}`)).toEqual([
+      "line 5: links[1].listen: 'serial:?vid=0403&serial=A1' is taken by links[0].listen (line 3)",
+    ]);
+    expect(issues(`name = "n"\n${link('serial:?vid=0403&serial=A1')}${link('serial:?vid=0403&serial=A2')}`)).toEqual([]);
   });
 });

@@ -61,14 +61,20 @@ export const brokerUrl: Kind<string> = textKind('a URL, like "mqtt://127.0.0.1:1
   return parsed.value.port === 0 ? wrong('port 0 cannot be connected to') : ok(`${scheme}//${formatHostPort(parsed.value)}`);
 });
 
-/** `baudRate` is that of a serial port whose text names none. Port 0 means a free port, so it is for listening only. */
-export function lineAddress(options: { baudRate: number; use: 'dial' | 'listen' }): Kind<LineAddress> {
+/**
+ * `baudRate` is that of a serial port whose text names none. Port 0 means a free port, so it is for listening only; bytes of fewer than
+ * eight bits are for controllers only: a link has all 256.
+ */
+export function lineAddress(options: { baudRate: number; use: 'dial' | 'listen' | 'controller' }): Kind<LineAddress> {
   const { baudRate, use } = options;
   const what = 'a line, like "serial:/dev/ttyUSB0?baud=115200", "unix:/run/x.sock" or "tcp:127.0.0.1:7001"';
   return textKind(what, { kind: 'unix', path: '/' }, (text, directory) => {
     const parsed = parseLineAddress(text, { directory, baudRate });
-    const isNoPort = parsed.kind === 'ok' && parsed.value.kind === 'tcp' && parsed.value.port === 0 && use === 'dial';
-    return isNoPort ? wrong('port 0 cannot be connected to') : parsed;
+    if (parsed.kind === 'wrong') return parsed;
+    const { value } = parsed;
+    if (value.kind === 'tcp' && value.port === 0 && use !== 'listen') return wrong('port 0 cannot be connected to');
+    const isNarrow = (value.kind === 'serial' || value.kind === 'serial-match') && value.dataBits !== 8;
+    return isNarrow && use !== 'controller' ? wrong(`dataBits ${value.dataBits}: a link has bytes of eight bits`) : parsed;
   });
 }
 

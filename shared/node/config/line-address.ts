@@ -1,7 +1,8 @@
 /**
  * Where a line leads, and where something listens.
  *
- *   serial:<path>?baud=<n>    a serial port: eight data bits, no parity, one stop bit
+ *   serial:<path>?baud=<n>    a serial port by its name; its other settings: serial-options.ts
+ *   serial:?vid=<id>&baud=<n> a serial port by what it is and where it is plugged in, whatever it is called
  *   unix:<path>               a Unix socket
  *   tcp:<host>:<port>         TCP; an IPv6 host stands in brackets
  *
@@ -11,6 +12,14 @@ import { isIP, isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import { unreachable } from '../../assert.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
+import {
+  formatPortMatch,
+  formatSerialOptions,
+  type PortMatch,
+  parseSerialOptions,
+  SERIAL_DEFAULTS,
+  type SerialSettings,
+} from './serial-options.ts';
 
 export interface HostPort {
   /** A name, an IPv4 address, or an IPv6 address without brackets. */
@@ -19,13 +28,11 @@ export interface HostPort {
 }
 
 export type LineAddress =
-  | { readonly kind: 'serial'; readonly path: string; readonly baudRate: number }
+  | ({ readonly kind: 'serial'; readonly path: string } & SerialSettings)
+  | ({ readonly kind: 'serial-match'; readonly match: PortMatch } & SerialSettings)
   | { readonly kind: 'unix'; readonly path: string }
   | ({ readonly kind: 'tcp' } & HostPort);
 
-/** Slowest and fastest rate that drivers of serial ports know, in bits per second. */
-export const BAUD_MIN = 50;
-export const BAUD_MAX = 4_000_000;
 /** Length of a Unix socket's path that Linux takes, in bytes: `sun_path` less its zero. A longer one cannot be listened on. */
 export const SOCKET_PATH_BYTES_MAX = 107;
 
@@ -55,15 +62,20 @@ export function parseLineAddress(text: string, defaults: { directory: string; ba
 
 function parseSerial(rest: string, defaults: { directory: string; baudRate: number }): ReadResult<LineAddress> {
   const mark = rest.indexOf('?');
-  const path = parsePath(mark < 0 ? rest : rest.slice(0, mark), defaults.directory);
-  if (path.kind === 'wrong') return path;
-  if (mark < 0) return ok({ kind: 'serial', path: path.value, baudRate: defaults.baudRate });
-  const option = rest.slice(mark + 1);
-  const digits = /^baud=(\d{1,9})$/.exec(option)?.[1];
-  if (digits === undefined) return wrong(`${quoted(option)} is not baud=<n>, the one option of a serial port`);
-  const baudRate = Number(digits);
-  if (baudRate < BAUD_MIN || baudRate > BAUD_MAX) return wrong(`baud ${baudRate} is not within ${BAUD_MIN} to ${BAUD_MAX}`);
-  return ok({ kind: 'serial', path: path.value, baudRate });
+  const name = mark < 0 ? rest : rest.slice(0, mark);
+  const { baudRate } = defaults;
+  const options =
+    mark < 0
+      ? ok({ match: undefined, settings: { baudRate, ...SERIAL_DEFAULTS } })
+      : parseSerialOptions(rest.slice(mark + 1), baudRate);
+  if (options.kind === 'wrong') return options;
+  const { match, settings } = options.value;
+  if (match !== undefined) {
+    const reason = `${quoted(name)}: a port has a path or a match (${formatPortMatch(match)}), not both`;
+    return name === '' ? ok({ kind: 'serial-match', match, ...settings }) : wrong(reason);
+  }
+  const path = parsePath(name, defaults.directory);
+  return path.kind === 'wrong' ? path : ok({ kind: 'serial', path: path.value, ...settings });
 }
 
 /** `<host>:<port>`. Port 0 is one: whoever listens gets a free port, whoever dials cannot use it. */
@@ -96,7 +108,9 @@ export function isLoopback(host: string): boolean {
 export function formatLineAddress(address: LineAddress): string {
   switch (address.kind) {
     case 'serial':
-      return `serial:${address.path}?baud=${address.baudRate}`;
+      return `serial:${address.path}?${formatSerialOptions({ match: undefined, settings: address })}`;
+    case 'serial-match':
+      return `serial:?${formatSerialOptions({ match: address.match, settings: address })}`;
     case 'unix':
       return `unix:${address.path}`;
     case 'tcp':

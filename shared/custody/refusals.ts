@@ -1,0 +1,141 @@
+/**
+ * Messages that their receiver refuses for good, on the sending side of a hop: a message ends here, in one frame, and its gap goes on in
+ * its place.
+ *
+ *   held ──refused──▶ reading ──body──▶ planned ──durable──▶ ended: a gap, handed over like any other
+ *                                          │ letter into `$dead`, end of the message, gap: one batch
+ *                                          └ a power cut before that: held, and refused again
+ *
+ * Nothing of the gap is seen before it is durable, and the message is not handed over again meanwhile. The gap is the account
+ * (docs/custody.md, section 3): it says REJECTED and the name of this node, the letter says for which reason. A body that `$dead` cannot
+ * take is gone, and the gap the same.
+ */
+import { hasCode, RingmailError } from '../errors.ts';
+import type { EndingClass } from '../message/classes.ts';
+import { identityText } from '../message/identity.ts';
+import type { Ending } from '../message/message.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
+import type { Batch } from '../ring/ring.ts';
+import { Bodies } from './bodies.ts';
+import { contentOf, Intake } from './intake.ts';
+import type { NodeStore } from './node-store.ts';
+import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
+import type { Planned } from './planned.ts';
+
+/** What a receiver says of a message. */
+export interface Rejection {
+  readonly number: number;
+  /** Why. */
+  readonly class: EndingClass;
+  readonly receiver: string;
+}
+
+/**
+ * `reading`, `planned`, `later` (the ring takes nothing now): ask again after the next step. `ended`: a gap has its place. `corrupt`: its
+ * body is gone already. `unknown`: nothing is held under that number.
+ */
+export type Refused = 'reading' | 'planned' | 'later' | 'ended' | 'corrupt' | 'unknown';
+
+export class Refusals {
+  /** Messages whose body found no place in `$dead`. */
+  bodilessCount = 0;
+  readonly #store: NodeStore;
+  readonly #intake: Intake;
+  readonly #bodies: Bodies;
+  /** Numbers whose end is on its way to the disk, per stream. */
+  readonly #planned = new Map<OutStream, Set<number>>();
+
+  constructor(store: NodeStore) {
+    this.#store = store;
+    // A letter stays on this node.
+    this.#intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 0, canReach: () => false });
+    this.#bodies = new Bodies(store.ring);
+  }
+
+  /** Ends the message. The same again only says how far that is. */
+  end(out: OutStream, rejection: Rejection): Refused {
+    const { number } = rejection;
+    if (this.#planned.get(out)?.has(number) === true) return 'planned';
+    const slot = this.slotOf(out, number);
+    if (slot === NO_SLOT) return out.gaps.some(({ from, to }) => from <= number && number <= to) ? 'ended' : 'unknown';
+    const envelope = this.#bodies.get(slot);
+    if (envelope === 'loading') return 'reading';
+    if (envelope === 'corrupt') return 'corrupt';
+    const letter = this.#letterOf(out, rejection, envelope);
+    const ended = letter === undefined ? 'no-room' : this.#plan(out, slot, letter);
+    if (ended !== 'no-room') return ended;
+    // What is on its way to the disk makes room, in the ring and in `$dead`.
+    if (this.#planned.size > 0) return 'later';
+    return this.#plan(out, slot, undefined) === 'planned' ? 'planned' : 'later';
+  }
+
+  /** The message held under a number, or NO_SLOT. */
+  slotOf({ list }: OutStream, number: number): number {
+    const { index } = this.#store.ring;
+    let slot = list.head;
+    while (slot !== NO_SLOT && index.number(slot) < number) slot = list.next(slot);
+    return slot !== NO_SLOT && index.number(slot) === number ? slot : NO_SLOT;
+  }
+
+  /** The session is over: what was read for it is forgotten. What is on its way to the disk stays. */
+  lost(): void {
+    this.#bodies.clear();
+  }
+
+  /** Undefined when `$dead` cannot take it. */
+  #letterOf(out: OutStream, rejection: Rejection, envelope: Uint8Array): Planned | undefined {
+    const previous = identityText({ ...out.key, number: rejection.number });
+    const reason = `refused by ${rejection.receiver}`;
+    const ending: Ending = { class: rejection.class, node: this.#store.self.name, reason };
+    try {
+      return this.#intake.beginDead({ ...contentOf(envelope), previous }, ending, 'replacing');
+    } catch (error) {
+      if (!(error instanceof RingmailError)) throw error;
+      return undefined;
+    }
+  }
+
+  #plan(out: OutStream, slot: number, letter: Planned | undefined): 'planned' | 'later' | 'no-room' {
+    const { ring, self } = this.#store;
+    const number = ring.index.number(slot);
+    const gap: HeldGap = { from: number, to: number, class: 'REJECTED', node: self.name };
+    const end = { id: ring.index.id(slot), reason: 'replaced' as const };
+    const batch: Batch = {
+      puts: letter?.puts ?? [],
+      acks: [...(letter?.acks ?? []), end],
+      metas: [...(letter?.changes ?? []), gapChange(out, gap)],
+    };
+    try {
+      this.#store.commit(batch, (outcome) => this.#settled(out, gap, outcome));
+    } catch (error) {
+      if (hasCode(error, 'BUSY') || hasCode(error, 'NODE_STOPPED')) return 'later';
+      if (!(error instanceof RingmailError)) throw error;
+      return 'no-room';
+    }
+    letter?.settle();
+    out.list.remove(slot);
+    const planned = this.#planned.get(out) ?? new Set();
+    this.#planned.set(out, planned.add(number));
+    if (letter === undefined) this.bodilessCount += 1;
+    return 'planned';
+  }
+
+  #settled(out: OutStream, gap: HeldGap, outcome: string): void {
+    const planned = this.#planned.get(out);
+    planned?.delete(gap.from);
+    if (planned?.size === 0) this.#planned.delete(out);
+    if (outcome !== 'durable') return;
+    if (gap.to >= out.lo) holdGap(out, gap);
+    else this.#forget(out, gap);
+  }
+
+  /** The message was taken after all, in another session: nobody will ask for the gap. */
+  #forget(out: OutStream, gap: HeldGap): void {
+    try {
+      this.#store.commit({ metas: [gapDelete(out, gap.from)] }, () => {});
+    } catch (error) {
+      // A ring that closes keeps it: one value that says what is no longer asked for.
+      if (!hasCode(error, 'NODE_STOPPED')) throw error;
+    }
+  }
+}
