@@ -2,12 +2,13 @@
  * Side-by-side benchmarks, one area each:
  *
  *   npm run bench -- ring [options]      the ring file beside SQLite, LMDB, LevelDB and bare writes (README.md here)
+ *   npm run bench -- link [options]      the link beside what an ideal one would make of the same line
  *
  * Bundles the area's TypeScript into a scratch directory, installs the rivals here on first use, and hands over. What it says of
  * itself goes to stderr; stdout belongs to the results.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,8 +16,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const BENCH = dirname(fileURLToPath(import.meta.url));
 /** Area and the sources that are bundled for it: `main` is called, the others are run by it. */
-const AREAS = { ring: ['main', 'child'] };
-const USAGE = `usage: npm run bench -- ring [options]     (--help after the area: its options)`;
+const AREAS = { ring: ['main', 'child'], link: ['main', 'child'] };
+const USAGE = `usage: npm run bench -- ring|link [options]     (--help after the area: its options)`;
 
 const [area, ...args] = process.argv.slice(2);
 if (area === undefined || area === '--help' || !(area in AREAS)) {
@@ -50,8 +51,11 @@ async function bundle(name) {
     format: 'esm',
     target: 'node20',
     sourcemap: true,
+    external: ['serialport'],
     logLevel: 'warning',
   });
+  // What is not bundled is found where the product finds it.
+  symlinkSync(join(BENCH, '../node_modules'), join(scratch, 'node_modules'));
 }
 
 /** Installs what package-lock.json here says, once, and again when it has changed. */
