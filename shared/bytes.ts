@@ -17,6 +17,12 @@ export function fromHex(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Length of the text in UTF-8. */
+export function utf8Bytes(text: string): number {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return toUtf8(text).length;
+  return text.length;
+}
+
 /** UTF-8 of `text`; a lone surrogate becomes U+FFFD, as TextEncoder does. */
 export function toUtf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);

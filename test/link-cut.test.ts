@@ -45,14 +45,14 @@ function alone(baud: number): number {
 describe.each([[9_600], [19_200]])('behind bulk at %i baud', (baud) => {
   const packetMs = lineProfile(baud).packetBytesSent * lineProfile(baud).byteMs;
 
-  test('an urgent message waits for 15 ms of the packet before it, others for all of it', () => {
+  test('an urgent message waits for 8 ms of the packet before it, others for all of it', () => {
     const ownMs = alone(baud);
     const [urgent, other] = [busy(baud), busy(baud)];
     const cut = waits(urgent, 6);
     const whole = waits(other, 5);
-    // What was begun less than 15 ms before its end is not cut off; a sent message is on the disk a millisecond later.
-    expect(cut.mostMs - ownMs).toBeLessThan(2 * 15 + 3);
-    expect(cut.meanMs - ownMs).toBeLessThan(15 + 3);
+    // What ends soon is not cut off; a sent message is on the disk a millisecond later.
+    expect(cut.mostMs - ownMs).toBeLessThan(2 * 8 + 3);
+    expect(cut.meanMs - ownMs).toBeLessThan(8 + 3);
     expect(whole.mostMs - ownMs).toBeGreaterThan(0.8 * packetMs);
     expect(whole.meanMs - ownMs).toBeGreaterThan(0.35 * packetMs);
     expect(urgent.device.link.counters().packetsCut).toBeGreaterThan(10);
@@ -111,8 +111,17 @@ test('a packet that got its turn because it was passed over is not cut short', (
   expect(w.device.link.counters().packetsCut).toBeLessThanOrEqual(1);
 });
 
-test('at 38,400 baud and more nothing is cut short: a packet takes 25 ms', () => {
-  const w = busy(38_400);
+test('at 115,200 baud, too, an urgent message waits less than others', () => {
+  const ownMs = alone(115_200);
+  const urgent = busy(115_200);
+  const cut = waits(urgent, 7);
+  expect(cut.mostMs - ownMs).toBeLessThan(2 * 8);
+  expect(cut.mostMs).toBeLessThan(waits(busy(115_200), 5).mostMs);
+  expect(urgent.device.link.counters().packetsCut).toBeGreaterThan(3);
+});
+
+test('at 921,600 baud nothing is cut short: a packet takes 11 ms', () => {
+  const w = busy(921_600);
   waits(w, 7);
   expect(w.device.link.counters().packetsCut).toBe(0);
   expect(w.tap.cut).toEqual({ device: 0, gateway: 0 });

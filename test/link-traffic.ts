@@ -21,7 +21,7 @@ const NOISE = { dropRate: 4e-4, flipRate: 1e-3, insertRate: 2e-4, breakRate: 1e-
 /** One life of a device and a gateway each; together they say every type of packet that this version says. */
 export function recordTraffic(): Traffic[] {
   return [
-    record('clean', { baud: 115_200 }, (w) => {
+    record('clean', { baud: 921_600 }, (w) => {
       for (let i = 0; i < 40; i++) w.device.send(BAGS, bodyOf(i, (i * 37) % 300), i % 8);
       w.device.send(BAGS, bodyOf(99, 3_000));
       deliver(w);
@@ -29,7 +29,7 @@ export function recordTraffic(): Traffic[] {
       w.device.step(() => w.device.link.stop(w.world.nowMs));
       w.run(1_000);
     }),
-    record('noisy', { baud: 115_200, faults: { aToB: NOISE, bToA: NOISE } }, (w) => {
+    record('noisy', { baud: 921_600, faults: { aToB: NOISE, bToA: NOISE } }, (w) => {
       for (let i = 0; i < 150; i++) {
         w.device.send(BAGS, bodyOf(i, (i * 53) % 700), i % 8);
         w.run(20);
@@ -50,7 +50,7 @@ export function recordTraffic(): Traffic[] {
       }
       deliver(w);
     }),
-    record('refused', { baud: 115_200, ringBytes: LARGE_RING_BYTES, gatewayRingBytes: SMALL_RING_BYTES }, (w) => {
+    record('refused', { baud: 921_600, ringBytes: LARGE_RING_BYTES, gatewayRingBytes: SMALL_RING_BYTES }, (w) => {
       for (let i = 0; i < 5; i++) w.device.send(BAGS, bodyOf(i, i === 2 ? 60_000 : 100));
       w.run(20_000);
     }),
@@ -64,7 +64,7 @@ export function recordTraffic(): Traffic[] {
       w.gateway.consume('bags', 100);
       w.run(3_000);
     }),
-    record('ended', { baud: 115_200 }, (w) => {
+    record('ended', { baud: 921_600 }, (w) => {
       w.lines?.silence();
       for (let i = 0; i < 6; i++) w.device.send(BAGS, bodyOf(i, 60));
       w.run(100);
@@ -95,7 +95,7 @@ export function recordTraffic(): Traffic[] {
       w.connect();
       w.run(3_000);
     }),
-    record('two lines', { baud: 115_200 }, (w) => {
+    record('two lines', { baud: 921_600 }, (w) => {
       for (let i = 0; i < 3; i++) w.device.send(BAGS, bodyOf(i, 50));
       deliver(w);
       w.connect();

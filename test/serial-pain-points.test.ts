@@ -278,8 +278,11 @@ describe('reading and writing', () => {
       const w = joined({ faults: { aToB: { pieceBytesMax }, bToA: { pieceBytesMax } } });
       for (let i = 0; i < 30; i++) w.device.send('gateway/bags', bodyOf(i, (i * 53) % 500), i % 8);
       delivered(w, 60_000);
-      expect(w.device.link.counters()).toMatchObject({ packetsLost: 0, repeated: 0 });
-      expect(w.gateway.link.counters()).toMatchObject({ runsCorrupt: 0, runsMalformed: 0, runsTooLong: 0 });
+      const { packetsLost, repeated, packetsCut = 0 } = w.device.link.counters();
+      // What was cut short for something urgent is no packet, and comes again.
+      expect({ packetsLost, repeated }).toEqual({ packetsLost: 0, repeated: packetsCut });
+      const { runsCorrupt = 0, runsMalformed = 0, runsTooLong } = w.gateway.link.counters();
+      expect([runsCorrupt + runsMalformed, runsTooLong]).toEqual([packetsCut, 0]);
     }
   });
 

@@ -2,12 +2,14 @@
  * Where items enter a node: from applications here, from adapters, and by custody from a neighbour. One item becomes one part of a
  * batch: the message in its queue or among what goes out, the stream's counter, and (by custody) the neighbour's cursor.
  */
+
 import { hasCode, RingmailError } from '../errors.ts';
-import { parseAddress } from '../message/address.ts';
+import { type Address, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
+import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { NewMessage } from '../ring/ring.ts';
@@ -50,7 +52,11 @@ export interface Refusal {
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
 
+const NO_PROPERTIES: Properties = {};
+
 export class Intake {
+  readonly #forms = new WeakMap<StreamKey, PlainForm>();
+  readonly #addresses = new WeakMap<StreamKey, Address>();
   readonly #store: NodeStore;
   readonly #unknownQueue: UnknownQueue;
   readonly #queueBytesLimit: number;
@@ -174,8 +180,8 @@ export class Intake {
   }
 
   #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' {
-    if (!this.#store.isLocal(key.destination)) return 'elsewhere';
-    const name = parseAddress(key.destination, '').queue;
+    const { node, queue: name } = this.#addressOf(key);
+    if (node !== this.#store.self.name) return 'elsewhere';
     const queue = this.#store.queues.find(name);
     if (queue !== undefined) return queue;
     return this.#unknownQueue === 'create' ? this.queue(name) : 'unknown';
@@ -222,6 +228,12 @@ export class Intake {
     key: StreamKey,
     item: Item & { kind: 'message' },
   ): Pick<Arrived, 'envelope' | 'epoch' | 'properties' | 'hop'> | undefined {
+    const plain = this.#formOf(key).read(item.envelope);
+    if (plain !== undefined && plain.number === item.number) {
+      const { hopOffset, hop, epoch } = plain;
+      const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
+      return { envelope, epoch, properties: NO_PROPERTIES, hop };
+    }
     try {
       const { message, hop } = decodeEnvelope(item.envelope);
       if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
@@ -231,6 +243,25 @@ export class Intake {
       if (error instanceof RingmailError) return undefined;
       throw error;
     }
+  }
+
+  /** A destination in its parts, read once for each stream of a session. */
+  #addressOf(key: StreamKey): Address {
+    let address = this.#addresses.get(key);
+    if (address === undefined) {
+      address = parseAddress(key.destination, this.#store.self.name);
+      this.#addresses.set(key, address);
+    }
+    return address;
+  }
+
+  #formOf(key: StreamKey): PlainForm {
+    let form = this.#forms.get(key);
+    if (form === undefined) {
+      form = new PlainForm(key);
+      this.#forms.set(key, form);
+    }
+    return form;
   }
 
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {

@@ -31,6 +31,8 @@ interface Neighbour {
   /** Frames on their way to the disk that make another ticket the current one. */
   ticketsInFlight: number;
   readonly cursors: Map<string, Cursor>;
+  /** The same, by the object that was asked with: those of a session are asked with for every message. */
+  readonly known: WeakMap<StreamKey, Cursor>;
   session: ReceiverSession | undefined;
 }
 
@@ -172,7 +174,10 @@ export class CustodyReceiver {
     }
     if (confirms) this.#becomesCurrent(neighbour, session);
     cursor.planned = next;
-    neighbour.cursors.set(streamText(cursor.key), cursor);
+    if (neighbour.known.get(cursor.key) !== cursor) {
+      neighbour.cursors.set(streamText(cursor.key), cursor);
+      neighbour.known.set(cursor.key, cursor);
+    }
     return 'new';
   }
 
@@ -215,7 +220,9 @@ export class CustodyReceiver {
 
   /** Kept only once something of the stream was taken: who merely names streams costs no memory. */
   #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
-    return neighbour.cursors.get(streamText(key)) ?? { key, planned: 1, durable: 1 };
+    const known = neighbour.known.get(key) ?? neighbour.cursors.get(streamText(key));
+    if (known !== undefined) neighbour.known.set(key, known);
+    return known ?? { key, planned: 1, durable: 1 };
   }
 
   #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {
@@ -236,7 +243,7 @@ export class CustodyReceiver {
 
   #enter(id: number, who: { name: string; incarnation: string; ticket: Uint8Array }): Neighbour {
     this.#forgetStrangers();
-    const neighbour: Neighbour = { id, ...who, ticketsInFlight: 0, cursors: new Map(), session: undefined };
+    const neighbour: Neighbour = { id, ...who, ticketsInFlight: 0, cursors: new Map(), known: new WeakMap(), session: undefined };
     this.#neighbours.set(`${who.name}:${who.incarnation}`, neighbour);
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;

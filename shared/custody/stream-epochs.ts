@@ -30,12 +30,15 @@ export function withNumber(spans: readonly EpochSpan[], number: number, epoch: E
   if (newest === undefined || newest.counter !== counter || newest.random !== random) {
     return [...spans.slice(-EPOCH_COUNT_MAX + 1), { counter, random, first: number, last: number }];
   }
-  return [...spans.slice(0, -1), { ...newest, last: number }];
+  const grown = { counter, random, first: newest.first, last: number };
+  return spans.length === 1 ? [grown] : [...spans.slice(0, -1), grown];
 }
 
 /** As META holds them: four numbers each. */
 export function spanFields(spans: readonly EpochSpan[]): number[] {
-  return spans.flatMap(({ counter, random, first, last }) => [counter, random, first, last]);
+  const fields: number[] = [];
+  for (const { counter, random, first, last } of spans) fields.push(counter, random, first, last);
+  return fields;
 }
 
 export function spansOf(fields: readonly number[]): EpochSpan[] {

@@ -9,6 +9,8 @@ import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys
 export class StreamTable {
   readonly #keys = new Map<number, StreamKey>();
   readonly #handles = new Map<string, number>();
+  /** By the object that was asked with: those of a session are asked with for every message. */
+  readonly #known = new WeakMap<StreamKey, number>();
   /** Opened, but the frame that says so is not durable yet. */
   readonly #planned = new Map<number, MetaChange>();
   #nextHandle = 1;
@@ -37,7 +39,11 @@ export class StreamTable {
   }
 
   find(key: StreamKey): number | undefined {
-    return this.#handles.get(streamText(key));
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const handle = this.#handles.get(streamText(key));
+    if (handle !== undefined) this.#known.set(key, handle);
+    return handle;
   }
 
   /** The handle of a stream, and what must be stored with its first message while it is new. Undefined at the limit. */

@@ -32,8 +32,9 @@ test('limits agree: what one side sends the other takes, and the format allows',
 test.each([
   [50, 'in-pieces'],
   [19_200, 'in-pieces'],
-  [38_400, 'whole'],
-  [115_200, 'whole'],
+  [38_400, 'in-pieces'],
+  [115_200, 'in-pieces'],
+  [921_600, 'whole'],
   [undefined, 'whole'],
 ])('at %s baud a packet that may be cut short is handed over %s', (baud, handing) => {
   expect(lineProfile(baud)).toMatchObject({ handing });

@@ -67,7 +67,7 @@ export function lineProfile(baud: number | undefined): LineProfile {
   const payloadBytes = Math.min(bytesMax, Math.max(PAYLOAD_BYTES_MIN, Math.floor(payloadMs / byteMs)));
   return {
     ...shared,
-    handing: isSlow ? 'in-pieces' : 'whole',
+    handing: PAYLOAD_MS / byteMs < PAYLOAD_BYTES_MAX ? 'in-pieces' : 'whole',
     byteMs,
     packetBytesTaken: Math.max(PACKET_BYTES_MIN, PAYLOAD_BYTES_MAX + OVERHEAD_BYTES),
     packetBytesSent: payloadBytes + OVERHEAD_BYTES,

@@ -15,7 +15,9 @@ const AHEAD_MS_MAX = 15;
 /** How much too early the next packet may come: a timer is late by about as much. */
 const EARLY_MS = 2;
 /** Of the pieces of a packet: a timer that is late by less costs nothing. */
-const PIECE_EARLY_MS = 5;
+const PIECE_EARLY_MS = 4;
+/** Of a packet in pieces: so long an urgent message waits at least. */
+const PIECES_AHEAD_MS_MAX = 8;
 
 export class Pacing {
   readonly #profile: LineProfile;
@@ -44,12 +46,17 @@ export class Pacing {
     const atMs = this.pieceAtMs;
     if (atMs === undefined || nowMs < atMs) return 0;
     const aheadMs = Math.max(0, this.#freeAtMs - nowMs);
-    return Math.max(1, Math.floor((AHEAD_MS_MAX - aheadMs) / this.#profile.byteMs));
+    return Math.max(1, Math.floor((PIECES_AHEAD_MS_MAX - aheadMs) / this.#profile.byteMs));
   }
 
   /** When the next piece is due; undefined when the line has to speak first. */
   get pieceAtMs(): number | undefined {
     return this.#unsentBytes > this.#profile.packetBytesSent ? undefined : this.#freeAtMs - PIECE_EARLY_MS;
+  }
+
+  /** What was handed over last is on the wire still: what comes now follows it without a pause. Of a socket nobody knows. */
+  isOnWire(nowMs: number): boolean {
+    return this.#profile.baud !== undefined && nowMs <= this.#freeAtMs;
   }
 
   /** Bytes were handed over. Returns when the last of them is on the wire. */

@@ -18,7 +18,7 @@
  *   128..255      skipped by their length (u16 at 2), so that an older reader survives a newer note
  */
 import { invariant } from '../assert.ts';
-import { fromUtf8, toUtf8 } from '../bytes.ts';
+import { fromUtf8, toUtf8, utf8Bytes } from '../bytes.ts';
 import { getUint48, setUint48 } from './uint48.ts';
 
 export interface PutEntry {
@@ -80,7 +80,7 @@ export const META_KEY_BYTES_MAX = 255;
 export const META_VALUE_BYTES_MAX = 4096;
 
 export function metaBytes(key: string, value: Uint8Array | undefined): number {
-  return align(8 + toUtf8(key).length + (value?.length ?? 0));
+  return align(8 + utf8Bytes(key) + (value?.length ?? 0));
 }
 
 export function entryBytes(entry: DirectoryEntry): number {
