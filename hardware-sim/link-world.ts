@@ -13,7 +13,7 @@ import type { ConsoleLine } from '../shared/link/console-text.ts';
 import { Deframer } from '../shared/link/deframer.ts';
 import { lineProfile } from '../shared/link/line-profile.ts';
 import { LinkSession } from '../shared/link/link-session.ts';
-import { decodePacket, type Packet, type SessionSide, sessionId } from '../shared/link/packets.ts';
+import { decodePacket, type Packet, type SessionSide, sealId, sessionId } from '../shared/link/packets.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { type Identity, identityText, streamText } from '../shared/message/identity.ts';
 import type { Message } from '../shared/message/message.ts';
@@ -378,7 +378,8 @@ export class Wiretap {
   }
 
   #hear(frame: Uint8Array, from: Heard['from']): void {
-    const packet = decodePacket(frame, this.#sid);
+    const side = from === 'device' ? 'dial' : 'accept';
+    const packet = decodePacket(frame, this.#sid === undefined ? undefined : sealId(this.#sid, side));
     if (packet === undefined) {
       invariant(this.#handing === 'in-pieces', `${from} sends what nobody can read`);
       this.cut[from] += 1;

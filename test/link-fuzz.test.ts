@@ -13,7 +13,7 @@ import { cobsBytesMax, frameForLine } from '../shared/link/cobs.ts';
 import { Deframer } from '../shared/link/deframer.ts';
 import type { HelloPacket } from '../shared/link/handshake-packets.ts';
 import { KEPT_BYTES_MAX } from '../shared/link/kept-items.ts';
-import { decodePacket, encodePacket, type Packet, type SealedPacket, sessionId } from '../shared/link/packets.ts';
+import { decodePacket, encodePacket, type Packet, type SealedPacket, sealId, sessionId } from '../shared/link/packets.ts';
 import { type Mangler, MODES, type Mode, mangledWorld, randomChunk } from './link-mangler.ts';
 
 /** Real time of one test of this file on a slow machine. Everything else here counts steps and bytes. */
@@ -261,10 +261,10 @@ function forgedLife(seed: string, { victim, random }: { victim: 'device' | 'gate
     }
     if (i === 20) {
       aliveAtFirst = bytesAlive();
-      if (victim === 'gateway') flood(w, secrets.sid);
+      if (victim === 'gateway') flood(w, secrets.sealId);
     }
     if (node.links.length === 0) continue;
-    const packet = sealed(forge(secrets.said, random), secrets.sid);
+    const packet = sealed(forge(secrets.said, random), secrets.sealId);
     const before = {
       pumps: node.pumps,
       bytes: node.link.counters().bytesSent ?? 0,
@@ -293,10 +293,10 @@ function flood(w: LinkWorld, sid: number): void {
   expect(gateway.link.counters().notKept).toBeGreaterThan(100);
 }
 
-/** What a wiretap on the line of a session makes of it: its id, and what was said to the victim. */
+/** What a wiretap on the line of a session makes of it: what the victim's neighbour seals with, and what was said to the victim. */
 class Secrets {
   readonly said: Uint8Array[] = [];
-  sid = 0;
+  sealId = 0;
   readonly #hellos: HelloPacket[] = [];
   readonly #w: LinkWorld;
   readonly #victim: 'device' | 'gateway';
@@ -314,7 +314,8 @@ class Secrets {
     this.#hellos.splice(0, this.#hellos.length - 5);
     const welcome = tap.of('welcome').at(-1)?.packet;
     const hello = this.#hellos.find(({ nonce }) => nonce.join() === welcome?.nonceEcho.join());
-    if (hello !== undefined && welcome !== undefined) this.sid = sessionId(hello, welcome);
+    if (hello !== undefined && welcome !== undefined)
+      this.sealId = sealId(sessionId(hello, welcome), this.#victim === 'gateway' ? 'dial' : 'accept');
   }
 }
 

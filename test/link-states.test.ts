@@ -15,6 +15,7 @@ import {
   type Packet,
   type PlainPacket,
   type SealedPacket,
+  sealId,
   sessionId,
 } from '../shared/link/packets.ts';
 import type { Tlv } from '../shared/link/tlv.ts';
@@ -57,7 +58,7 @@ class Bench implements Line {
 
   write(bytes: Uint8Array): number {
     for (const event of this.#deframer.push(bytes)) {
-      const packet = event.kind === 'frame' ? decodePacket(event.bytes, this.sid) : undefined;
+      const packet = event.kind === 'frame' ? decodePacket(event.bytes, sealId(this.sid, this.role)) : undefined;
       if (packet === undefined) throw new Error('said what nobody can read');
       this.heard.push(packet);
       if (packet.kind === 'hello') this.hello = packet;
@@ -72,7 +73,7 @@ class Bench implements Line {
   }
 
   say(packet: PlainPacket | SealedPacket, sid = this.sid): void {
-    this.#listener?.onBytes(frameForLine(encodePacket(packet, sid)));
+    this.#listener?.onBytes(frameForLine(encodePacket(packet, sealId(sid, this.role === 'dial' ? 'accept' : 'dial'))));
   }
 
   /** Answers its HELLO, or one that it never said. */

@@ -365,6 +365,18 @@ describe('sessions', () => {
     w.check();
   });
 
+  test('an echoing line: nobody takes what he said himself for an answer', () => {
+    const w = joined({ baud: 115_200, faults: { aToB: { echo: 'local' }, bToA: { echo: 'local' } } });
+    sendMany(w, 20, 50);
+    w.until(isDelivered(w), 10_000);
+    for (const { link } of [w.device, w.gateway]) {
+      const { sessions, strange, echoed = 0 } = link.counters();
+      expect({ sessions, strange }).toEqual({ sessions: 1, strange: 0 });
+      expect(echoed).toBeGreaterThan(3);
+    }
+    w.check();
+  });
+
   test('a second line of the same device fences the first, and the first is told', () => {
     const w = joined({ baud: 115_200 });
     sendMany(w, 3, 50);

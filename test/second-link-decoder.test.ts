@@ -161,7 +161,9 @@ class Ear {
     if (packet.type === 'HELLO') this.#hellos.push(packet);
     if (packet.type !== 'WELCOME') return;
     const hello = this.#hellos.find(({ nonce }) => nonce === packet.nonceEcho);
-    if (hello !== undefined) this.sids.push(secondSid(hello as typeof DIALLER, packet as typeof DIALLER));
+    if (hello === undefined) return;
+    const sid = secondSid(hello as typeof DIALLER, packet as typeof DIALLER);
+    this.sids.push(sid, ~sid >>> 0);
   }
 }
 

@@ -25,18 +25,21 @@ export class LineReader {
     bytesDiscarded: 0,
     consoleRuns: 0,
     formerSession: 0,
+    echoed: 0,
     unknown: 0,
   };
   /** The session whose seal is good, and the one before it, whose late packets are told apart from noise. */
-  sid: number | undefined;
-  formerSid: number | undefined;
+  sealId: number | undefined;
+  formerSealId: number | undefined;
+  /** What we seal with: who hears that hears himself. */
+  ownSealId: number | undefined;
   readonly #deframer: Deframer;
 
   constructor(profile: LineProfile) {
     this.#deframer = new Deframer(Math.max(HELLO_BYTES_MAX, profile.packetBytesTaken));
   }
 
-  /** Never throws on any bytes. `sid` may change between two words. */
+  /** Never throws on any bytes. `sealId` may change between two words. */
   *read(chunk: Uint8Array): Generator<LineWord> {
     this.counters.bytesReceived += chunk.length;
     for (const event of this.#deframer.push(chunk)) {
@@ -51,7 +54,7 @@ export class LineReader {
   }
 
   #frame(frame: Uint8Array): LineWord | undefined {
-    const packet = decodePacket(frame, this.sid);
+    const packet = decodePacket(frame, this.sealId);
     if (packet === undefined) return isData(frame[0]) || !looksLikeText(frame) ? this.#unreadable(frame) : this.#text(frame);
     this.counters.packetsReceived += 1;
     if (packet.kind !== 'unknown') return { kind: 'packet', packet };
@@ -70,8 +73,9 @@ export class LineReader {
   }
 
   #unreadable(frame: Uint8Array): LineWord {
-    const isLate = this.formerSid !== undefined && decodePacket(frame, this.formerSid) !== undefined;
-    if (isLate) this.counters.formerSession += 1;
+    const isOf = (id: number | undefined) => id !== undefined && decodePacket(frame, id) !== undefined;
+    if (isOf(this.formerSealId)) this.counters.formerSession += 1;
+    else if (isOf(this.ownSealId)) this.counters.echoed += 1;
     else this.counters.runsCorrupt += 1;
     return { kind: 'unreadable' };
   }

@@ -48,7 +48,7 @@ describe('in pieces', () => {
     const writer = new LineWriter(lineProfile(9_600));
     let sentAtMs = 0;
     const given = play(writer, 300, (nowMs) => {
-      if (nowMs === 0) ({ sentAtMs } = writer.write(dataOf(5, 112), { sid: SID, nowMs, handing: 'in-pieces' }));
+      if (nowMs === 0) ({ sentAtMs } = writer.write(dataOf(5, 112), { sealId: SID, nowMs, handing: 'in-pieces' }));
     });
     expect(read(given)).toEqual({ pns: [5], cut: 0 });
     expect(given.length).toBeGreaterThan(8);
@@ -65,7 +65,7 @@ describe('in pieces', () => {
 
   test('no other packet before its end; then at once', () => {
     const writer = new LineWriter(lineProfile(9_600));
-    writer.write(dataOf(0, 112), { sid: SID, nowMs: 0, handing: 'in-pieces' });
+    writer.write(dataOf(0, 112), { sealId: SID, nowMs: 0, handing: 'in-pieces' });
     const free: number[] = [];
     play(writer, 130, (nowMs) => {
       if (writer.mayWrite(nowMs)) free.push(nowMs);
@@ -77,12 +77,12 @@ describe('in pieces', () => {
   test('cut: what was not handed over is never sent, the next packet is read all the same', () => {
     const writer = new LineWriter(lineProfile(9_600));
     const given = play(writer, 300, (nowMs) => {
-      if (nowMs === 0) writer.write(dataOf(0, 112), { sid: SID, nowMs, handing: 'in-pieces' });
+      if (nowMs === 0) writer.write(dataOf(0, 112), { sealId: SID, nowMs, handing: 'in-pieces' });
       if (nowMs !== 30) return;
       expect(writer.isCuttable).toBe(true);
       writer.cut();
       expect(writer.isCuttable).toBe(false);
-      writer.write(dataOf(1, 40), { sid: SID, nowMs });
+      writer.write(dataOf(1, 40), { sealId: SID, nowMs });
     });
     expect(read(given)).toEqual({ pns: [1], cut: 1 });
     expect(writer.counters.bytesSent).toBeLessThan(112 / 2 + 40);
@@ -91,7 +91,7 @@ describe('in pieces', () => {
   test('not worth a cut when little is left', () => {
     const { byteMs } = lineProfile(9_600);
     const writer = new LineWriter(lineProfile(9_600));
-    writer.write(dataOf(0, 112), { sid: SID, nowMs: 0, handing: 'in-pieces' });
+    writer.write(dataOf(0, 112), { sealId: SID, nowMs: 0, handing: 'in-pieces' });
     let cuttableToMs = 0;
     const given = play(writer, 130, (nowMs) => {
       if (writer.isCuttable) cuttableToMs = nowMs;
@@ -103,7 +103,7 @@ describe('in pieces', () => {
 
   test('a line that takes nothing gets no more', () => {
     const writer = new LineWriter(lineProfile(9_600));
-    writer.write(dataOf(0, 112), { sid: SID, nowMs: 0, handing: 'in-pieces' });
+    writer.write(dataOf(0, 112), { sealId: SID, nowMs: 0, handing: 'in-pieces' });
     writer.unsent(4_000);
     expect(writer.mayWriteAtMs).toBeUndefined();
     const before = play(writer, 1_000);
@@ -119,7 +119,7 @@ test.each([
   [undefined, 'in-pieces'],
 ] as const)('at once: at %s baud, asked for %s', (baud, handing) => {
   const writer = new LineWriter(lineProfile(baud));
-  writer.write(dataOf(3, 90), { sid: SID, nowMs: 0, handing });
+  writer.write(dataOf(3, 90), { sealId: SID, nowMs: 0, handing });
   expect(writer.isCuttable).toBe(false);
   expect(writer.take()).toHaveLength(90);
 });

@@ -68,16 +68,16 @@ export class LineWriter {
   writePlain(nowMs: number): boolean {
     const packet = this.#plain.shift();
     if (packet === undefined) return false;
-    this.write(packet, { sid: 0, nowMs });
+    this.write(packet, { sealId: 0, nowMs });
     return true;
   }
 
   /** Returns what the packet takes on the line, and when its last bit leaves. */
   write(
     packet: PlainPacket | SealedPacket,
-    at: { readonly sid: number; readonly nowMs: number; readonly handing?: LineProfile['handing'] },
+    at: { readonly sealId: number; readonly nowMs: number; readonly handing?: LineProfile['handing'] },
   ): { bytes: number; sentAtMs: number } {
-    const bounded = frameForLine(encodePacket(packet, at.sid));
+    const bounded = frameForLine(encodePacket(packet, at.sealId));
     // Right behind a whole packet its zero is ours too: a byte saved in each packet of a busy line.
     const follows = this.#ended === 'whole' && this.#pacing.isOnWire(at.nowMs);
     const framed = follows ? bounded.subarray(1) : bounded;

@@ -17,7 +17,9 @@ import {
   type Packet,
   type PlainPacket,
   type SealedPacket,
+  type SealSide,
   type SessionSide,
+  sealId,
   sessionId,
 } from './packets.ts';
 import { STAT_COUNTERS } from './stat-counters.ts';
@@ -30,14 +32,23 @@ const NONE = new Uint8Array(0);
 /** The other end of the line: hears packets, says what it is told to. */
 class Script implements Line {
   sid: number | undefined;
+  /** Which side of the session the node is, and which this end. */
+  readonly node: SealSide;
+  readonly side: SealSide;
   heard: Packet[] = [];
   closed = 0;
   readonly #deframer = new Deframer(65_535);
+
+  constructor(node: SealSide) {
+    this.node = node;
+    this.side = node === 'dial' ? 'accept' : 'dial';
+  }
+
   #listener: LineListener | undefined;
 
   write(bytes: Uint8Array): number {
     for (const event of this.#deframer.push(bytes)) {
-      const packet = event.kind === 'frame' ? decodePacket(event.bytes, this.sid) : undefined;
+      const packet = event.kind === 'frame' ? decodePacket(event.bytes, this.#idOf(this.sid, this.node)) : undefined;
       expect(packet).toBeDefined();
       if (packet !== undefined) this.heard.push(packet);
     }
@@ -58,7 +69,11 @@ class Script implements Line {
   }
 
   say(packet: PlainPacket | SealedPacket, sid = this.sid ?? 0): void {
-    this.bytes(frameForLine(encodePacket(packet, sid)));
+    this.bytes(frameForLine(encodePacket(packet, this.#idOf(sid, this.side) ?? 0)));
+  }
+
+  #idOf(sid: number | undefined, side: SealSide): number | undefined {
+    return sid === undefined ? undefined : sealId(sid, side);
   }
 
   bytes(bytes: Uint8Array): void {
@@ -101,7 +116,7 @@ function boot(role: 'dial' | 'accept', options: BootOptions = {}): void {
   node = new LinkNode({ ...shared, uplink, queues });
   node.open();
   clock.run(20, () => node.isServing);
-  line = new Script();
+  line = new Script(role);
   node.attach(line, role, baud);
 }
 const run = (ms: number): void => clock.run(clock.nowMs + ms);
@@ -333,7 +348,7 @@ describe('a dialler', () => {
     run(50);
     line.heard = [];
     line.end();
-    line = new Script();
+    line = new Script('dial');
     node.attach(line, 'dial', 115_200);
     const [hello] = line.of('hello');
     expect(hello?.tlvs).toHaveLength(1);
@@ -1234,7 +1249,7 @@ describe('nothing that comes from a line throws, and nothing it brings piles up'
     const real: Uint8Array[] = [];
     const join = (): void => {
       line.end();
-      line = new Script();
+      line = new Script(role);
       node.attach(line, role, baud);
       run(3_000);
       if (role === 'dial') {
@@ -1253,7 +1268,7 @@ describe('nothing that comes from a line throws, and nothing it brings piles up'
     };
     const sealed = (content: Uint8Array): Uint8Array => {
       const { length } = content;
-      const packet = encodeRaw(content, line.sid ?? 0);
+      const packet = encodeRaw(content, sealId(line.sid ?? 0, line.side));
       expect(packet.length).toBe(length + 4);
       return frameForLine(packet);
     };

@@ -28,7 +28,7 @@ import { type LinkWord, LinkWords } from './link-words.ts';
 import { KEEPALIVE_S } from './offer-packets.ts';
 import { BYE_REASON } from './packet-layout.ts';
 import { PacketSize } from './packet-size.ts';
-import type { PlainPacket, SealedPacket } from './packets.ts';
+import { type PlainPacket, type SealedPacket, sealId } from './packets.ts';
 import { SESSION_END, type SessionEnd } from './session-end.ts';
 import { STAT_FIRST_MS, STAT_MS, statCounters } from './stat-counters.ts';
 import { type ClockOffset, clockText, TimeSync } from './time-sync.ts';
@@ -173,7 +173,7 @@ export class LinkSession {
     this.#nowMs = nowMs;
     this.#writer.cut();
     if (this.#current !== undefined)
-      this.#writer.write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, { sid: 0, nowMs });
+      this.#writer.write({ kind: 'bye', reason: BYE_REASON.restart, sid: this.#current.sid }, { sealId: 0, nowMs });
     this.#line = 'stopped';
     this.#flush();
     this.#endCurrent();
@@ -333,11 +333,12 @@ export class LinkSession {
       nowMs,
       timeSync: asksTime ? this.#timeSync : undefined,
       unixTimeUs: () => toldTimeUs(this.#wallUs),
-      write: (packet, handing) => this.#writer.write(packet, { sid, nowMs: this.#nowMs, handing }),
+      write: (packet, handing) => this.#writer.write(packet, { sealId: sealId(sid, this.#role), nowMs: this.#nowMs, handing }),
       cut: () => this.#writer.cut(),
     });
     this.#current = { sid, exchange, agreed, unconfirmed: inbound?.session };
-    this.#reader.sid = sid;
+    this.#reader.sealId = sealId(sid, this.#role === 'dial' ? 'accept' : 'dial');
+    this.#reader.ownSealId = sealId(sid, this.#role);
     this.#counters.sessions += 1;
     this.#log('info', `session with ${peer.node}`);
     if (this.#role === 'accept') return;
@@ -392,13 +393,13 @@ export class LinkSession {
   #endCurrent(): void {
     const current = this.#current;
     if (current === undefined) return;
-    const { exchange, sid } = current;
+    const { exchange } = current;
     exchange.end();
     if (exchange.hasMoved) this.#progressMs = PROGRESS_MS_MIN;
     for (const [name, count] of Object.entries(exchange.counters())) this.#past[name] = (this.#past[name] ?? 0) + count;
     this.#writer.cut(); // nothing of a session is said after its end
-    this.#reader.formerSid = sid;
-    this.#reader.sid = undefined;
+    this.#reader.formerSealId = this.#reader.sealId;
+    this.#reader.sealId = undefined;
     this.#current = undefined;
   }
 

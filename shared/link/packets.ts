@@ -77,30 +77,38 @@ export interface SessionSide {
   readonly incarnation: string;
 }
 
-/** The id both sides compute from HELLO and WELCOME; it seals every packet of the session and is never sent but in BYE. */
+/** The id both sides compute from HELLO and WELCOME; what seals every packet of the session comes of it. Never sent but in BYE. */
 export function sessionId(dialler: SessionSide, acceptor: SessionSide): number {
   const incarnations = [incarnationBytes(dialler.incarnation), incarnationBytes(acceptor.incarnation)];
   return crc32c(concatBytes([dialler.nonce, acceptor.nonce, ...incarnations]));
 }
 
-/** Header, body and trailer, not yet stuffed (see `frameForLine`). `sid` matters to sealed packets only. */
-export function encodePacket(packet: PlainPacket | SealedPacket, sid: number): Uint8Array {
+/** Which side of a session: of the two seals nobody takes an echo of his own words for an answer. */
+export type SealSide = 'dial' | 'accept';
+
+/** What a side seals its packets with. */
+export function sealId(sid: number, side: SealSide): number {
+  return side === 'dial' ? sid : ~sid >>> 0;
+}
+
+/** Header, body and trailer, not yet stuffed (see `frameForLine`). `id` seals sealed packets; others have none. */
+export function encodePacket(packet: PlainPacket | SealedPacket, id: number): Uint8Array {
   const writer = new ByteWriter(PACKET_BYTES_LIMIT);
-  const seed = writeBody(writer, packet) === 'sealed' ? seal(sid) : 0;
+  const seed = writeBody(writer, packet) === 'sealed' ? seal(id) : 0;
   return writer.u32(crc32c(writer.finish(), seed)).finish();
 }
 
 /**
  * The packet, when `frame` is one, whole and unmodified, and of this session where its type belongs to one. Undefined for anything
- * else; with `sid` undefined that includes all sealed packets. Never throws. Byte fields are views of `frame`.
+ * else; with `id` undefined that includes all sealed packets. Never throws. Byte fields are views of `frame`.
  */
-export function decodePacket(frame: Uint8Array, sid: number | undefined): Packet | undefined {
+export function decodePacket(frame: Uint8Array, id: number | undefined): Packet | undefined {
   const trailerOffset = frame.length - TRAILER_BYTES;
   if (trailerOffset < HEADER_BYTES || frame.length > PACKET_BYTES_LIMIT) return undefined;
   const content = frame.subarray(0, trailerOffset);
   const trailer = new ByteReader(frame, trailerOffset).u32();
   const isPlain = trailer === crc32c(content);
-  const isSealed = sid !== undefined && trailer === crc32c(content, seal(sid));
+  const isSealed = id !== undefined && trailer === crc32c(content, seal(id));
   if (!isPlain && !isSealed) return undefined;
 
   const reader = new ByteReader(content);
@@ -112,8 +120,8 @@ export function decodePacket(frame: Uint8Array, sid: number | undefined): Packet
   return (isPlain ? readPlain(type, reader) : undefined) ?? (isSealed ? readSealed(header, reader) : undefined);
 }
 
-function seal(sid: number): number {
-  return crc32c(new ByteWriter(4).u32(sid).finish());
+function seal(id: number): number {
+  return crc32c(new ByteWriter(4).u32(id).finish());
 }
 
 function writeBody(writer: ByteWriter, packet: PlainPacket | SealedPacket): 'plain' | 'sealed' {

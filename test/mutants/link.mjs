@@ -191,8 +191,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/line-reader.ts',
-        find: 'const packet = decodePacket(frame, this.sid);',
-        replace: 'const packet = decodePacket(frame, this.sid) ?? decodePacket(frame, this.formerSid);',
+        find: 'const packet = decodePacket(frame, this.sealId);',
+        replace: 'const packet = decodePacket(frame, this.sealId) ?? decodePacket(frame, this.formerSealId);',
       },
     ],
     tests: SESSION,
@@ -215,11 +215,23 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/packets.ts',
-        find: 'return crc32c(new ByteWriter(4).u32(sid).finish());',
-        replace: 'return crc32c(new ByteWriter(4).u32(sid & 0).finish());',
+        find: 'return crc32c(new ByteWriter(4).u32(id).finish());',
+        replace: 'return crc32c(new ByteWriter(4).u32(id & 0).finish());',
       },
     ],
     tests: PACKETS,
+  },
+  {
+    name: 'both-sides-seal-alike',
+    breaks: 'nobody takes an echo of his own words for an answer',
+    edits: [
+      {
+        file: 'shared/link/packets.ts',
+        find: "return side === 'dial' ? sid : ~sid >>> 0;",
+        replace: 'return sid;',
+      },
+    ],
+    tests: TWO_NODES,
   },
   {
     name: 'session-id-of-one-side',
