@@ -27,7 +27,7 @@ function endingsAtDestination(story: Story): string[] {
 }
 
 function mayEndOnce(index: HistoryIndex, story: Story): boolean {
-  return !index.isDoubtful(story) && !story.mayRepeat && story.copiesMax <= 1;
+  return !index.isDoubtful(story) && !index.mayRepeat(story) && story.copiesMax <= 1;
 }
 
 /** S2: what arrives was sent, byte for byte, to this queue, at this priority. */

@@ -256,6 +256,21 @@ export class HistoryIndex {
     return story.damage.length > 0 || this.isHarmed(origin) || this.isHarmed(story.destinationNode);
   }
 
+  /**
+   * It may end twice: some copy says so of itself, or it was still at its origin when that began a new incarnation, under which it was sent
+   * once more.
+   */
+  mayRepeat(story: Story): boolean {
+    if (story.mayRepeat) return true;
+    const first = story.acceptances[0] ?? story.sends[0];
+    if (first === undefined) return false;
+    const { node } = first.event;
+    const lives = this.servings.filter(({ event }) => event.node === node);
+    const { incarnation } = lastBefore(lives, first.place)?.event ?? {};
+    const next = lives.find(({ place, event }) => place > first.place && event.incarnation !== incarnation);
+    return next !== undefined && !story.frees.some(({ place, event }) => event.node === node && place < next.place);
+  }
+
   /** Nodes whose disk had begun to lie before that place: what they call durable need not be. */
   liars(before: number): string[] {
     return this.faults.filter(({ place, event }) => place < before && LIES.test(event.fault)).map(({ event }) => event.target);

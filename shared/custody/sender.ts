@@ -60,6 +60,8 @@ export class CustodySender {
   readonly #random: Random;
   readonly #streams = new Map<number, SendingStream>();
   readonly #sent = new Map<number, number>();
+  /** Numbers below may have been handed over in an opening before, of streams that have no base yet. */
+  readonly #before = new Map<number, number>();
   readonly #bodies: Bodies;
   readonly #refusals: Refusals;
   #ticket: Uint8Array = NO_TICKET;
@@ -85,6 +87,7 @@ export class CustodySender {
     this.#ticketNonce = fields.bytes(3);
     for (const [handle, base] of metaValues(metas, `b/${this.hop}/`))
       this.#sent.set(Number(handle), new MetaFields(base).number(0));
+    for (const out of this.#store.outgoing) this.#before.set(out.handle, out.next);
     if (this.hop === UP) this.#knowStrays();
     if (fields.number(4) === 1) return;
     const changes: MetaChange[] = [];
@@ -160,7 +163,7 @@ export class CustodySender {
     for (const out of outgoing) {
       if (isDrained(out) || hops.of(out) !== this.hop) continue;
       const stream = this.stream(out);
-      if (stream.send < out.next || stream.send < out.lo) work.push(stream);
+      if (stream.send < Math.min(out.next, this.#limitOf(out)) || stream.send < out.lo) work.push(stream);
     }
     return work.sort((a, b) => b.key.priority - a.key.priority || a.out.handle - b.out.handle);
   }
@@ -177,6 +180,7 @@ export class CustodySender {
   /** The item at the stream's place, and the place moves on. Messages not yet durable here are `nothing`. */
   take(stream: SendingStream): Taken {
     const { out } = stream;
+    if (stream.send >= this.#limitOf(out)) return { kind: 'nothing' };
     const { index } = this.#store.ring;
     const { last } = stream;
     const isListed = index.id(last.slot) === last.id && index.isListed(last.slot);
@@ -289,8 +293,8 @@ export class CustodySender {
   strays(node: string): MetaChange[] {
     const changes: MetaChange[] = [];
     for (const out of this.#store.outgoing) {
-      const sent = this.#sent.get(out.handle) ?? 1;
-      if (out.node !== node || sent === 1) continue;
+      const sent = Math.max(this.#sent.get(out.handle) ?? 1, this.#before.get(out.handle) ?? 1);
+      if (out.node !== node || sent <= out.lo) continue;
       out.upTo = sent;
       changes.push(metaChange(`b/${this.hop}/${out.handle}`, sent));
     }
@@ -313,6 +317,12 @@ export class CustodySender {
   /** Streams that an offer names, as many as it has room for. */
   offeredStreams(): OutStream[] {
     return [...this.#store.outgoing].filter((out) => out.next > 1 && this.#goesHere(out));
+  }
+
+  /** Numbers from here on are not handed over on this hop. */
+  #limitOf(out: OutStream): number {
+    const { hops } = this.#store;
+    return this.hop === UP && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;
   }
 
   /** Offered: what goes this way, and what once did: a receiver that knows a stream of ours we do not name takes us for rolled back. */
