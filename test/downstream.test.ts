@@ -118,6 +118,25 @@ describe.each([[undefined], [115_200], [9_600]])('over a line of %s baud', (baud
   });
 });
 
+test.each([
+  ['offer', 'bToA'],
+  ['answer', 'aToB'],
+] as const)('an %s that is lost is said again, in the same session', async (_what, way) => {
+  const gateway = nodeOf('gateway', 'none');
+  const device = nodeOf('device');
+  const link = new SimLink({ world, random: random('line'), baud: 115_200, dials: device, accepts: gateway });
+  gateway.start();
+  device.start();
+  await pass(3_000);
+  link.pair?.silence(way);
+  gateway.call({ verb: 'send', destination: 'device/commands', body: toUtf8('once'), properties: {} }, () => {});
+  await pass(60);
+  link.pair?.restore(way);
+  await pass(4_000);
+  expect(texts(await drain(device))).toEqual(['once']);
+  expect(device.stats()?.counters.sessions).toBe(1);
+});
+
 test('nobody has dialled yet: there is no way, and it is said; afterwards there is, also after a restart', async () => {
   const gateway = nodeOf('gateway', 'none');
   const device = nodeOf('device');
@@ -237,3 +256,34 @@ test('a gateway put back to an old image is found out by the device: what it sen
   expect(texts(got)).toEqual(numbered(3, 'under old numbers'));
   expect(gateway.stops.map(({ message }) => message)).toEqual([expect.stringMatching(/forked/)]);
 });
+
+test.each(['stays up', 'is restarted'] as const)(
+  'what was handed upwards before its node dialled for the first time does not go down as well; the gateway %s',
+  async (then) => {
+    const hall = nodeOf('hall', 'none');
+    const gateway = nodeOf('gateway');
+    const device = nodeOf('device');
+    const up = new SimLink({ world, random: random('up'), baud: 115_200, dials: gateway, accepts: hall });
+    hall.start();
+    gateway.start();
+    await pass(3_000);
+    await accepted(gateway, 'device/commands', 'for nobody yet');
+    await pass(2_000);
+    // The hall hears of the next ones, and nobody hears of that.
+    up.pair?.silence('bToA');
+    for (const text of numbered(3, 'early')) await accepted(gateway, 'device/commands', text);
+    await pass(500);
+    if (then === 'is restarted') await restart(gateway);
+    new SimLink({ world, random: random('down'), baud: 115_200, dials: device, accepts: gateway });
+    device.start();
+    await pass(3_000);
+    up.pair?.restore();
+    for (const text of numbered(3, 'late')) await accepted(gateway, 'device/commands', text);
+    await pass(120_000);
+    expect(texts(await drain(device))).toEqual(numbered(3, 'late'));
+    const letters = await drain(hall, '$dead');
+    expect(texts(letters)).toEqual(['for nobody yet', ...numbered(3, 'early')]);
+    expect(held(gateway)).toBe(0);
+    expect(gateway.stops).toEqual([]);
+  },
+);

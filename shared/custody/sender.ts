@@ -294,7 +294,8 @@ export class CustodySender {
     const changes: MetaChange[] = [];
     for (const out of this.#store.outgoing) {
       const sent = Math.max(this.#sent.get(out.handle) ?? 1, this.#before.get(out.handle) ?? 1);
-      if (out.node !== node || sent <= out.lo) continue;
+      // Also when all of it has ended: the receiver knows the stream, and must not miss it in our offers.
+      if (out.node !== node || sent === 1) continue;
       out.upTo = sent;
       changes.push(metaChange(`b/${this.hop}/${out.handle}`, sent));
     }

@@ -1005,4 +1005,46 @@ export const MUTANTS = [
     ],
     tests: ['shared/link/cobs.test.ts'],
   },
+  {
+    name: 'lost-offer-down-not-said-again',
+    breaks: 'a NOTE that offers the other direction is said again when it is lost',
+    edits: [
+      {
+        file: 'shared/link/downstream.ts',
+        find: "this.#isToSay = this.#state === 'offering';",
+        replace: 'this.#isToSay = false;',
+      },
+    ],
+    tests: ['test/downstream.test.ts'],
+  },
+  {
+    name: 'lost-answer-down-not-said-again',
+    breaks: 'its answer, too',
+    edits: [
+      {
+        file: 'shared/link/downstream.ts',
+        find: '  lost(): void {\n    this.#isToSay = true;',
+        replace: '  lost(): void {\n    this.#isToSay = false;',
+      },
+    ],
+    tests: ['test/downstream.test.ts'],
+  },
+  {
+    name: 'handed-up-goes-down-too',
+    breaks: 'what was handed over on one way is not handed over on another',
+    edits: [{ file: 'shared/custody/sender.ts', find: '      out.upTo = sent;\n', replace: '' }],
+    tests: ['test/downstream.test.ts'],
+  },
+  {
+    name: 'all-goes-up-until-it-is-told',
+    breaks: 'only what was handed upwards before stays on that way',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'return this.hop === UP && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;',
+        replace: 'return hops.isBelow(out.node) ? Number.MAX_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;',
+      },
+    ],
+    tests: ['test/downstream.test.ts'],
+  },
 ];
