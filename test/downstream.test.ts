@@ -284,6 +284,29 @@ test.each(['stays up', 'is restarted'] as const)(
     const letters = await drain(hall, '$dead');
     expect(texts(letters)).toEqual(['for nobody yet', ...numbered(3, 'early')]);
     expect(held(gateway)).toBe(0);
+    // Also those that go down now are named to the hall: it would take their absence for a store that was put back.
+    await restart(gateway);
+    await pass(30_000);
     expect(gateway.stops).toEqual([]);
   },
 );
+
+test('a stream that once went up is named to the hall for ever: its absence would look like a store that was put back', async () => {
+  const hall = nodeOf('hall', 'none');
+  const gateway = nodeOf('gateway');
+  const device = nodeOf('device');
+  new SimLink({ world, random: random('up'), baud: 115_200, dials: gateway, accepts: hall });
+  hall.start();
+  gateway.start();
+  await pass(3_000);
+  await accepted(gateway, 'device/commands', 'for nobody yet');
+  await pass(2_000);
+  expect(held(gateway)).toBe(0);
+  new SimLink({ world, random: random('down'), baud: 115_200, dials: device, accepts: gateway });
+  device.start();
+  await pass(3_000);
+  await restart(gateway);
+  await pass(10_000);
+  expect(gateway.stops).toEqual([]);
+  expect(hall.stats()?.counters.forksRefused).toBe(0);
+});

@@ -1018,18 +1018,6 @@ export const MUTANTS = [
     tests: ['test/downstream.test.ts'],
   },
   {
-    name: 'lost-answer-down-not-said-again',
-    breaks: 'its answer, too',
-    edits: [
-      {
-        file: 'shared/link/downstream.ts',
-        find: '  lost(): void {\n    this.#isToSay = true;',
-        replace: '  lost(): void {\n    this.#isToSay = false;',
-      },
-    ],
-    tests: ['test/downstream.test.ts'],
-  },
-  {
     name: 'handed-up-goes-down-too',
     breaks: 'what was handed over on one way is not handed over on another',
     edits: [{ file: 'shared/custody/sender.ts', find: '      out.upTo = sent;\n', replace: '' }],
