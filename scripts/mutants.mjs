@@ -2,7 +2,7 @@
  * Plants bugs, one at a time, in copies of the tree, and wants each of them noticed by a test, or by the yard. A bug that survives shows a
  * hole in the tests, and fails the run; so does one whose text is no longer in the sources.
  *
- *   node scripts/mutants.mjs <area | all> [--only <name>] [--list] [--json] [--help]
+ *   node scripts/mutants.mjs <area | all> [--only <name>] [--every <n>] [--list] [--json] [--help]
  *
  * An area is a file test/mutants/<area>.mjs that exports MUTANTS: [{ name, breaks, edits: [{ file, find, replace }], tests: [file] }].
  * `sim: { seeds }` instead of `tests`: so many seeds of the yard (scripts/sim.mjs) must find a broken promise; that the yard itself
@@ -38,6 +38,7 @@ const HELP = `npm run mutants -- <area | all> [options]
 Plants bugs in copies of the tree and wants each noticed, by a test or by the yard. Areas: ${areaNames().join(', ')}.
 
   --only NAME   this bug alone; may be given several times
+  --every N     a sample: the first of every N of each area
   --list        names the bugs, the rules they break and what must notice
   --json        one object per line instead of the table
   --help        this
@@ -72,6 +73,7 @@ function readOptions() {
       allowPositionals: true,
       options: {
         only: { type: 'string', multiple: true },
+        every: { type: 'string', default: '1' },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -81,7 +83,9 @@ function readOptions() {
     const unknown = areas.filter((area) => !areaNames().includes(area));
     if (unknown.length > 0) throw new Error(`no such area: ${unknown.join(', ')}`);
     if (areas.length === 0 && !values.help) throw new Error('which area?');
-    return { ...values, areas };
+    const every = Number(values.every);
+    if (!Number.isInteger(every) || every < 1) throw new Error(`--every takes a whole number, not ${values.every}`);
+    return { ...values, every, areas };
   } catch (error) {
     console.error(`${error.message}\n\n${HELP}`);
     process.exit(64);
@@ -98,9 +102,10 @@ async function readMutants() {
   const all = [];
   for (const area of options.areas) {
     const { MUTANTS } = await import(pathToFileURL(join(AREAS, `${area}.mjs`)).href);
-    for (const mutant of MUTANTS) all.push({ area, ...mutant });
+    MUTANTS.forEach((mutant, at) => all.push({ area, at, ...mutant }));
   }
-  const chosen = options.only === undefined ? all : all.filter(({ name }) => options.only.includes(name));
+  const sample = all.filter(({ at }) => at % options.every === 0);
+  const chosen = options.only === undefined ? sample : all.filter(({ name }) => options.only.includes(name));
   const unknown = (options.only ?? []).filter((name) => !all.some((mutant) => mutant.name === name));
   if (unknown.length > 0) {
     console.error(`no such bug: ${unknown.join(', ')}`);
