@@ -1,5 +1,5 @@
 /** S5 to S7: the books agree with what happened, a yes means durable, and nobody lets go of what nobody else has. */
-import { endingsOf, isWithout, unseenEndings } from './endings.ts';
+import { endingsOf, isWithout, unseenEndings, wentWithItsBooks } from './endings.ts';
 import type { EndEvent, FreedEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
 
@@ -173,6 +173,7 @@ function wrongReason(index: HistoryIndex, story: Story, { place, event }: Told<F
   switch (reason) {
     case 'handed-over':
       if (!isWithout(heldBy, node) || hasEnded(story, node, place)) return undefined;
+      if (wentWithItsBooks(index, story)) return undefined;
       return index.liars(place).some((liar) => liar !== node) ? undefined : 'nobody else has it';
     case 'acknowledged':
       if (!wasDelivered) return 'no application had it';

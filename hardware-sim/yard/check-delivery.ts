@@ -12,15 +12,20 @@ export function noLoss(history: History): Verdict {
   for (const [lane, stories] of nowhere) violations.push(`accepted and nowhere, ${lane}: ${some(keysOf(stories))}`);
   for (const { key, liveAt } of live) violations.push(`${key} is still at ${liveAt.join(', ')}`);
   for (const story of index.accepted) {
-    const endings = endingsAtDestination(story);
+    const endings = endingsAtDestination(index, story);
     if (endings.length > 1 && mayEndOnce(index, story)) violations.push(`${story.key} ended twice: ${endings.join(', ')}`);
   }
   return { violations, looked: index.accepted.length };
 }
 
-/** What a node upstream gives up as corrupt may have arrived: the destination decides. */
-function endingsAtDestination(story: Story): string[] {
+/**
+ * What a node upstream gives up as corrupt may have arrived: the destination decides. A node whose disk was exchanged knows nobody below
+ * it any more, and sends once more, upwards, what it had handed down.
+ */
+function endingsAtDestination(index: HistoryIndex, story: Story): string[] {
   const endings = endingsOf(story);
+  const isAstray = story.letters.every(({ event }) => event.node !== story.destinationNode);
+  if (isAstray && index.exchanges.length > 0 && story.givenUp.length === 0) endings.delete('dead-lettered');
   if (story.frees.every(({ event }) => event.reason !== 'corrupt' || event.node !== story.destinationNode))
     endings.delete('corrupt');
   return [...endings.keys()];

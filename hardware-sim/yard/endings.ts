@@ -127,8 +127,19 @@ function holdersOf(story: Story): Map<string, number> {
 /** Where it lay, the disk was exchanged since: nobody looked what was on it in that instant. */
 function wentWithItsDisk(index: HistoryIndex, story: Story): boolean {
   if (index.exchanges.length === 0) return false;
+  if (wentWithItsBooks(index, story)) return true;
   const holders = holdersOf(story);
   return index.exchanges.some(({ event }) => event.untilMs >= (holders.get(event.target) ?? Number.POSITIVE_INFINITY));
+}
+
+/**
+ * Handed over, and on no disk: where it went it ended in the frame that took it, expired, and all that told of that was an account. The
+ * disk with that account was exchanged since.
+ */
+export function wentWithItsBooks(index: HistoryIndex, { frees, destinationNode }: Story): boolean {
+  const last = frees.filter(({ event }) => event.reason === 'handed-over' && isWithout(event.heldBy, event.node)).at(-1);
+  if (last === undefined) return false;
+  return index.exchanges.some(({ event }) => event.target === destinationNode && event.untilMs >= last.atMs);
 }
 
 /** What leaves this node goes to a dead one, as far as anybody saw; or nothing ever left it, and some node is dead. */
