@@ -165,7 +165,7 @@ export class Reader {
       crc: crc32(body, 0),
       deliveryCount,
       maybeDuplicate: message.maybeDuplicate ?? 'no',
-      overtook: key === undefined ? [] : this.#overtaken(key, priority),
+      overtook: key === undefined ? [] : this.#overtaken(key, message),
     });
     if (key !== undefined) this.#leases.hold(node, key, world.nowMs + leaseMs + 1);
     if (oracle.heldBy(key ?? '', node).length > 0) recorder.mark('message in two rings at once');
@@ -177,12 +177,12 @@ export class Reader {
   }
 
   /** Keys that were ready here when this one was chosen, and more urgent. */
-  #overtaken(key: string, priority: number): string[] {
+  #overtaken(key: string, { identity, priority }: Message): string[] {
     const { oracle, world } = this.#stage;
     const { nowMs } = world;
     const node = this.#node.name;
     const all = [...oracle.held(node)];
-    const own = all.find((held) => held.key === key);
+    const own = oracle.heldAs(node, key, identityText(identity));
     const chosenAtMs = Math.max(this.#calledAtMs, own?.sinceMs ?? nowMs);
     return all
       .filter((held) => held.queue === own?.queue && held.priority > priority && held.key !== key)

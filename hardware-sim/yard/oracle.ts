@@ -166,12 +166,17 @@ export class Oracle {
 
   /** True when the message of this identity is there; another one of the same letter, rehomed, does not count. */
   hasIdentity(node: string, key: string, identity: string): boolean {
+    return this.heldAs(node, key, identity) !== undefined;
+  }
+
+  /** The message of this identity; another one of the same letter is not it. */
+  heldAs(node: string, key: string, identity: string): Held | undefined {
     const [, incarnation = '', , , number] = identity.split(':');
     const bytes = fromHex(incarnation) ?? NO_BYTES;
     for (const held of this.#of(node).view.held.values()) {
-      if (held.key === key && held.number === Number(number) && includes(held.head, bytes)) return true;
+      if (held.key === key && held.number === Number(number) && includes(held.head, bytes)) return held;
     }
-    return false;
+    return undefined;
   }
 
   held(node: string): Iterable<Held> {
