@@ -59,6 +59,7 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     for (const { event } of story.letters.slice(0, 1)) count(lane, event.classes.at(-1) ?? '');
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
   }
+  const hasClones = index.faults.some(({ event }) => event.fault === 'cloned');
   const unseen = new Map<string, number>();
   for (const node of index.nodes) {
     for (const [lane, classes] of index.accounts(node))
@@ -68,7 +69,8 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
 
   function unseenOf(lane: string, classes: ReadonlyMap<string, number>): number {
     let left = 0;
-    let harmed = -(seen.get(`${lane} destroyed`) ?? 0);
+    // What a device gave to the clone of a gateway its centre hears to be elsewhere, counts, and does not wait for (custody.md, 6).
+    let harmed = hasClones ? 0 : -(seen.get(`${lane} destroyed`) ?? 0);
     for (const [ending, total] of classes) {
       const over = Math.max(0, total - (seen.get(`${lane} ${ending}`) ?? 0));
       if (HARM_CLASSES.includes(ending)) harmed += over;
