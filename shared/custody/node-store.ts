@@ -101,10 +101,17 @@ export class NodeStore {
     }
     for (const [handle, value] of metaValues(metas, 'd/')) {
       const [next = 1, ...spans] = new MetaFields(value).numbers();
-      this.destinations.set(Number(handle), { next, spans: spansOf(spans) });
+      const standing = this.streams.standing(Number(handle));
+      const before = this.destinations.get(standing);
+      if (before === undefined || before.next < next) this.destinations.set(standing, { next, spans: spansOf(spans) });
     }
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
-    this.outgoing.load(metas, (handle) => this.streams.key(handle));
+    const { streams } = this;
+    this.outgoing.load(
+      metas,
+      (handle) => streams.key(handle),
+      (handle) => streams.standing(handle),
+    );
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     for (const slot of slots) this.place(slot);
     this.#offerAgain();
@@ -167,7 +174,7 @@ export class NodeStore {
       this.queues.enqueue(slot, this.queueTimeMs);
       return;
     }
-    const handle = index.stream(slot);
+    const handle = this.streams.standing(index.stream(slot));
     this.outgoing.open(handle, this.streams.key(handle)).list.insert(slot);
   }
 

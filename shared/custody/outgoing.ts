@@ -43,18 +43,21 @@ export class Outgoing {
     this.#index = index;
   }
 
-  load(metas: MetaTable, keyOf: (handle: number) => StreamKey): void {
-    for (const [handle, value] of metaValues(metas, 'o/')) {
+  /** `standing`: the handle under which a stream goes on (stream-table.ts). */
+  load(metas: MetaTable, keyOf: (handle: number) => StreamKey, standing: (handle: number) => number): void {
+    for (const [rest, value] of metaValues(metas, 'o/')) {
       const fields = new MetaFields(value);
-      const stream = this.open(Number(handle), keyOf(Number(handle)));
-      stream.lo = fields.number(0);
-      stream.next = fields.number(1);
+      const handle = Number(rest);
+      const stream = this.open(standing(handle), keyOf(handle));
+      if (standing(handle) === handle) stream.lo = fields.number(0);
+      stream.next = Math.max(stream.next, fields.number(1));
     }
     for (const [rest, value] of metaValues(metas, 'g/')) {
       const [handle = '', from = ''] = rest.split('/');
       const fields = new MetaFields(value);
       const ending = fields.text(1);
       const gap = { from: Number(from), to: fields.number(0), class: ending === '' ? undefined : (ending as EndingClass) };
+      if (standing(Number(handle)) !== Number(handle)) continue;
       this.open(Number(handle), keyOf(Number(handle))).gaps.push({ ...gap, node: fields.text(2) });
     }
     for (const stream of this.#streams.values()) stream.gaps.sort((a, b) => a.from - b.from);

@@ -75,7 +75,10 @@ export class CustodyReceiver {
       const [id = '', handle = ''] = rest.split('/');
       const key = this.#store.streams.key(Number(handle));
       const cursor = new MetaFields(value).number(0);
-      byId.get(Number(id))?.cursors.set(streamText(key), { key, planned: cursor, durable: cursor });
+      const cursors = byId.get(Number(id))?.cursors;
+      // Of two handles of one stream the one that got further.
+      if (cursor > (cursors?.get(streamText(key))?.durable ?? 0))
+        cursors?.set(streamText(key), { key, planned: cursor, durable: cursor });
     }
   }
 

@@ -34,6 +34,14 @@ export class StreamTable {
     return key;
   }
 
+  /**
+   * The handle that stands for its stream: of two of one stream the newer. Damage may bring an older one back, with messages of it; what
+   * lies under it goes on under the other.
+   */
+  standing(handle: number): number {
+    return this.#handles.get(streamText(this.key(handle))) ?? handle;
+  }
+
   has(handle: number): boolean {
     return this.#keys.has(handle);
   }
@@ -74,7 +82,8 @@ export class StreamTable {
 
   #enter(handle: number, key: StreamKey): void {
     this.#keys.set(handle, key);
-    this.#handles.set(streamText(key), handle);
+    const text = streamText(key);
+    this.#handles.set(text, Math.max(handle, this.#handles.get(text) ?? handle));
     this.#nextHandle = Math.max(this.#nextHandle, handle + 1);
   }
 }
