@@ -39,11 +39,19 @@ test('every option', async () => {
     telegrams: { kind: 'generated', seed: 7 },
     end: { kind: 'time', forMs: 15_000 },
     outageMs: 15_000,
+    bitErrorRate: 0,
     broker: 'mqtt://10.0.0.1:1884',
     seed: 7,
     output: 'json',
     afterwards: 'keep',
   });
+});
+
+test('noise is a share of the bits on the cables, of which the compact hall has none', async () => {
+  expect((await plan('--noise 1e-4')).bitErrorRate).toBe(1e-4);
+  for (const wrong of ['--noise much', '--noise -1', '--noise 0.5', '--compact --noise 1e-4']) {
+    await expect(plan(wrong)).rejects.toSatisfy((error) => hasCode(error, 'USAGE_INVALID'));
+  }
 });
 
 test('a run without an end has its outages early', async () => {

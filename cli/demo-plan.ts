@@ -16,10 +16,17 @@ export const FOR_MS_MAX = 4 * 3_600_000;
 /** Outages of a run without an end happen within this, in ms. */
 const OUTAGE_RUN_MS = 30_000;
 const SEED_MAX = 1_000_000;
+/** One packet in two is lost at it, of the largest. */
+const BIT_ERROR_RATE_MAX = 1e-3;
 
 export const DEMO_OPTIONS = {
   for: { type: 'string', value: 'time', help: 'how long the belts run; default: until Ctrl-C on a terminal, else 20s' },
   outage: { type: 'boolean', help: 'kill -9 of broker, gateway, one device and central, and one cable unplugged, once each' },
+  noise: {
+    type: 'string',
+    value: 'rate',
+    help: 'share of wrong bits on the cables between devices and gateway, such as 1e-4; default: none',
+  },
   compact: { type: 'boolean', help: 'the belts straight into one node with an MQTT uplink' },
   broker: {
     type: 'string',
@@ -47,6 +54,8 @@ export interface DemoPlan {
   readonly end: { readonly kind: 'told' } | { readonly kind: 'time'; readonly forMs: number };
   /** Outages happen within this many ms. Undefined: there are none. */
   readonly outageMs: number | undefined;
+  /** Probability that a bit on a cable is wrong. */
+  readonly bitErrorRate: number;
   /** Undefined: one of our own. */
   readonly broker: string | undefined;
   readonly seed: number;
@@ -76,6 +85,7 @@ export async function planOf(line: CommandLine<typeof DEMO_OPTIONS>, world: { cw
         ? { kind: 'generated', seed }
         : { kind: 'given', telegrams: await readAll([...from, ...operands], world.cwd) },
     end: from === undefined ? { kind: 'time', forMs } : { kind: 'told' },
+    bitErrorRate: bitErrorRateOf(values.noise, compact === true ? 'compact' : 'full'),
     outageMs: outage === true ? (forMs === FOR_MS_MAX ? OUTAGE_RUN_MS : forMs) : undefined,
     broker,
     seed,
@@ -89,6 +99,15 @@ function forMsOf(text: string | undefined, world: { isTty: boolean }): number {
   const forMs = durationMs('for', text);
   if (forMs === 0 || forMs > FOR_MS_MAX) throw usage(`--for ${text}: from 1ms to ${FOR_MS_MAX / 3_600_000}h`);
   return forMs;
+}
+
+function bitErrorRateOf(text: string | undefined, shape: HallShape): number {
+  if (text === undefined) return 0;
+  const rate = Number(text);
+  if (text.trim() === '' || !(rate >= 0 && rate <= BIT_ERROR_RATE_MAX))
+    throw usage(`--noise ${text}: a share of bits, from 0 to ${BIT_ERROR_RATE_MAX}`);
+  if (rate > 0 && shape === 'compact') throw usage('--noise is for the cables between nodes: --compact has none');
+  return rate;
 }
 
 /** What the nodes would refuse is refused before they start. TLS through a proxy finds another name than it looks for. */

@@ -82,10 +82,14 @@ async function runDemo(plan: DemoPlan, stage: Stage): Promise<number> {
   try {
     const found = await surroundings(directory, screen);
     const broker = brokerOf(plan);
-    const { shape, telegrams, seed } = plan;
+    const { shape, telegrams, seed, bitErrorRate } = plan;
     const commandLine = process.argv[1] ?? '';
     const onEvent = (text: string): void => screen.say(text);
-    hall = await Hall.open({ shape, directory: directory.path, commandLine, telegrams, seed, broker, onEvent, ...found }, signal);
+    hall = await Hall.open(
+      { shape, directory: directory.path, commandLine, telegrams, seed, bitErrorRate, broker, onEvent, ...found },
+      signal,
+    );
+    if (bitErrorRate > 0 && found.lines === 'tcp') screen.say('TCP lines carry no noise: there is none');
   } catch (error) {
     if (!(error instanceof HallNotReady)) throw error;
     screen.say(error.message);
@@ -118,6 +122,7 @@ async function runHall(hall: Hall, plan: DemoPlan, stage: Stage): Promise<number
   ];
   const print = (text: string): Promise<boolean> => (plan.output === 'json' ? world.stderr(text) : world.stdout(text));
   await print(`\n${[...ledgerText(ledger), '', ...nodesText(nodes)].join('\n')}\n`);
+  if (plan.bitErrorRate > 0) await print(`noise damaged ${hall.damagedCount} bytes on the cables\n`);
   for (const problem of problems) await print(`PROBLEM: ${problem}\n`);
   if (plan.output === 'json') await world.stdout(`${JSON.stringify(ledger)}\n`);
   return problems.length === 0 ? EXIT.ok : EXIT_NOT_CLEAN;

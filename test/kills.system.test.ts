@@ -39,6 +39,7 @@ for (const { shape, rounds, kinds } of HALLS) {
         telegrams: { kind: 'generated', seed: 'kills' },
         seed: 'kills',
         broker: { kind: 'own' },
+        bitErrorRate: 0,
         lines: 'pty',
         volatile: 'allow',
         onEvent: (text) => events.push(text),

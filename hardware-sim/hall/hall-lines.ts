@@ -42,6 +42,8 @@ export interface BeltPort extends HallPlug {
 export interface LinkCable extends HallPlug {
   readonly deviceEnd: string;
   readonly gatewayEnd: string;
+  /** Bytes that noise has damaged so far. */
+  readonly damagedCount: () => number;
 }
 
 export interface HallLines {
@@ -60,8 +62,8 @@ export async function serialLinesAvailable(): Promise<string | undefined> {
   return ptysAvailable();
 }
 
-/** Terminals under names in `directory`. */
-export function ptyLines(directory: string, seed: Seed): HallLines {
+/** Terminals under names in `directory`. `bitErrorRate`: of the cables; belts are spared, whose one check byte misses too much. */
+export function ptyLines(directory: string, seed: Seed, bitErrorRate = 0): HallLines {
   const options = (name: string) => ({ baud: HALL_BAUD, random: stream(seed, name) });
   const serial = (path: string): string => `serial:${path}?baud=${HALL_BAUD}`;
   return {
@@ -73,9 +75,23 @@ export function ptyLines(directory: string, seed: Seed): HallLines {
     },
     cable: async (name) => {
       const paths = { a: join(directory, `${name}-device`), b: join(directory, `${name}-gateway`) };
-      const cable = new PtyCable(paths, options(name));
-      const thing = { plug: () => cable.plug(), unplug: () => cable.unplug() };
-      return { name, deviceEnd: serial(paths.a), gatewayEnd: serial(paths.b), ...ptyPlug([paths.a, paths.b], thing) };
+      const flips = { flipRate: 1 - (1 - bitErrorRate) ** 8 };
+      const cable = new PtyCable(paths, { ...options(name), faults: { aToB: flips, bToA: flips } });
+      let damagedBefore = 0;
+      const damaged = () => (cable.cable?.aToB.counters.flipped ?? 0) + (cable.cable?.bToA.counters.flipped ?? 0);
+      const unplug = async (): Promise<void> => {
+        damagedBefore += damaged();
+        await cable.unplug();
+      };
+      const thing = { plug: () => cable.plug(), unplug };
+      const damagedCount = () => damagedBefore + damaged();
+      return {
+        name,
+        damagedCount,
+        deviceEnd: serial(paths.a),
+        gatewayEnd: serial(paths.b),
+        ...ptyPlug([paths.a, paths.b], thing),
+      };
     },
   };
 }
@@ -132,7 +148,13 @@ export function tcpLines(directory: string): HallLines {
     cable: async (name) => {
       const path = join(directory, `${name}.sock`);
       const proxy = await TcpProxy.open({ path });
-      return { name, deviceEnd: `tcp:127.0.0.1:${proxy.port}`, gatewayEnd: `unix:${path}`, ...proxyPlug(proxy) };
+      return {
+        name,
+        damagedCount: () => 0,
+        deviceEnd: `tcp:127.0.0.1:${proxy.port}`,
+        gatewayEnd: `unix:${path}`,
+        ...proxyPlug(proxy),
+      };
     },
   };
 }

@@ -22,6 +22,8 @@ export interface PlantOptions {
   /** The script that is the command line of ringmail. */
   readonly commandLine: string;
   readonly lines: 'pty' | 'tcp';
+  /** Probability that a bit on a cable between two nodes is wrong. Terminals only. */
+  readonly bitErrorRate: number;
   /** `own`: a process of the hall. Before somebody else's, `interruptible` puts a proxy that can be cut. */
   readonly broker: { readonly kind: 'own' } | { readonly kind: 'interruptible' | 'direct'; readonly url: string };
   /** Whether rings in memory are accepted. */
@@ -40,6 +42,7 @@ export class Plant {
   readonly #broker: HallBroker;
   readonly #processes = new Map<string, HallProcess>();
   readonly #plugs: readonly HallPlug[];
+  readonly #cables: readonly LinkCable[];
 
   private constructor(
     options: PlantOptions,
@@ -49,6 +52,7 @@ export class Plant {
     this.#options = options;
     this.#broker = broker;
     this.#plugs = [...belts, ...cables];
+    this.#cables = cables;
     this.nodes = hallNodes(options.shape, {
       broker: broker.url,
       beltPorts: belts.map(({ address }) => address),
@@ -79,7 +83,7 @@ export class Plant {
   /** Lines are plugged in and configurations written; nothing runs yet. @throws CONFIG_INVALID */
   static async build(options: PlantOptions): Promise<Plant> {
     const { shape, directory, onLine } = options;
-    const lines = options.lines === 'pty' ? ptyLines(directory, options.seed) : tcpLines(directory);
+    const lines = options.lines === 'pty' ? ptyLines(directory, options.seed, options.bitErrorRate) : tcpLines(directory);
     const belts: BeltPort[] = [];
     const cables: LinkCable[] = [];
     const broker = await brokerOf(options);
@@ -97,6 +101,11 @@ export class Plant {
       await Promise.all([broker.stop(), ...[...belts, ...cables].map((plug) => plug.close())]);
       throw error;
     }
+  }
+
+  /** Bytes that noise has damaged on the cables so far. */
+  get damagedCount(): number {
+    return this.#cables.reduce((sum, { damagedCount }) => sum + damagedCount(), 0);
   }
 
   get arrivalsPath(): string {

@@ -92,6 +92,11 @@ export class Hall {
     }
   }
 
+  /** Bytes that noise has damaged on the cables so far. */
+  get damagedCount(): number {
+    return this.#plant.damagedCount;
+  }
+
   /** The belts begin to tell. With `outages` each kind of them happens once within that many ms, or once in each of `rounds`. */
   start(outages?: { readonly withinMs: number; readonly rounds?: number }): void {
     this.#startedMs = performance.now();
