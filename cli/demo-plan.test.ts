@@ -49,7 +49,7 @@ test('every option', async () => {
 
 test('noise is a share of the bits on the cables, of which the compact hall has none', async () => {
   expect((await plan('--noise 1e-4')).bitErrorRate).toBe(1e-4);
-  for (const wrong of ['--noise much', '--noise -1', '--noise 0.5', '--compact --noise 1e-4']) {
+  for (const wrong of ['--noise much', '--noise=-1', '--noise 0.5', '--compact --noise 1e-4']) {
     await expect(plan(wrong)).rejects.toSatisfy((error) => hasCode(error, 'USAGE_INVALID'));
   }
 });

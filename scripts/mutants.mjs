@@ -102,7 +102,7 @@ async function readMutants() {
   const all = [];
   for (const area of options.areas) {
     const { MUTANTS } = await import(pathToFileURL(join(AREAS, `${area}.mjs`)).href);
-    MUTANTS.forEach((mutant, at) => all.push({ area, at, ...mutant }));
+    for (const [at, mutant] of MUTANTS.entries()) all.push({ area, at, ...mutant });
   }
   const sample = all.filter(({ at }) => at % options.every === 0);
   const chosen = options.only === undefined ? sample : all.filter(({ name }) => options.only.includes(name));

@@ -63,8 +63,9 @@ describe.each(kinds)('hall lines: %s', (_name, make, reason) => {
     words.push(await port.plug());
     const second = track(await dial(port.address));
     second.write(Uint8Array.of(3));
-    await vi.waitFor(() => expect(beltLines).toHaveLength(2));
-    const again = heardBy(beltLines[1]!);
+    // More than one where others took and freed terminals meanwhile: it was plugged in once more.
+    await vi.waitFor(() => expect(beltLines.length).toBeGreaterThanOrEqual(2));
+    const again = heardBy(beltLines.at(-1)!);
     await vi.waitFor(() => expect(again).toEqual(['3']), 5000);
     if (words[0]?.startsWith('/dev/')) expect(words[1]).not.toBe(words[0]);
   });
