@@ -167,7 +167,8 @@ function readData(header: number, body: Bytes): Fields {
   }
   const head = { type: 'DATA', atOnce: (header & 0x40) !== 0, handle, pn: body.u8(), number: body.u16() };
   if (batch) {
-    want(first && last, 'a batch that is a part');
+    want(first, 'a batch that is a part');
+    if (!last) return { ...head, content: 'mixed', ...mixed(body) };
     const messages: string[] = [];
     do messages.push(body.hex(body.vi(INTEGER_MAX)));
     while (body.left > 0);
@@ -184,6 +185,16 @@ function readData(header: number, body: Bytes): Fields {
   want(offset >= 1, 'offset 0');
   want(body.left > 0, 'an empty part');
   return { ...head, content: last ? 'last' : 'middle', offset, payload: body.hex(body.left) };
+}
+
+/** Lengths are doubled, and odd for a message that is its body alone. */
+function mixed(body: Bytes): Fields {
+  const messages: Fields[] = [];
+  do {
+    const length = body.vi(INTEGER_MAX);
+    messages.push({ compact: length % 2 === 1, bytes: body.hex(Math.floor(length / 2)) });
+  } while (body.left > 4);
+  return { messages, check: body.u32() };
 }
 
 function readAck(header: number, body: Bytes): Fields {

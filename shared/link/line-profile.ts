@@ -45,6 +45,8 @@ export interface LineProfile {
   readonly packetBytesSent: number;
   /** `in-pieces`: a packet that may be cut short is not handed over all at once. */
   readonly handing: 'whole' | 'in-pieces';
+  /** Of messages, towards a side that takes both. What a socket saves by the compact one is not worth the work. */
+  readonly messageForm: 'compact' | 'full';
   /** Packets this side takes ahead of its acknowledgement. */
   readonly window: number;
   /** How many packet numbers there are; fewer only where all states are explored. */
@@ -59,7 +61,7 @@ export function lineProfile(baud: number | undefined): LineProfile {
     const packetBytes = SOCKET_PACKET_BYTES;
     const waits = { ackDelayMs: ACK_DELAY_MS, probeMsMin: SOCKET_PROBE_MS_MIN };
     const bytes = { packetBytesTaken: packetBytes, packetBytesSent: packetBytes };
-    return { ...shared, byteMs: 0, handing: 'whole', ...bytes, ...waits };
+    return { ...shared, byteMs: 0, handing: 'whole', messageForm: 'full', ...bytes, ...waits };
   }
   const byteMs = (1000 * BITS_PER_BYTE) / baud;
   const isSlow = baud <= SLOW_BAUD_MAX;
@@ -68,6 +70,7 @@ export function lineProfile(baud: number | undefined): LineProfile {
   return {
     ...shared,
     handing: PAYLOAD_MS / byteMs < PAYLOAD_BYTES_MAX ? 'in-pieces' : 'whole',
+    messageForm: 'compact',
     byteMs,
     packetBytesTaken: Math.max(PACKET_BYTES_MIN, PAYLOAD_BYTES_MAX + OVERHEAD_BYTES),
     packetBytesSent: payloadBytes + OVERHEAD_BYTES,
