@@ -1081,7 +1081,8 @@ describe('an acceptor', () => {
     const early = (handle: number, from: number, count: number) => {
       for (let number = from; number < from + count; number++) {
         pn += 1;
-        line.say({ ...data(pn, number, { kind: 'whole', payload: new Uint8Array(16_000) }), handle } as SealedPacket);
+        const payload = new Uint8Array(16_000).fill(7);
+        line.say({ ...data(pn, number, { kind: 'whole', payload }), handle } as SealedPacket);
       }
     };
     pn += 1;
