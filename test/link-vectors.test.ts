@@ -73,8 +73,7 @@ describe('agreement vectors', () => {
       const rebuilder = new Rebuilder(key, { counter: of.epochCounter, random: of.epochRandom });
       const { content, numberLow } = packet;
       const whole = content.kind === 'whole' ? rebuilder.whole(numberLow, content.payload) : undefined;
-      const rebuilt =
-        content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : whole && [whole];
+      const rebuilt = content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : whole && [whole];
       expect(rebuilt?.map(toHex) ?? null, name).toEqual(envelopes);
     }
   });

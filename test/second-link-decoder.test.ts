@@ -223,7 +223,18 @@ describe('real sessions', () => {
     expect(cutShort).toBeGreaterThan(0);
     expect([...kinds.keys()]).toEqual(
       expect.arrayContaining([
-        ...['KNOCK', 'HELLO', 'WELCOME', 'WELCOME fork', 'DATA whole', 'DATA batch', 'DATA first', 'DATA middle', 'DATA last', 'DATA mixed'],
+        ...[
+          'KNOCK',
+          'HELLO',
+          'WELCOME',
+          'WELCOME fork',
+          'DATA whole',
+          'DATA batch',
+          'DATA first',
+          'DATA middle',
+          'DATA last',
+          'DATA mixed',
+        ],
         ...['ACK', 'ACK bitmap', 'ACK records', 'ACK busy', 'NOTE ping', 'NOTE STREAM', 'NOTE GAP', 'NOTE ELSEWHERE', 'BYE'],
         ...['NOTE REJECT', 'NOTE STAT', 'TIME request', 'TIME response'],
       ]),

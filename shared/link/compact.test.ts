@@ -108,7 +108,12 @@ describe('refused', () => {
     expect(new Rebuilder(key, { ...epoch, counter: 5 }).whole(1, payload)).toBeUndefined();
     expect(new Rebuilder({ ...key, priority: 4 }, epoch).whole(1, payload)).toBeUndefined();
     for (let i = 1; i < payload.length; i++) {
-      expect(rebuilder.whole(1, payload.map((byte, at) => (at === i ? byte ^ 1 : byte)))).toBeUndefined();
+      expect(
+        rebuilder.whole(
+          1,
+          payload.map((byte, at) => (at === i ? byte ^ 1 : byte)),
+        ),
+      ).toBeUndefined();
       expect(rebuilder.whole(1, payload.subarray(0, i))).toBeUndefined();
     }
   });

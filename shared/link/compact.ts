@@ -44,7 +44,10 @@ export class Compactor {
   }
 
   /** Undefined: its envelope says more than the receiver knows. */
-  compact(key: StreamKey, { number, envelope }: { readonly number: number; readonly envelope: Uint8Array }): CompactMessage | undefined {
+  compact(
+    key: StreamKey,
+    { number, envelope }: { readonly number: number; readonly envelope: Uint8Array },
+  ): CompactMessage | undefined {
     if (key.origin !== this.#self.name || key.incarnation !== this.#self.incarnation) return undefined;
     const plain = this.#formOf(key).read(envelope);
     if (plain?.number !== number || plain.hopOffset + NO_HOP_BYTES !== envelope.length) return undefined;
@@ -99,7 +102,8 @@ export class Rebuilder {
     let left = check;
     for (const { form, bytes: said } of messages) {
       const at = number + envelopes.length;
-      const rebuilt = form === 'full' ? { envelope: said, crc: 0 } : this.#form.write({ number: at, epoch: this.#epoch, body: said });
+      const rebuilt =
+        form === 'full' ? { envelope: said, crc: 0 } : this.#form.write({ number: at, epoch: this.#epoch, body: said });
       bytes += rebuilt.envelope.length;
       if (bytes > CREDIT_BYTES_MAX) return undefined;
       left ^= rebuilt.crc;

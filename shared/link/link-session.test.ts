@@ -625,7 +625,7 @@ describe('what the other side can take is kept to', () => {
     }
     line.heard = [];
     for (let i = 0; i < 4; i++) node.send('peer/bags', bodyOf(i, 300), 1);
-    run(130); // one packet is through, the second under way
+    run(170); // one packet is through, the second under way
     expect(line.of('data')).toHaveLength(1);
     node.send('peer/bags', bodyOf(9, 10), 7);
     run(20);
@@ -1069,6 +1069,19 @@ describe('an acceptor', () => {
     line.say(data(5, 3, { kind: 'whole', payload: three }));
     run(50);
     expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 1, 3]);
+  });
+
+  test.each([
+    ['whole', { kind: 'whole', payload: Uint8Array.of(0, 1, 2, 3, 4, 5) }],
+    ['cut off', { kind: 'whole', payload: Uint8Array.of(0, 1) }],
+    ['in a mixed batch', { kind: 'mixed', messages: [{ form: 'compact', bytes: NONE }], check: 1 }],
+  ] as [string, DataContent][])('a compact message %s whose check is wrong: BYE 2, counted, nothing taken', (_, content) => {
+    joinAccept();
+    line.say(data(1, 1, content));
+    run(50);
+    expect(line.words()).toContain('bye 2');
+    expect(node.link.counters()).toMatchObject({ wrongChecks: 1 });
+    expect(node.contents('bags')).toEqual([]);
   });
 
   test('a sender that never answers REJECT may keep its memory, until others need it: BYE 1', () => {

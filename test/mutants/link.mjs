@@ -993,4 +993,41 @@ export const MUTANTS = [
     ],
     tests: ['shared/link/cobs.test.ts'],
   },
+  // Compact messages.
+  {
+    name: 'compact-check-not-compared',
+    breaks: 'what is rebuilt has the checksum that its sender told',
+    edits: [
+      {
+        file: 'shared/link/compact.ts',
+        find: 'return rebuilt.crc === crc ? rebuilt.envelope : undefined;',
+        replace: 'return crc >= 0 ? rebuilt.envelope : undefined;',
+      },
+    ],
+    tests: ['shared/link/compact.test.ts'],
+  },
+  {
+    name: 'compact-of-our-epoch',
+    breaks: "a compact message has the epoch of its sender's store",
+    edits: [
+      {
+        file: 'shared/link/acceptor.ts',
+        find: 'epoch: offer.epoch, messageBytesMax',
+        replace: 'epoch: ring.epoch, messageBytesMax',
+      },
+    ],
+    tests: TWO_NODES,
+  },
+  {
+    name: 'credit-in-compact-bytes',
+    breaks: 'credit counts the bytes of envelopes',
+    edits: [
+      {
+        file: 'shared/link/message-batch.ts',
+        find: 'this.bytes += message.envelope.length;',
+        replace: 'this.bytes += payloadBytes(message);',
+      },
+    ],
+    tests: ['shared/link/message-batch.test.ts'],
+  },
 ];
