@@ -15,7 +15,7 @@ test('credit counts envelopes, whatever crosses the line', () => {
 });
 
 test('a batch is mixed once one in it is compact, and fits with its check', () => {
-  const batch = new MessageBatch(155 + 11, item(1, 'full'));
+  const batch = new MessageBatch(2 * 72 + 11 + 3, item(1, 'full'));
   expect(batch.add(item(2, 'full'))).toBe(true);
   expect(batch.content.kind).toBe('batch');
   expect(batch.add(item(3, 'compact'))).toBe(false);
