@@ -4,7 +4,8 @@ import { bodyOf, LARGE_RING_BYTES, LinkWorld } from '../hardware-sim/link-world.
 import { lineProfile } from '../shared/link/line-profile.ts';
 
 const BAGS = 'gateway/bags';
-const BULK_BYTES = 200;
+/** A packet of its own at 115,200 baud, two parts of the same size at 9,600. */
+const BULK_BYTES = 228;
 
 /** A line full of messages of priority 1, with streams of some others open. */
 function busy(baud: number, lineDelayMs = 0): LinkWorld {
@@ -43,7 +44,7 @@ function alone(baud: number): number {
 }
 
 describe.each([[9_600], [19_200]])('behind bulk at %i baud', (baud) => {
-  const packetMs = lineProfile(baud).packetBytesSent * lineProfile(baud).byteMs;
+  const packetMs = (BULK_BYTES / 2 + 14) * lineProfile(baud).byteMs;
 
   test('an urgent message waits for 8 ms of the packet before it, others for all of it', () => {
     const ownMs = alone(baud);

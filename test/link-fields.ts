@@ -12,6 +12,7 @@ import type { Answer, Field, Fields } from './second-link-decoder.ts';
 /** What both decoders tell apart: why a packet is none is each one's own matter. */
 export type Verdict = { kind: 'packet'; packet: Fields } | { kind: 'unknown'; type: number } | { kind: 'refused' };
 
+/** Those that decoders tell; the vectors are older than the third. */
 const FEATURES = 3;
 const TLVS_OF: Record<'hello' | 'welcome' | 'note', readonly Tlv['kind'][]> = {
   hello: ['stream'],
@@ -97,6 +98,10 @@ function contentFields(content: DataContent): Record<string, Field> {
       return { content: 'whole', payload: toHex(content.payload) };
     case 'batch':
       return { content: 'batch', messages: content.payloads.map(toHex) };
+    case 'mixed': {
+      const messages = content.messages.map(({ form, bytes }) => ({ compact: form === 'compact', bytes: toHex(bytes) }));
+      return { content: 'mixed', messages, check: content.check };
+    }
     case 'first':
       return { content: 'first', total: content.total, payload: toHex(content.payload) };
     case 'middle':

@@ -81,7 +81,9 @@ function partsOf(packet: Packet): Uint8Array[] {
   const none = new Uint8Array(0);
   switch (packet.kind) {
     case 'data':
-      return packet.content.kind === 'batch' ? [...packet.content.payloads] : [packet.content.payload];
+      if (packet.content.kind === 'batch') return [...packet.content.payloads];
+      if (packet.content.kind === 'mixed') return packet.content.messages.map(({ bytes }) => bytes);
+      return [packet.content.payload];
     case 'ack':
       return [packet.bitmap, ...packet.records.map(() => none)];
     case 'note':

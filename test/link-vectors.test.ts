@@ -13,15 +13,19 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fromHex, toHex } from '../shared/bytes.ts';
+import { Rebuilder } from '../shared/link/compact.ts';
 import { decodePacket, encodePacket } from '../shared/link/packets.ts';
 import { productVerdict } from './link-fields.ts';
-import { type Fields, secondDecodePacket } from './second-link-decoder.ts';
+import { type Fields, type Origin, secondDecodePacket, secondRebuild } from './second-link-decoder.ts';
 
 interface Vector {
   readonly name: string;
   readonly sid: string | null;
   readonly packet: string;
   readonly fields?: Fields;
+  /** With compact messages: what the session knows of them, and what the receiver makes of them; null: a check is wrong. */
+  readonly of?: Origin;
+  readonly envelopes?: readonly string[] | null;
   readonly refused?: 'checksum' | 'malformed' | 'unknown';
 }
 
@@ -36,7 +40,7 @@ const sidsOf = ({ sid }: Vector): number[] => (sid === null ? [] : [Number.parse
 describe('agreement vectors', () => {
   test('are all there, of every type, taken and refused', () => {
     const refused = (why: string) => vectors.filter((vector) => vector.refused === why).length;
-    expect(vectors.length).toBeGreaterThanOrEqual(411);
+    expect(vectors.length).toBeGreaterThanOrEqual(420);
     expect(new Set(vectors.flatMap(({ fields }) => (fields === undefined ? [] : [fields.type]))).size).toBe(10);
     expect([refused('checksum'), refused('malformed'), refused('unknown')].every((count) => count >= 10)).toBe(true);
   });
@@ -54,6 +58,23 @@ describe('agreement vectors', () => {
       const verdict = productVerdict(bytesOf(vector), sidsOf(vector));
       if (vector.fields !== undefined) expect(verdict, vector.name).toEqual({ kind: 'packet', packet: vector.fields });
       else expect(verdict.kind, vector.name).toBe(vector.refused === 'unknown' ? 'unknown' : 'refused');
+    }
+  });
+
+  test('compact messages are rebuilt so by both', () => {
+    const compact = vectors.filter(({ of }) => of !== undefined);
+    expect(compact).toHaveLength(5);
+    for (const vector of compact) {
+      const { of, envelopes, fields, name } = vector;
+      const packet = decodePacket(bytesOf(vector), sidsOf(vector)[0]);
+      if (of === undefined || fields === undefined || packet?.kind !== 'data') throw new Error(name);
+      expect(secondRebuild(fields, of) ?? null, name).toEqual(envelopes);
+      const key = { origin: of.origin, incarnation: of.incarnation, destination: of.address, priority: of.priority };
+      const rebuilder = new Rebuilder(key, { counter: of.epochCounter, random: of.epochRandom });
+      const { content, numberLow } = packet;
+      const whole = content.kind === 'whole' ? rebuilder.whole(numberLow, content.payload) : undefined;
+      const rebuilt = content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : whole && [whole];
+      expect(rebuilt?.map(toHex) ?? null, name).toEqual(envelopes);
     }
   });
 

@@ -167,7 +167,8 @@ function readData(header: number, body: Bytes): Fields {
   }
   const head = { type: 'DATA', atOnce: (header & 0x40) !== 0, handle, pn: body.u8(), number: body.u16() };
   if (batch) {
-    want(first && last, 'a batch that is a part');
+    want(first, 'a batch that is a part');
+    if (!last) return { ...head, content: 'mixed', ...mixed(body) };
     const messages: string[] = [];
     do messages.push(body.hex(body.vi(INTEGER_MAX)));
     while (body.left > 0);
@@ -184,6 +185,65 @@ function readData(header: number, body: Bytes): Fields {
   want(offset >= 1, 'offset 0');
   want(body.left > 0, 'an empty part');
   return { ...head, content: last ? 'last' : 'middle', offset, payload: body.hex(body.left) };
+}
+
+/** Lengths are doubled, and odd for a message that is its body alone. */
+function mixed(body: Bytes): Fields {
+  const messages: Fields[] = [];
+  do {
+    const length = body.vi(INTEGER_MAX);
+    messages.push({ compact: length % 2 === 1, bytes: body.hex(Math.floor(length / 2)) });
+  } while (body.left > 4);
+  return { messages, check: body.u32() };
+}
+
+/** What a compact message says without saying it. */
+export interface Origin {
+  readonly origin: string;
+  readonly incarnation: string;
+  readonly address: string;
+  readonly priority: number;
+  readonly epochCounter: number;
+  readonly epochRandom: number;
+}
+
+/** The envelope that a compact message stands for, and the checksum of its immutable part. Bytes as hex. */
+export function secondEnvelope(of: Origin, number: number, body: string): { envelope: string; crc: number } {
+  const text = (value: string) => cborHead(3, value.length) + [...value].map((c) => hex(c.charCodeAt(0), 1)).join('');
+  const names = `00${text(of.origin)}0148${of.incarnation}02${text(of.address)}03${cborHead(0, of.priority)}`;
+  const epoch = `05${cborHead(0, of.epochCounter)}06${cborHead(0, of.epochRandom)}`;
+  const immutable = `a8${names}04${cborHead(0, number)}${epoch}07${cborHead(2, body.length / 2)}${body}`;
+  const crc = secondCrc(fromHex(immutable));
+  return { envelope: `8401${cborHead(2, immutable.length / 2)}${immutable}${cborHead(0, crc)}a0`, crc };
+}
+
+/** The envelopes of a DATA packet that is no part; undefined: a check is wrong. */
+export function secondRebuild(packet: Fields, of: Origin): string[] | undefined {
+  const number = Number(packet.number);
+  if (packet.content === 'whole') {
+    const payload = String(packet.payload);
+    if (!payload.startsWith('00')) return [payload];
+    const { envelope, crc } = secondEnvelope(of, number, payload.slice(10));
+    return little(fromHex(payload.slice(2, 10))) === crc ? [envelope] : undefined;
+  }
+  let check = Number(packet.check);
+  const envelopes = (packet.messages as Fields[]).map(({ compact, bytes }, i) => {
+    if (!compact) return String(bytes);
+    const { envelope, crc } = secondEnvelope(of, number + i, String(bytes));
+    check = (check ^ crc) >>> 0;
+    return envelope;
+  });
+  return check === 0 ? envelopes : undefined;
+}
+
+function cborHead(major: number, value: number): string {
+  if (value < 24) return hex(major * 32 + value, 1);
+  const size = value < 256 ? 1 : value < 65_536 ? 2 : value < 2 ** 32 ? 4 : 8;
+  return hex(major * 32 + 24 + Math.log2(size), 1) + hex(value, size);
+}
+
+function hex(value: number, bytes: number): string {
+  return value.toString(16).padStart(2 * bytes, '0');
 }
 
 function readAck(header: number, body: Bytes): Fields {

@@ -109,7 +109,7 @@ export class Acceptor {
     }
     const { node, incarnation, limits } = hello;
     const { ring } = this.#options.store;
-    const streams = new Inbound({ receiver, session, messageBytesMax: ring.bodyBytesMax });
+    const streams = new Inbound({ receiver, session, epoch: offer.epoch, messageBytesMax: ring.bodyBytesMax });
     for (const tlv of hello.tlvs) if (tlv.kind === 'stream') streams.open(tlv.handle, streamKeyOf(tlv, hello));
     const cursors = streams.takeRecords(limits.packetBytesMax - WELCOME_FIXED_BYTES, TLV_HEAD_BYTES);
     const welcome = welcomeOf(answer, acceptor, cursors);

@@ -9,9 +9,11 @@
  *     …  vi  offset       only without F: where in the message the payload belongs, 1 or more
  *     …  vi  total        only with F and without L: bytes of the whole message, more than the payload
  *     …      payload      to the trailer. A part is never empty; a whole message may be
- *                         with B: { length vi, bytes } for each message, one or more, numbered one after the other
+ *                         batch: { length vi, bytes } for each message, one or more, numbered one after the other
+ *                         mixed batch: { length · 2 + compact vi, bytes } for each message, then check u32 (compact.ts)
  *
- *   B F L   1 1 1  batch   0 1 1  whole   0 1 0  first part   0 0 0  part between   0 0 1  last part   others are malformed
+ *   B F L   1 1 1  batch   1 1 0  mixed batch   0 1 1  whole   0 1 0  first part   0 0 0  part between   0 0 1  last part
+ *           others are malformed
  */
 
 import { invariant, unreachable } from '../assert.ts';
@@ -31,9 +33,16 @@ import {
 export type DataContent =
   | { readonly kind: 'whole'; readonly payload: Uint8Array }
   | { readonly kind: 'batch'; readonly payloads: readonly Uint8Array[] }
+  | { readonly kind: 'mixed'; readonly messages: readonly MixedMessage[]; readonly check: number }
   | { readonly kind: 'first'; readonly total: number; readonly payload: Uint8Array }
   | { readonly kind: 'middle'; readonly offset: number; readonly payload: Uint8Array }
   | { readonly kind: 'last'; readonly offset: number; readonly payload: Uint8Array };
+
+/** Of a mixed batch. `compact`: the bytes are those of the body alone. */
+export interface MixedMessage {
+  readonly form: 'full' | 'compact';
+  readonly bytes: Uint8Array;
+}
 
 export interface DataPacket {
   readonly kind: 'data';
@@ -46,6 +55,8 @@ export interface DataPacket {
   readonly content: DataContent;
 }
 
+/** At the end of a mixed batch. */
+export const CHECK_BYTES = 4;
 const LOW_NUMBERS = 0x1_0000;
 
 /** The 16 bits of `number` that DATA carries. */
@@ -78,6 +89,11 @@ export function writeData(writer: ByteWriter, packet: DataPacket): void {
       invariant(content.payloads.length > 0, 'a batch has a message');
       for (const payload of content.payloads) writer.varint(payload.length).bytes(payload);
       break;
+    case 'mixed':
+      invariant(content.messages.length > 0, 'a batch has a message');
+      for (const { form, bytes } of content.messages) writer.varint(mixedLength(form, bytes.length)).bytes(bytes);
+      writer.u32(content.check);
+      break;
     case 'first':
       invariant(content.payload.length > 0 && content.total > content.payload.length, 'a first part leaves something for later');
       writer.varint(content.total).bytes(content.payload);
@@ -90,6 +106,11 @@ export function writeData(writer: ByteWriter, packet: DataPacket): void {
     default:
       unreachable(content);
   }
+}
+
+/** The number before a message of a mixed batch. */
+export function mixedLength(form: MixedMessage['form'], bytes: number): number {
+  return 2 * bytes + (form === 'compact' ? 1 : 0);
 }
 
 export function readData(header: number, reader: ByteReader): DataPacket | undefined {
@@ -108,6 +129,8 @@ function contentBits(content: DataContent): number {
       return DATA_FIRST | DATA_LAST;
     case 'batch':
       return DATA_BATCH | DATA_FIRST | DATA_LAST;
+    case 'mixed':
+      return DATA_BATCH | DATA_FIRST;
     case 'first':
       return DATA_FIRST;
     case 'middle':
@@ -125,6 +148,8 @@ function readContent(header: number, reader: ByteReader): DataContent | undefine
       return { kind: 'whole', payload: reader.rest() };
     case DATA_BATCH | DATA_FIRST | DATA_LAST:
       return readBatch(reader);
+    case DATA_BATCH | DATA_FIRST:
+      return readMixed(reader);
     case DATA_FIRST: {
       const total = reader.varint();
       const payload = reader.rest();
@@ -153,4 +178,16 @@ function readBatch(reader: ByteReader): DataContent | undefined {
     payloads.push(payload);
   } while (reader.remaining > 0);
   return { kind: 'batch', payloads };
+}
+
+function readMixed(reader: ByteReader): DataContent | undefined {
+  const messages: MixedMessage[] = [];
+  do {
+    const length = reader.varint();
+    const bytes = length === undefined ? undefined : reader.bytes(Math.floor(length / 2));
+    if (length === undefined || bytes === undefined) return undefined;
+    messages.push({ form: length % 2 === 0 ? 'full' : 'compact', bytes });
+  } while (reader.remaining > CHECK_BYTES);
+  const check = reader.u32();
+  return check === undefined ? undefined : { kind: 'mixed', messages, check };
 }

@@ -209,7 +209,8 @@ export class Dialler {
     const { keepaliveS, tlvs } = welcome;
     const below = { acceptorNonce: acceptor.nonce, inbound: undefined, heard: tlvs };
     const agreed: Agreed = { sid, peer, outbound, dataSize, keepaliveS, told, ...below };
-    const begin = () => outbound.begin({ dataSize, packetBytesMax, features }, cursors);
+    const { messageForm } = profile;
+    const begin = () => outbound.begin({ dataSize, packetBytesMax, features, messageForm }, cursors);
     this.#state = { at: 'ticketing', agreed, begin, nonce: hello.nonce };
     log('info', `${node} answered`);
     return NOTHING;

@@ -13,6 +13,7 @@ import type { CustodySender } from '../custody/sender.ts';
 import type { Offer } from '../custody/session.ts';
 import type { Peer } from './agreed.ts';
 import { Inbound } from './inbound.ts';
+import type { LineProfile } from './line-profile.ts';
 import { Outbound } from './outbound.ts';
 import type { StreamCursor } from './packet-fields.ts';
 import { NOTE_BYTES } from './packet-layout.ts';
@@ -50,7 +51,7 @@ export interface DownOfferOptions {
   /** The acceptor's, of this session. */
   readonly nonce: Uint8Array;
   readonly dataSize: PacketSize;
-  readonly packetBytesSent: number;
+  readonly profile: LineProfile;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -122,7 +123,7 @@ export class DownOffer implements Downstream {
   }
 
   #offer(nowMs: number): void {
-    const { store, sender, nonce, peer, packetBytesSent, log } = this.#options;
+    const { store, sender, nonce, peer, profile, log } = this.#options;
     const { framesWritten } = store.ring;
     if (framesWritten === this.#framesSeen || sender.state !== 'idle') return;
     this.#framesSeen = framesWritten;
@@ -131,7 +132,7 @@ export class DownOffer implements Downstream {
     const { ticket, ticketNonce, streams: offered } = offer;
     const whole: DownOfferTlv = { kind: 'down-offer', ticket, ticketNonce, own: 'whole' };
     this.#streams = new Outbound(store, sender, log);
-    const bytesMax = Math.min(peer.limits.packetBytesMax, packetBytesSent) - NOTE_BYTES - tlvBytes(whole);
+    const bytesMax = Math.min(peer.limits.packetBytesMax, profile.packetBytesSent) - NOTE_BYTES - tlvBytes(whole);
     const streams = this.#streams.hello(bytesMax, nowMs);
     const listed = streams.filter((tlv) => tlv.kind === 'stream' && tlv.origin === undefined).length;
     const own = offered.filter(
@@ -153,10 +154,11 @@ export class DownOffer implements Downstream {
   }
 
   #open(): void {
-    const { dataSize, peer, packetBytesSent } = this.#options;
+    const { dataSize, peer, profile } = this.#options;
+    const { packetBytesSent, messageForm } = profile;
     const { packetBytesMax, features } = peer.limits;
     dataSize.limit(Math.min(packetBytesMax, packetBytesSent));
-    this.#streams?.begin({ dataSize, packetBytesMax, features }, this.#cursors);
+    this.#streams?.begin({ dataSize, packetBytesMax, features, messageForm }, this.#cursors);
     this.#state = 'open';
   }
 }
@@ -203,7 +205,8 @@ export class DownAnswer implements Downstream {
     if (session === undefined)
       return this.#options.log('warn', `${this.#options.peer.node} shows a ticket it was never given: fork`);
     const messageBytesMax = this.#options.store.ring.bodyBytesMax;
-    this.inbound = new Inbound({ receiver, session, messageBytesMax });
+    const { epoch } = this.#options.peer;
+    this.inbound = new Inbound({ receiver, session, epoch, messageBytesMax });
     for (const tlv of asked.streams) this.inbound.open(tlv.handle, streamKeyOf(tlv, this.#options.peer));
     const bytesMax = Math.min(this.#options.peer.limits.packetBytesMax, this.#options.packetBytesSent);
     const cursors = this.inbound.takeRecords(bytesMax - NOTE_BYTES - tlvBytes(said), TLV_HEAD_BYTES);

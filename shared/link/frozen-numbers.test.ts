@@ -71,6 +71,7 @@ test('flags, features and the like', () => {
     ANSWER_FORK: 0x01,
     FEATURE_FRAGMENTS: 0x0001,
     FEATURE_BATCHES: 0x0002,
+    FEATURE_COMPACT: 0x0004,
     TLV_CRITICAL_MIN: 64,
     TLV_CRITICAL_MAX: 127,
     PACKET_BYTES_LIMIT: 65_535,

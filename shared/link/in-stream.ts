@@ -13,8 +13,10 @@ import type { Refusal } from '../custody/intake.ts';
 import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import { afterItem, type Item } from '../custody/session.ts';
 import type { EndingClass } from '../message/classes.ts';
-import type { StreamKey } from '../message/identity.ts';
+import type { Epoch, StreamKey } from '../message/identity.ts';
 import type { Part } from './assembly.ts';
+import { Rebuilder } from './compact.ts';
+import type { DataContent } from './data-packet.ts';
 import { type KeptBytes, KeptItems } from './kept-items.ts';
 import { NUMBER_MAX } from './packet-layout.ts';
 import type { Rejections } from './rejections.ts';
@@ -34,6 +36,8 @@ export interface InStreamOptions {
   readonly key: StreamKey;
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
+  /** Of the sender's store, as it told in this session. */
+  readonly epoch: Epoch;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
   readonly keptBytes: KeptBytes;
@@ -52,6 +56,8 @@ export interface InCounters {
   notKept: number;
   /** Messages that this node can never take. */
   rejected: number;
+  /** Compact messages that are not what their sender says. */
+  wrongChecks: number;
 }
 
 export class InStream {
@@ -59,6 +65,7 @@ export class InStream {
   readonly key: StreamKey;
   readonly #options: InStreamOptions;
   readonly #kept: KeptItems;
+  readonly #rebuilder: Rebuilder;
   readonly #whenDurable: () => void;
   /** Everything below is planned or durable at the receiver. It may know more, from an earlier session. */
   #next: number;
@@ -71,7 +78,8 @@ export class InStream {
     this.handle = options.handle;
     this.key = options.key;
     this.#options = options;
-    this.#kept = new KeptItems(options.keptBytes);
+    this.#rebuilder = new Rebuilder(options.key, options.epoch);
+    this.#kept = new KeptItems(options.keptBytes, (number, payload) => this.#checked(this.#rebuilder.whole(number, payload)));
     this.#whenDurable = () => options.whenMoved(this);
     this.#next = this.standing.cursor;
   }
@@ -95,6 +103,13 @@ export class InStream {
     return this.#refused && this.#refused.sinceMs + this.#retryMs;
   }
 
+  /** The envelopes of what came whole, the first of them `number`; undefined when a check is wrong, which ends the session. */
+  rebuilt(number: number, content: DataContent & { kind: 'whole' | 'mixed' }): readonly Uint8Array[] | undefined {
+    if (content.kind === 'mixed') return this.#checked(this.#rebuilder.batch(number, content.messages, content.check));
+    const envelope = this.#checked(this.#rebuilder.whole(number, content.payload));
+    return envelope && [envelope];
+  }
+
   item(item: Item, nowMs: number): Arrival {
     if (afterItem(item) > NUMBER_MAX) return 'protocol';
     if (item.kind === 'message') {
@@ -110,11 +125,12 @@ export class InStream {
     const { rejections, messageBytesMax } = this.#options;
     if (number < this.#next || rejections.meets(this.handle, number, nowMs)) return 'arrived';
     if (number >= NUMBER_MAX) return 'protocol';
-    if (Math.max(part.total ?? 0, part.offset + part.payload.length) > messageBytesMax) return this.#reject(number, 'TOO_LARGE');
+    const needed = this.#envelopeBytes(number, part);
+    if (needed > messageBytesMax) return this.#reject(number, 'TOO_LARGE');
     if (!this.#kept.has(number)) {
       if (this.#refused !== undefined) return this.#dropped('dropped');
       const isNext = number === this.#next && this.#tries === 'within-credit';
-      if (isNext && part.total !== undefined && this.standing.credit < part.total) return this.#refuse(part.total, nowMs);
+      if (isNext && part.total !== undefined && this.standing.credit < needed) return this.#refuse(needed, nowMs);
     }
     switch (this.#kept.keepPart(number, part)) {
       case 'kept':
@@ -126,6 +142,17 @@ export class InStream {
       case 'conflict':
         return 'protocol';
     }
+  }
+
+  /** Bytes of the message's envelope; as far as its parts tell, at the least. */
+  #envelopeBytes(number: number, { offset, payload, total }: Part): number {
+    const bytes = Math.max(total ?? 0, offset + payload.length);
+    return offset === 0 ? this.#rebuilder.bytesOf(number, payload, bytes) : bytes;
+  }
+
+  #checked<T>(rebuilt: T | undefined): T | undefined {
+    if (rebuilt === undefined) this.#options.counters.wrongChecks += 1;
+    return rebuilt;
   }
 
   /** Looks whether a refused stream may go on. True when it may. */

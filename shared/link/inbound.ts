@@ -6,7 +6,7 @@
  */
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item } from '../custody/session.ts';
-import { type StreamKey, streamText } from '../message/identity.ts';
+import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import { type DataPacket, expandNumber } from './data-packet.ts';
 import { earliest } from './earliest.ts';
 import { type Arrival, InStream } from './in-stream.ts';
@@ -19,12 +19,14 @@ import type { Tlv } from './tlv.ts';
 export interface InboundOptions {
   readonly receiver: CustodyReceiver;
   readonly session: ReceiverSession;
+  /** Of the sender's store, as it told in this session. */
+  readonly epoch: Epoch;
   /** Largest message this node can store, in bytes of its envelope. */
   readonly messageBytesMax: number;
 }
 
 export class Inbound {
-  readonly counters = { early: 0, noRoom: 0, notKept: 0, rejected: 0, undeclared: 0 };
+  readonly counters = { early: 0, noRoom: 0, notKept: 0, rejected: 0, wrongChecks: 0, undeclared: 0 };
   /** Something is kept for a stream that cannot go on, and others need the memory: only a new session frees it. */
   isClogged = false;
   readonly #options: InboundOptions;
@@ -81,9 +83,11 @@ export class Inbound {
     const { content } = packet;
     switch (content.kind) {
       case 'whole':
-        return this.#noted(stream, stream.item({ kind: 'message', number, envelope: content.payload }, nowMs));
+        return this.#batch(stream, { number, envelopes: stream.rebuilt(number, content) }, nowMs);
       case 'batch':
-        return this.#batch(stream, { number, payloads: content.payloads }, nowMs);
+        return this.#batch(stream, { number, envelopes: content.payloads }, nowMs);
+      case 'mixed':
+        return this.#batch(stream, { number, envelopes: stream.rebuilt(number, content) }, nowMs);
       case 'first':
         return this.#noted(stream, stream.part(number, { ...content, offset: 0 }, nowMs));
       case 'middle':
@@ -135,10 +139,15 @@ export class Inbound {
     return stream;
   }
 
-  #batch(stream: InStream, batch: { number: number; payloads: readonly Uint8Array[] }, nowMs: number): Arrival {
+  #batch(
+    stream: InStream,
+    batch: { readonly number: number; readonly envelopes: readonly Uint8Array[] | undefined },
+    nowMs: number,
+  ): Arrival {
+    if (batch.envelopes === undefined) return 'protocol';
     let worst: Arrival = 'arrived';
     let number = batch.number;
-    for (const envelope of batch.payloads) {
+    for (const envelope of batch.envelopes) {
       const arrival = this.#noted(stream, stream.item({ kind: 'message', number, envelope }, nowMs));
       if (arrival === 'fenced' || arrival === 'protocol') return arrival;
       if (arrival !== 'arrived') worst = arrival;

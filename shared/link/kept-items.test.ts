@@ -8,6 +8,8 @@ import { KEPT_BYTES_MAX, KEPT_STREAM_BYTES_MAX, KeptBytes, KeptItems } from './k
 const message = (number: number, bytes = 10): Item => ({ kind: 'message', number, envelope: new Uint8Array(bytes).fill(number) });
 const numbered = Uint8Array.from({ length: 1_000 }, (_, i) => i % 251);
 
+const asItCame = (_number: number, payload: Uint8Array): Uint8Array => payload;
+
 describe('byte ranges', () => {
   test('cover what was added, in any order and with overlaps', () => {
     const parts = fc.array(fc.tuple(fc.nat(90), fc.integer({ min: 1, max: 30 })), { maxLength: 30 });
@@ -83,7 +85,7 @@ describe('a message in parts', () => {
 
 describe('what is kept', () => {
   test('comes back in order of number, once it is whole', () => {
-    const kept = new KeptItems(new KeptBytes());
+    const kept = new KeptItems(new KeptBytes(), asItCame);
     for (const number of [7, 5, 6]) expect(kept.keep(message(number))).toBe(true);
     expect(kept.first).toEqual(message(5));
     kept.dropBelow(7);
@@ -95,7 +97,7 @@ describe('what is kept', () => {
   });
 
   test('is a copy', () => {
-    const kept = new KeptItems(new KeptBytes());
+    const kept = new KeptItems(new KeptBytes(), asItCame);
     const envelope = Uint8Array.of(1, 2, 3);
     kept.keep({ kind: 'message', number: 1, envelope });
     envelope.fill(0);
@@ -103,7 +105,7 @@ describe('what is kept', () => {
   });
 
   test('a gap stays as long as its last number has not come', () => {
-    const kept = new KeptItems(new KeptBytes());
+    const kept = new KeptItems(new KeptBytes(), asItCame);
     const gap: Item = { kind: 'elsewhere', number: 8, to: 12 };
     kept.keep(gap);
     kept.dropBelow(10);
@@ -114,7 +116,7 @@ describe('what is kept', () => {
 
   test('is bounded for a stream and for a session, and what is dropped makes room', () => {
     const bytes = new KeptBytes();
-    const streams = [new KeptItems(bytes), new KeptItems(bytes), new KeptItems(bytes)] as const;
+    const streams = [new KeptItems(bytes, asItCame), new KeptItems(bytes, asItCame), new KeptItems(bytes, asItCame)] as const;
     let count = 0;
     while (streams[0].keep(message(++count, 10_000)));
     expect(streams[0].bytes).toBeLessThanOrEqual(KEPT_STREAM_BYTES_MAX);
@@ -131,7 +133,7 @@ describe('what is kept', () => {
   });
 
   test('stays, whatever else finds no room: it was told as arrived', () => {
-    const kept = new KeptItems(new KeptBytes());
+    const kept = new KeptItems(new KeptBytes(), asItCame);
     expect(kept.keepPart(1, { offset: 0, payload: numbered.subarray(0, 50), total: 100 })).toBe('kept');
     expect(kept.keep(message(2, 10))).toBe(true);
     expect(kept.keepPart(3, { offset: 0, payload: numbered, total: KEPT_STREAM_BYTES_MAX })).toBe('full');
@@ -149,7 +151,7 @@ describe('what is kept', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const bytes = new KeptBytes();
-        const kept = new KeptItems(bytes);
+        const kept = new KeptItems(bytes, asItCame);
         for (const [what, number, n] of steps) {
           if (what === 'keep') kept.keep(message(number, 100 * n));
           if (what === 'part')

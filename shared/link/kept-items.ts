@@ -40,12 +40,15 @@ interface Entry {
 
 export class KeptItems {
   readonly #shared: KeptBytes;
+  readonly #envelopeOf: (number: number, payload: Uint8Array) => Uint8Array | undefined;
   /** Ascending by number, one for each. */
   #entries: Entry[] = [];
   #bytes = 0;
 
-  constructor(shared: KeptBytes) {
+  /** `envelopeOf`: what came in parts, as it came; undefined: it is no message. */
+  constructor(shared: KeptBytes, envelopeOf: (number: number, payload: Uint8Array) => Uint8Array | undefined) {
     this.#shared = shared;
+    this.#envelopeOf = envelopeOf;
   }
 
   get count(): number {
@@ -98,8 +101,14 @@ export class KeptItems {
     }
     entry.bytes = bytes;
     if (known === undefined) this.#enter(entry);
-    const envelope = assembly.whole;
-    if (envelope === undefined) return 'kept';
+    const payload = assembly.whole;
+    if (payload === undefined) return 'kept';
+    const envelope = this.#envelopeOf(number, payload);
+    if (envelope === undefined) return 'conflict';
+    const envelopeBytes = Math.max(entry.bytes, ITEM_BYTES + envelope.length);
+    // All parts are there, and stay: the one that comes again finds room or not.
+    if (!this.#resize(entry.bytes, envelopeBytes)) return 'full';
+    entry.bytes = envelopeBytes;
     entry.content = { kind: 'item', item: { kind: 'message', number, envelope } };
     return 'whole';
   }

@@ -3,7 +3,7 @@
  *
  *   baud         DATA packet sent    acknowledges within    first probe, at the least
  *   2,400              64 bytes                   25 ms    its own time on the line comes on top
- *   9,600, 19,200     112 bytes                   25, 5 ms
+ *   9,600, 19,200     160 bytes                   25, 5 ms
  *   115,200           246 bytes                    5 ms
  *   512,000 up      1,040 bytes                    5 ms
  *   socket         16,384 bytes                    5 ms    200 ms
@@ -18,11 +18,11 @@ const PAYLOAD_MS = 20;
 const PAYLOAD_BYTES_MIN = 48;
 const PAYLOAD_BYTES_MAX = 1024;
 /**
- * On a slow line a packet goes out in pieces, and an urgent message cuts it short (line-writer.ts). So it may be longer: 96 bytes of
- * payload are 87 % of what crosses, 48 are 77 %. Other traffic waits for all of it, so not much longer.
+ * On a slow line a packet goes out in pieces, and an urgent message cuts it short (line-writer.ts). So it may be longer: 144 bytes of
+ * payload are 92 % of what crosses, 48 are 77 %. Other traffic waits for all of it, so not much longer.
  */
-const SLOW_PAYLOAD_MS = 100;
-const SLOW_PAYLOAD_BYTES_MAX = 96;
+const SLOW_PAYLOAD_MS = 150;
+const SLOW_PAYLOAD_BYTES_MAX = 144;
 /** Header, long handle, packet number, low number, offset, trailer: around a payload on a serial line. */
 const OVERHEAD_BYTES = 16;
 /** Bodies of 128 bytes by the dozen, one checksum, one system call; 64 of them under way are 1 MiB. */
@@ -45,6 +45,8 @@ export interface LineProfile {
   readonly packetBytesSent: number;
   /** `in-pieces`: a packet that may be cut short is not handed over all at once. */
   readonly handing: 'whole' | 'in-pieces';
+  /** Of messages, towards a side that takes both. What a socket saves by the compact one is not worth the work. */
+  readonly messageForm: 'compact' | 'full';
   /** Packets this side takes ahead of its acknowledgement. */
   readonly window: number;
   /** How many packet numbers there are; fewer only where all states are explored. */
@@ -59,7 +61,7 @@ export function lineProfile(baud: number | undefined): LineProfile {
     const packetBytes = SOCKET_PACKET_BYTES;
     const waits = { ackDelayMs: ACK_DELAY_MS, probeMsMin: SOCKET_PROBE_MS_MIN };
     const bytes = { packetBytesTaken: packetBytes, packetBytesSent: packetBytes };
-    return { ...shared, byteMs: 0, handing: 'whole', ...bytes, ...waits };
+    return { ...shared, byteMs: 0, handing: 'whole', messageForm: 'full', ...bytes, ...waits };
   }
   const byteMs = (1000 * BITS_PER_BYTE) / baud;
   const isSlow = baud <= SLOW_BAUD_MAX;
@@ -68,6 +70,7 @@ export function lineProfile(baud: number | undefined): LineProfile {
   return {
     ...shared,
     handing: PAYLOAD_MS / byteMs < PAYLOAD_BYTES_MAX ? 'in-pieces' : 'whole',
+    messageForm: 'compact',
     byteMs,
     packetBytesTaken: Math.max(PACKET_BYTES_MIN, PAYLOAD_BYTES_MAX + OVERHEAD_BYTES),
     packetBytesSent: payloadBytes + OVERHEAD_BYTES,

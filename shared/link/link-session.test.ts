@@ -10,7 +10,7 @@ import type { DataContent } from './data-packet.ts';
 import { Deframer } from './deframer.ts';
 import type { HelloPacket, ReceiveLimits, WelcomePacket } from './handshake-packets.ts';
 import { KEPT_BYTES_MAX } from './kept-items.ts';
-import { FEATURE_BATCHES, FEATURE_FRAGMENTS } from './packet-layout.ts';
+import { DATA_HEADER, FEATURE_BATCHES, FEATURE_FRAGMENTS } from './packet-layout.ts';
 import {
   decodePacket,
   encodePacket,
@@ -49,7 +49,8 @@ class Script implements Line {
   write(bytes: Uint8Array): number {
     for (const event of this.#deframer.push(bytes)) {
       const packet = event.kind === 'frame' ? decodePacket(event.bytes, this.#idOf(this.sid, this.node)) : undefined;
-      expect(packet).toBeDefined();
+      // What is left of DATA that was cut short for something urgent is no packet.
+      if (event.kind === 'frame' && (event.bytes[0] ?? 0) < DATA_HEADER) expect(packet).toBeDefined();
       if (packet !== undefined) this.heard.push(packet);
     }
     return 0;
@@ -640,7 +641,7 @@ describe('what the other side can take is kept to', () => {
     }
     line.heard = [];
     for (let i = 0; i < 4; i++) node.send('peer/bags', bodyOf(i, 300), 1);
-    run(130); // one packet is through, the second under way
+    run(170); // one packet is through, the second under way
     expect(line.of('data')).toHaveLength(1);
     node.send('peer/bags', bodyOf(9, 10), 7);
     run(20);
@@ -1086,6 +1087,19 @@ describe('an acceptor', () => {
     expect(node.contents('bags').map(({ identity }) => identity.number)).toEqual([1, 1, 3]);
   });
 
+  test.each([
+    ['whole', { kind: 'whole', payload: Uint8Array.of(0, 1, 2, 3, 4, 5) }],
+    ['cut off', { kind: 'whole', payload: Uint8Array.of(0, 1) }],
+    ['in a mixed batch', { kind: 'mixed', messages: [{ form: 'compact', bytes: NONE }], check: 1 }],
+  ] as [string, DataContent][])('a compact message %s whose check is wrong: BYE 2, counted, nothing taken', (_, content) => {
+    joinAccept();
+    line.say(data(1, 1, content));
+    run(50);
+    expect(line.words()).toContain('bye 2');
+    expect(node.link.counters()).toMatchObject({ wrongChecks: 1 });
+    expect(node.contents('bags')).toEqual([]);
+  });
+
   test('a sender that never answers REJECT may keep its memory, until others need it: BYE 1', () => {
     boot('accept', { ringBytes: LARGE_RING_BYTES });
     const tlvs = [0, 1, 2].map((handle): Tlv => {
@@ -1096,7 +1110,8 @@ describe('an acceptor', () => {
     const early = (handle: number, from: number, count: number) => {
       for (let number = from; number < from + count; number++) {
         pn += 1;
-        line.say({ ...data(pn, number, { kind: 'whole', payload: new Uint8Array(16_000) }), handle } as SealedPacket);
+        const payload = new Uint8Array(16_000).fill(7);
+        line.say({ ...data(pn, number, { kind: 'whole', payload }), handle } as SealedPacket);
       }
     };
     pn += 1;

@@ -355,9 +355,9 @@ export class LinkSession {
     const { peer, acceptorNonce: nonce } = agreed;
     const sender = senderTo?.(peer.node);
     if (sender === undefined) return;
-    const { packetBytesSent } = this.#profile;
-    const dataSize = new PacketSize(this.#profile);
-    exchange.opposite = new DownOffer({ store, sender, peer, nonce, dataSize, packetBytesSent, log: this.#log });
+    const profile = this.#profile;
+    const dataSize = new PacketSize(profile);
+    exchange.opposite = new DownOffer({ store, sender, peer, nonce, dataSize, profile, log: this.#log });
   }
 
   #downAnswer({ peer, acceptorNonce: nonce }: Agreed): DownAnswer {

@@ -3,7 +3,7 @@ import type { Answer, AnsweredStream, Offer } from '../custody/session.ts';
 import type { HelloPacket, ReceiveLimits, WelcomePacket } from './handshake-packets.ts';
 import type { LineProfile } from './line-profile.ts';
 import type { StreamCursor } from './packet-fields.ts';
-import { FEATURE_BATCHES, FEATURE_FRAGMENTS, HELLO_WHOLE, RML_VERSION, TICKET_BYTES } from './packet-layout.ts';
+import { FEATURE_BATCHES, FEATURE_COMPACT, FEATURE_FRAGMENTS, HELLO_WHOLE, RML_VERSION, TICKET_BYTES } from './packet-layout.ts';
 import { streamKeyOf } from './stream-key.ts';
 import type { Tlv } from './tlv.ts';
 
@@ -13,7 +13,7 @@ export const KEEPALIVE_S = 5;
 /** What this side takes on a line. */
 export function limitsOf(profile: LineProfile): ReceiveLimits {
   const { packetBytesTaken: packetBytesMax, window, ackDelayMs } = profile;
-  return { packetBytesMax, window, features: FEATURE_FRAGMENTS | FEATURE_BATCHES, ackDelayMs };
+  return { packetBytesMax, window, features: FEATURE_FRAGMENTS | FEATURE_BATCHES | FEATURE_COMPACT, ackDelayMs };
 }
 
 /** A HELLO has room for some streams: it says whether those that begin here are all among them. */

@@ -16,7 +16,7 @@ export type Lost =
 /** A message that goes out in parts, and how far it has come. */
 export interface Parting {
   readonly number: number;
-  readonly envelope: Uint8Array;
+  readonly payload: Uint8Array;
   offset: number;
 }
 

@@ -74,6 +74,8 @@ export const ANSWER_FORK = 0x01;
 /** What the announcing side is able to receive beyond DATA with whole messages. Unknown bits are ignored. */
 export const FEATURE_FRAGMENTS = 0x0001;
 export const FEATURE_BATCHES = 0x0002;
+/** It rebuilds compact messages, in parts and mixed batches too, so far as it takes those (compact.ts). */
+export const FEATURE_COMPACT = 0x0004;
 
 export const TLV_TYPE = {
   stream: 1,

@@ -11,10 +11,19 @@ import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender, SendingStream } from '../custody/sender.ts';
 import { afterItem, type Item } from '../custody/session.ts';
 import { varintBytes } from '../varint.ts';
+import { Compactor } from './compact.ts';
 import { type DataContent, lowNumber } from './data-packet.ts';
-import { MessageBatch, type MessageItem } from './message-batch.ts';
+import type { LineProfile } from './line-profile.ts';
+import { MessageBatch, type MessageItem, payloadBytes, payloadOf } from './message-batch.ts';
 import type { LinkStream } from './out-stream.ts';
-import { DATA_HANDLE_FOLLOWS, FEATURE_BATCHES, FEATURE_FRAGMENTS, HEADER_BYTES, TRAILER_BYTES } from './packet-layout.ts';
+import {
+  DATA_HANDLE_FOLLOWS,
+  FEATURE_BATCHES,
+  FEATURE_COMPACT,
+  FEATURE_FRAGMENTS,
+  HEADER_BYTES,
+  TRAILER_BYTES,
+} from './packet-layout.ts';
 import type { PacketSize } from './packet-size.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { Tlv } from './tlv.ts';
@@ -40,6 +49,7 @@ export interface SendLimits {
   readonly dataSize: PacketSize;
   readonly packetBytesMax: number;
   readonly features: number;
+  readonly messageForm: LineProfile['messageForm'];
 }
 
 export interface PacketMakerOptions {
@@ -49,6 +59,9 @@ export interface PacketMakerOptions {
   /** A message fits no packet that the other side takes, and it takes no parts. It is not asked for again: it ends. */
   readonly onTooLarge: (stream: LinkStream, number: number) => void;
 }
+
+/** A message in the form in which it crosses this line. */
+type LinkItem = MessageItem | Exclude<Item, { readonly kind: 'message' }>;
 
 /** `yes`: nothing is under way. */
 export type Hurry = 'yes' | 'no';
@@ -69,15 +82,22 @@ export class PacketMaker {
   readonly #sender: CustodySender;
   readonly #limits: SendLimits;
   readonly #onTooLarge: (stream: LinkStream, number: number) => void;
+  /** Undefined: every message goes as its envelope. */
+  readonly #compactor: Compactor | undefined;
   readonly #parting = new Set<LinkStream>();
   /** Taken from the sender and not sent: it did not fit the packet. At most one, so that memory is bounded. */
-  #spare: { stream: LinkStream; item: Item } | undefined;
+  #spare: { stream: LinkStream; item: LinkItem } | undefined;
 
   constructor(options: PacketMakerOptions) {
     this.#readAhead = new ReadAhead(options.store.ring);
     this.#sender = options.sender;
     this.#limits = options.limits;
     this.#onTooLarge = options.onTooLarge;
+    const { features, messageForm } = options.limits;
+    const { self, ring } = options.store;
+    const isCompact = messageForm === 'compact' && (features & FEATURE_COMPACT) !== 0;
+    // Of this opening of the store: what the offer of this session told.
+    this.#compactor = isCompact ? new Compactor(self, ring.epoch) : undefined;
   }
 
   /** A body was not there when it was asked for, and may be now. */
@@ -106,7 +126,7 @@ export class PacketMaker {
   heard(stream: LinkStream, sending: SendingStream): void {
     const { parting } = stream;
     if (parting !== undefined && sending.credit === 0) {
-      stream.lose({ kind: 'part', number: parting.number, offset: parting.offset, end: parting.envelope.length });
+      stream.lose({ kind: 'part', number: parting.number, offset: parting.offset, end: parting.payload.length });
       stream.parting = undefined;
     }
     if (stream.parting === undefined) this.#parting.delete(stream);
@@ -132,7 +152,7 @@ export class PacketMaker {
     const { length } = first.envelope;
     if (!stream.mayAdd(length, sending.credit)) return this.#putBack(stream, first);
     const room = this.#room(stream);
-    if (length > room) return this.#large(stream, sending, first);
+    if (payloadBytes(first) > room) return this.#large(stream, sending, first);
     const batch = new MessageBatch(room, first);
     while (batch.isOpen && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#take(stream, sending);
@@ -154,28 +174,29 @@ export class PacketMaker {
   /** A message that fits no packet of ours: in parts, or whole to a side that takes no parts but such a packet. */
   #large(stream: LinkStream, sending: SendingStream, message: MessageItem): Made | undefined {
     const { envelope, number } = message;
+    const payload = payloadOf(message);
     if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
-      if (envelope.length > this.#limits.packetBytesMax - headBytes(stream)) {
+      if (payload.length > this.#limits.packetBytesMax - headBytes(stream)) {
         stream.sent(number, 0);
         this.#onTooLarge(stream, number);
         return undefined;
       }
       stream.sent(number, envelope.length);
-      return packetOf(stream, new MessageBatch(envelope.length, message));
+      return packetOf(stream, new MessageBatch(payload.length, message));
     }
     if (this.#parting.size >= PARTING_COUNT_MAX && !this.#parting.has(stream)) return this.#putBack(stream, message);
     this.#parting.add(stream);
     stream.sent(number, envelope.length);
-    stream.parting = { number, envelope, offset: 0 };
+    stream.parting = { number, payload, offset: 0 };
     return this.#nextPart(stream, sending);
   }
 
   #nextPart(stream: LinkStream, sending: SendingStream): Made | undefined {
     const { parting } = stream;
     if (parting === undefined || sending.credit === 0) return undefined;
-    const made = this.#part(stream, parting, parting.envelope.length);
+    const made = this.#part(stream, parting, parting.payload.length);
     parting.offset = made.end;
-    if (parting.offset < parting.envelope.length) return made;
+    if (parting.offset < parting.payload.length) return made;
     stream.parting = undefined;
     this.#parting.delete(stream);
     return made;
@@ -203,10 +224,10 @@ export class PacketMaker {
     if (first.number > to) return 'gone';
     if (first.kind !== 'message') return restOf(stream, gapNote(stream, first), afterItem(first), to);
     if (!mayRepeat(sending, first)) return undefined;
-    if (first.envelope.length > this.#room(stream)) {
-      const part = { number: first.number, envelope: first.envelope, offset: 0 };
-      const made = this.#part(stream, part, first.envelope.length);
-      stream.lose({ kind: 'part', number: first.number, offset: made.end, end: first.envelope.length });
+    if (payloadBytes(first) > this.#room(stream)) {
+      const part = { number: first.number, payload: payloadOf(first), offset: 0 };
+      const made = this.#part(stream, part, part.payload.length);
+      stream.lose({ kind: 'part', number: first.number, offset: made.end, end: part.payload.length });
       return restOf(stream, made, first.number + 1, to);
     }
     const batch = new MessageBatch(this.#room(stream), first);
@@ -227,23 +248,24 @@ export class PacketMaker {
     if (item.number !== lost.number) return 'gone';
     if (item.kind !== 'message') return restOf(stream, gapNote(stream, item), 1, 0);
     if (!mayRepeat(sending, item)) return undefined;
-    const made = this.#part(stream, { ...lost, envelope: item.envelope }, lost.end);
+    const made = this.#part(stream, { ...lost, payload: payloadOf(item) }, lost.end);
     if (made.end === lost.end) stream.lost.shift();
     else stream.lost[0] = { kind: 'part', ...lost, offset: made.end };
     return made;
   }
 
-  /** As many bytes of a message from `offset` on as fit, up to `end`. */
+  /** Bytes of a message from `offset` on, up to `end` at the most: of parts of one size, as few as it takes. */
   #part(
     stream: LinkStream,
-    at: { readonly number: number; readonly envelope: Uint8Array; readonly offset: number },
+    at: { readonly number: number; readonly payload: Uint8Array; readonly offset: number },
     end: number,
   ): Made & { readonly end: number } {
-    const { number, envelope, offset } = at;
-    const total = envelope.length;
+    const { number, offset } = at;
+    const total = at.payload.length;
     const room = this.#limits.dataSize.bytes - headBytes(stream) - varintBytes(offset === 0 ? total : offset);
-    const partEnd = Math.min(end, offset + room);
-    const payload = envelope.subarray(offset, partEnd);
+    const left = end - offset;
+    const partEnd = offset + Math.ceil(left / Math.ceil(left / room));
+    const payload = at.payload.subarray(offset, partEnd);
     const content: DataContent =
       offset === 0 ? { kind: 'first', total, payload } : { kind: partEnd === total ? 'last' : 'middle', offset, payload };
     const sent = { kind: 'part' as const, stream, number, offset, end: partEnd };
@@ -254,7 +276,7 @@ export class PacketMaker {
     return this.#limits.dataSize.bytes - headBytes(stream);
   }
 
-  #take(stream: LinkStream, sending: SendingStream): Item | undefined {
+  #take(stream: LinkStream, sending: SendingStream): LinkItem | undefined {
     const spare = this.#spare;
     if (spare?.stream === stream) {
       this.#spare = undefined;
@@ -265,18 +287,25 @@ export class PacketMaker {
       this.isLoading = true;
       this.#readAhead.begin(sending);
     }
-    return taken.kind === 'item' ? taken.item : undefined;
+    return taken.kind === 'item' ? this.#formed(sending, taken.item) : undefined;
   }
 
   /** What was sent before, read again. It is there as long as the receiver has not said that it is durable. */
-  #again(sending: SendingStream): Item | undefined {
+  #again(sending: SendingStream): LinkItem | undefined {
     const taken = this.#sender.take(sending);
-    if (taken.kind === 'item') return taken.item;
+    if (taken.kind === 'item') return this.#formed(sending, taken.item);
     this.isLoading = true;
     return undefined;
   }
 
-  #putBack(stream: LinkStream, item: Item): undefined {
+  /** The same each time, or parts that go out again would not fit the others. */
+  #formed(sending: SendingStream, item: Item): LinkItem {
+    if (item.kind !== 'message') return item;
+    const compact = this.#compactor?.compact(sending.key, item);
+    return compact === undefined ? item : { ...item, compact };
+  }
+
+  #putBack(stream: LinkStream, item: LinkItem): undefined {
     const spare = this.#spare;
     if (spare !== undefined && spare.stream !== stream)
       this.#sender.rewind(this.#sender.stream(spare.stream.out), spare.item.number);
@@ -312,7 +341,7 @@ function mayFollow(sending: SendingStream, item: Item): boolean {
   return last < sending.cursor + NUMBERS_AHEAD_MAX || (item.kind !== 'message' && item.number <= sending.cursor);
 }
 
-function gapNote(stream: LinkStream, item: Exclude<Item, MessageItem>): Made {
+function gapNote(stream: LinkStream, item: Exclude<LinkItem, MessageItem>): Made {
   const range = { handle: stream.handle, from: item.number, to: item.to };
   const tlv: Tlv =
     item.kind === 'gap' ? { kind: 'gap', ...range, class: item.class, node: item.node } : { kind: 'elsewhere', ...range };

@@ -105,6 +105,22 @@ const EXAMPLES: Record<string, Sendable> = {
     acknowledge: 'later',
     content: { kind: 'batch', payloads: [toUtf8('one'), new Uint8Array(0), toUtf8('two')] },
   },
+  'data-compact': {
+    ...{ kind: 'data', handle: 0, pn: 8, numberLow: 5, acknowledge: 'later' },
+    content: { kind: 'whole', payload: bytes('009091ce796869') },
+  },
+  'data-mixed': {
+    ...{ kind: 'data', handle: 0, pn: 9, numberLow: 6, acknowledge: 'later' },
+    content: {
+      kind: 'mixed',
+      messages: [
+        { form: 'compact', bytes: toUtf8('a') },
+        { form: 'full', bytes: bytes('8401') },
+        { form: 'compact', bytes: new Uint8Array(0) },
+      ],
+      check: 0x7a510e9f,
+    },
+  },
   'data-first': {
     kind: 'data',
     handle: 2,

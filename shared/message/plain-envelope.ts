@@ -23,6 +23,17 @@ export interface PlainEnvelope {
   readonly hop: Hop;
   /** Where the hop part begins. */
   readonly hopOffset: number;
+  readonly bodyOffset: number;
+  readonly bodyBytes: number;
+  /** Of the immutable part. */
+  readonly crc: number;
+}
+
+/** A message of a stream that is known: nothing else is in its immutable part. */
+export interface PlainMessage {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly body: Uint8Array;
 }
 
 const ARRAY_OF_FOUR = 0x84;
@@ -36,6 +47,8 @@ const KEY_EPOCH_RANDOM = 6;
 const KEY_BODY = 7;
 const KEY_HOP_COUNT = 0;
 const KEY_HOP_ELAPSED = 1;
+/** Head and value. */
+const CRC_BYTES_MAX = 5;
 /** Not the head of what was expected, or cut off. */
 const NOT = -1;
 
@@ -70,11 +83,30 @@ export class PlainForm {
     const random = this.#field(bytes, KEY_EPOCH_RANDOM, UINT);
     const bodyBytes = this.#field(bytes, KEY_BODY, BYTE_STRING);
     if (number < 0 || counter < 0 || random < 0 || bodyBytes < 0 || this.#at + bodyBytes !== end) return undefined;
+    const bodyOffset = this.#at;
     this.#at = end;
-    if (this.#head(bytes, UINT) !== crc32c(bytes.subarray(start, end), 0)) return undefined;
+    const crc = this.#head(bytes, UINT);
+    if (crc !== crc32c(bytes.subarray(start, end), 0)) return undefined;
     const hopOffset = this.#at;
     const hop = this.#hop(bytes);
-    return hop && this.#at === bytes.length ? { number, epoch: { counter, random }, hop, hopOffset } : undefined;
+    if (hop === undefined || this.#at !== bytes.length) return undefined;
+    return { number, epoch: { counter, random }, hop, hopOffset, bodyOffset, bodyBytes, crc };
+  }
+
+  /** The envelope of its first hop, byte for byte as `encodeEnvelope` has it, and the checksum of its immutable part. */
+  write({ number, epoch, body }: PlainMessage): { readonly envelope: Uint8Array; readonly crc: number } {
+    const names = this.#names;
+    const fields = fieldBytes(number, epoch, body.length);
+    const immutableBytes = 1 + names.length + fields.length + body.length;
+    const head = Uint8Array.of(ARRAY_OF_FOUR, ENVELOPE_VERSION, ...headBytes(BYTE_STRING, immutableBytes), MAP_OF_EIGHT);
+    const crc = [names, fields, body].reduce((sum, bytes) => crc32c(bytes, sum), crc32c(head.subarray(-1), 0));
+    return { envelope: concatBytes([head, names, fields, body, Uint8Array.of(...headBytes(UINT, crc), NO_HOP)]), crc };
+  }
+
+  /** Bytes of that envelope, or up to four more: where the checksum is a small number. */
+  bytesFor({ number, epoch, bodyBytes }: Omit<PlainMessage, 'body'> & { readonly bodyBytes: number }): number {
+    const immutableBytes = 1 + this.#names.length + fieldBytes(number, epoch, bodyBytes).length + bodyBytes;
+    return 2 + headBytes(BYTE_STRING, immutableBytes).length + immutableBytes + CRC_BYTES_MAX + 1;
   }
 
   #isNamed(bytes: Uint8Array, offset: number): boolean {
@@ -118,14 +150,33 @@ export class PlainForm {
 /** The same message with another hop part. */
 export function withPlainHop(bytes: Uint8Array, hopOffset: number, { count, elapsedMs }: Hop): Uint8Array {
   const hop = [NO_HOP + (count > 0 ? 1 : 0) + (elapsedMs > 0 ? 1 : 0)];
-  if (count > 0) hop.push(KEY_HOP_COUNT, ...uintBytes(count));
-  if (elapsedMs > 0) hop.push(KEY_HOP_ELAPSED, ...uintBytes(elapsedMs));
+  if (count > 0) hop.push(KEY_HOP_COUNT, ...headBytes(UINT, count));
+  if (elapsedMs > 0) hop.push(KEY_HOP_ELAPSED, ...headBytes(UINT, elapsedMs));
   const changed = new Uint8Array(hopOffset + hop.length);
   changed.set(bytes.subarray(0, hopOffset));
   changed.set(hop, hopOffset);
   return changed;
 }
 
-function uintBytes(value: number): Uint8Array | number[] {
-  return value < 24 ? [value] : encodeCbor(value);
+/** What is in an immutable part behind the names of its stream, up to the bytes of the body. */
+function fieldBytes(number: number, epoch: Epoch, bodyBytes: number): Uint8Array {
+  return Uint8Array.of(
+    KEY_NUMBER,
+    ...headBytes(UINT, number),
+    KEY_EPOCH_COUNTER,
+    ...headBytes(UINT, epoch.counter),
+    KEY_EPOCH_RANDOM,
+    ...headBytes(UINT, epoch.random),
+    KEY_BODY,
+    ...headBytes(BYTE_STRING, bodyBytes),
+  );
+}
+
+/** Of a number or a length, in its shortest form. */
+function headBytes(major: number, value: number): number[] {
+  if (value < 24) return [(major << 5) | value];
+  const width = value < 0x100 ? 1 : value < 0x1_0000 ? 2 : value < 0x1_0000_0000 ? 4 : 8;
+  const bytes = [(major << 5) | (24 + Math.log2(width))];
+  for (let i = width - 1; i >= 0; i--) bytes.push(Math.floor(value / 256 ** i) % 256);
+  return bytes;
 }

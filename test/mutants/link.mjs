@@ -735,8 +735,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/inbound.ts',
-        find: 'for (const envelope of batch.payloads) {',
-        replace: 'for (const envelope of batch.payloads.slice(0, Math.max(1, batch.payloads.length - 1))) {',
+        find: 'for (const envelope of batch.envelopes) {',
+        replace: 'for (const envelope of batch.envelopes.slice(0, Math.max(1, batch.envelopes.length - 1))) {',
       },
     ],
     tests: SESSION,
@@ -926,8 +926,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/in-stream.ts',
-        find: 'if (Math.max(part.total ?? 0, part.offset + part.payload.length) >',
-        replace: 'if (part.payload.length >',
+        find: 'const bytes = Math.max(total ?? 0, offset + payload.length);',
+        replace: 'const bytes = payload.length;',
       },
     ],
     tests: SESSION,
@@ -1034,5 +1034,42 @@ export const MUTANTS = [
       },
     ],
     tests: ['test/downstream.test.ts'],
+  },
+  // Compact messages.
+  {
+    name: 'compact-check-not-compared',
+    breaks: 'what is rebuilt has the checksum that its sender told',
+    edits: [
+      {
+        file: 'shared/link/compact.ts',
+        find: 'return rebuilt.crc === crc ? rebuilt.envelope : undefined;',
+        replace: 'return crc >= 0 ? rebuilt.envelope : undefined;',
+      },
+    ],
+    tests: ['shared/link/compact.test.ts'],
+  },
+  {
+    name: 'compact-of-our-epoch',
+    breaks: "a compact message has the epoch of its sender's store",
+    edits: [
+      {
+        file: 'shared/link/acceptor.ts',
+        find: 'epoch: offer.epoch, messageBytesMax',
+        replace: 'epoch: ring.epoch, messageBytesMax',
+      },
+    ],
+    tests: TWO_NODES,
+  },
+  {
+    name: 'credit-in-compact-bytes',
+    breaks: 'credit counts the bytes of envelopes',
+    edits: [
+      {
+        file: 'shared/link/message-batch.ts',
+        find: 'this.bytes += message.envelope.length;',
+        replace: 'this.bytes += payloadBytes(message);',
+      },
+    ],
+    tests: ['shared/link/message-batch.test.ts'],
   },
 ];
