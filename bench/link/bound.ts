@@ -8,7 +8,7 @@
  *   packet     ten bytes around its payload, whatever ours has
  *   payload    of one message or a part of one: its bytes and nothing else; of several: a byte of length before each
  *   at most    20 ms of line time, not below 48 and not above 1,024 bytes: an urgent message has to wait for the packet before it.
- *              Up to 19,200 baud 96 bytes: there a packet may be cut short for it
+ *              Up to 19,200 baud 144 bytes: there a packet may be cut short for it
  */
 import { byteErrorRate, type Cell } from './cells.ts';
 
@@ -19,7 +19,7 @@ const PAYLOAD_MS = 20;
 const PAYLOAD_BYTES_MIN = 48;
 const PAYLOAD_BYTES_MAX = 1024;
 const SLOW_BAUD_MAX = 19_200;
-const SLOW_PAYLOAD_BYTES = 96;
+const SLOW_PAYLOAD_BYTES = 144;
 
 export interface Bound {
   /** Bytes of bodies a second. */
