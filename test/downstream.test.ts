@@ -154,6 +154,23 @@ test('nobody has dialled yet: there is no way, and it is said; afterwards there 
   expect(texts(await drain(device))).toEqual(['later']);
 });
 
+test('small messages go down without their envelopes, as they go up', async () => {
+  const gateway = nodeOf('gateway', 'none');
+  const device = nodeOf('device');
+  new SimLink({ world, random: random('line'), baud: 115_200, dials: device, accepts: gateway });
+  gateway.start();
+  device.start();
+  await pass(3_000);
+  await accepted(gateway, 'device/commands', 'opens the stream');
+  await pass(3_000);
+  const before = gateway.stats()?.counters.bytesSent ?? 0;
+  for (const text of numbered(20)) await accepted(gateway, 'device/commands', text);
+  await pass(1_000);
+  expect(texts(await drain(device))).toHaveLength(21);
+  // An envelope around each would be 62 bytes beside the body.
+  expect((gateway.stats()?.counters.bytesSent ?? 0) - before).toBeLessThan(20 * 62);
+});
+
 test('neighbours under one gateway reach each other through it', async () => {
   const gateway = nodeOf('gateway', 'none');
   const [one, other] = [nodeOf('device-1'), nodeOf('device-2')];

@@ -5,8 +5,10 @@ import { SimLink } from '../../hardware-sim/sim-link.ts';
 import { SIM_RING_BYTES, SimNode } from '../../hardware-sim/sim-node.ts';
 import { World } from '../../hardware-sim/world.ts';
 import { toUtf8 } from '../bytes.ts';
+import type { NodeStore } from '../custody/node-store.ts';
 import type { Call, CallResult } from './calls.ts';
-import { PROGRESS_MS_MAX } from './health.ts';
+import type { Carriers } from './carriers.ts';
+import { HealthWatch, PROGRESS_MS_MAX } from './health.ts';
 import type { NodeConfig } from './node-io.ts';
 
 const random = (name: string): Prng => stream('health', name);
@@ -168,4 +170,29 @@ test('NOT_SERVING while the store opens', async () => {
   expect(causes(node)).toEqual(['NOT_SERVING']);
   await pass(1_000);
   expect(causes(node)).toEqual([]);
+});
+
+test('a node below: away it is none of our troubles; there, and silent to our offer or not taking anything, it is', () => {
+  const sender: Record<string, unknown> = { hop: 'down/belt', state: 'idle', freedCount: 0, heldCount: 3 };
+  const store = {
+    ring: { report: { gaps: [] }, corruptCount: 0 },
+    room: { shared: { used: 0, max: 1 } },
+  } as unknown as NodeStore;
+  const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
+  const codesAt = (nowMs: number): string[] => {
+    watch.pump(nowMs);
+    return watch.health(nowMs).causes.map(({ code, detail }) => `${code} ${detail.split(',')[0]}`);
+  };
+  codesAt(0);
+  expect(codesAt(10 * PROGRESS_MS_MAX)).toEqual([]);
+  for (const [state, code] of [
+    ['offered', 'UPLINK_DOWN'],
+    ['ready', 'NO_PROGRESS'],
+  ]) {
+    sender.state = 'idle';
+    codesAt(20 * PROGRESS_MS_MAX);
+    sender.state = state;
+    expect(codesAt(20 * PROGRESS_MS_MAX + 2_000)).toEqual([]);
+    expect(codesAt(22 * PROGRESS_MS_MAX)).toEqual([`${code} 3 messages wait on the way down/belt`]);
+  }
 });

@@ -58,7 +58,7 @@ export class HealthWatch {
       if (stillMs <= PROGRESS_MS_MAX || isAwayBelow(sender)) continue;
       if (sender.freedCount !== freedCount || sender.heldCount === 0) continue;
       const code = sender.state === 'ready' ? 'NO_PROGRESS' : 'UPLINK_DOWN';
-      const whither = sender.hop === UP ? '' : ` for ${sender.receiver}`;
+      const whither = sender.hop === UP ? '' : ` on the way ${sender.hop}`;
       causes.push({
         code,
         detail: `${sender.heldCount} messages wait${whither}, none moved for ${Math.round(stillMs / 1000)} s`,
@@ -68,7 +68,7 @@ export class HealthWatch {
   }
 }
 
-/** A node below that is away is none of our troubles. */
-function isAwayBelow({ hop, state }: CustodySender): boolean {
-  return hop !== UP && state !== 'ready';
+/** A node below that is away is none of our troubles. One that is there and never answers our offer is. */
+function isAwayBelow({ hop, state }: Pick<CustodySender, 'hop' | 'state'>): boolean {
+  return hop !== UP && state === 'idle';
 }

@@ -10,7 +10,7 @@ import type { DataContent } from './data-packet.ts';
 import { Deframer } from './deframer.ts';
 import type { HelloPacket, ReceiveLimits, WelcomePacket } from './handshake-packets.ts';
 import { KEPT_BYTES_MAX } from './kept-items.ts';
-import { DATA_HEADER, FEATURE_BATCHES, FEATURE_FRAGMENTS } from './packet-layout.ts';
+import { DATA_HEADER, FEATURE_BATCHES, FEATURE_COMPACT, FEATURE_FRAGMENTS } from './packet-layout.ts';
 import {
   decodePacket,
   encodePacket,
@@ -342,6 +342,22 @@ describe('a dialler', () => {
     run(60_000);
     expect(node.parts.sender.state).toBe('forked');
     expect(line.words()).toEqual([]);
+  });
+
+  test.each([
+    ['does not say that it rebuilds them: no', FEATURE_FRAGMENTS | FEATURE_BATCHES, 0x84],
+    ['says so:', FEATURE_FRAGMENTS | FEATURE_BATCHES | FEATURE_COMPACT, 0x00],
+  ])('to a side that %s compact messages', (_what, features, firstByte) => {
+    boot('dial', { baud: 115_200 });
+    node.send('peer/bags', bodyOf(1, 20));
+    run(50);
+    joinDial({ limits: { ...LIMITS, features } });
+    const records = [{ handle: 0, cursor: 1, credit: 1_000 }];
+    line.say({ kind: 'ack', largest: 1, delayMs: 0, bitmap: NONE, isBusy: false, records });
+    run(50);
+    const [first] = line.of('data');
+    expect(first?.content).toMatchObject({ kind: 'whole' });
+    expect(first?.content.kind === 'whole' && first.content.payload[0]).toBe(firstByte);
   });
 
   test('is told a cursor beyond what it ever sent: a fork', () => {
