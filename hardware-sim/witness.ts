@@ -43,7 +43,7 @@ export function drawLedger(accepted: readonly Sent[], arrived: readonly Arrived[
     }
     seen.add(key);
     if (ending === undefined) received += 1;
-    else if (ending === 'EXPIRED') expired += 1;
+    else if (ending === 'RECEIVE_TIMEOUT') expired += 1;
     else deadLettered += 1;
   }
   const lost = new Set(accepted.map(({ key }) => key).filter((key) => !seen.has(key))).size;

@@ -17,6 +17,28 @@ export interface ErrorDetails {
   NAME_INVALID: { name: string; reason: string };
   /** No such queue on this node. */
   QUEUE_NOT_FOUND: { queue: string };
+  /** There is a queue of this name already. Nothing was changed. */
+  QUEUE_EXISTS: { queue: string };
+  /** The queue was deleted while this waited for it, or had it open. */
+  QUEUE_DELETED: { queue: string };
+  /** Another reader has the queue open for itself alone, or has it open while this asks for it alone. Retry when that one has closed it. */
+  SHARING_VIOLATION: { queue: string };
+  /** The queue was opened for something else, or what is asked is not for queues of this kind: a system queue, a subqueue. */
+  ACCESS_MODE_INVALID: { queue: string; needed: string; reason: string };
+  /** The handle is unknown: it was closed, not used for too long, or is of another opening of the node. Open the queue again. */
+  HANDLE_UNKNOWN: { handle: string };
+  /** No message in the queue is the one that was asked for, and none came within the wait. */
+  MESSAGE_NOT_FOUND: { queue: string; wanted: string };
+  /** The policy of the queue's node takes no such message. Nothing was stored. */
+  MESSAGE_REFUSED: { queue: string; class: string };
+  /** The transaction was committed or aborted before. */
+  TRANSACTION_ENDED: { transaction: string };
+  /** Not the next number of this producer: a smaller one is known already and was answered again, a larger one would leave a hole. */
+  PRODUCER_NUMBER_INVALID: { producer: string; number: number; expected: number };
+  /** No answer came in time. The request may still be served; its answer goes to `$dead`. */
+  REQUEST_TIMEOUT: { correlationId: string; waitMs: number };
+  /** What a message was sent for will not happen: it ended in another way. */
+  DELIVERY_FAILED: { identity: string; class: string };
   /** No route leads to this address from here. */
   ROUTE_NOT_FOUND: { address: string };
   /** A property of the message is out of range or of the wrong type. */

@@ -259,7 +259,7 @@ const INPUTS = {
     b.say(NOTE([{ kind: 'stream', handle: 0, priority: 2, lo: 1, next: 2, address: 'node/bags' }])),
   'NOTE CURSOR': (b) => b.say(NOTE([{ kind: 'cursor', handle: 0, cursor: 1, credit: 9_999 }])),
   'NOTE REJECT': (b) => b.say(NOTE([{ kind: 'reject', handle: 0, number: 99, reason: 5 }])),
-  'NOTE GAP': (b) => b.say(NOTE([{ kind: 'gap', handle: 0, from: 1, to: 2, class: 'EXPIRED', node: 'peer' }])),
+  'NOTE GAP': (b) => b.say(NOTE([{ kind: 'gap', handle: 0, from: 1, to: 2, class: 'RECEIVE_TIMEOUT', node: 'peer' }])),
   'NOTE ELSEWHERE': (b) => b.say(NOTE([{ kind: 'elsewhere', handle: 0, from: 1, to: 2 }])),
   'NOTE STAT': (b) => b.say(NOTE([{ kind: 'stat', counters: [1, 2, 3] }])),
   'NOTE DOWN_OFFER': (b) =>

@@ -147,10 +147,10 @@ function expireAtDevice(w: LinkWorld, number: number): void {
     for (const out of store.outgoing) {
       for (let slot = out.list.head; slot >= 0; slot = out.list.next(slot)) {
         if (index.number(slot) !== number) continue;
-        const gap = endNumbers(out, { from: number, to: number, class: 'EXPIRED', node: store.self.name });
+        const gap = endNumbers(out, { from: number, to: number, class: 'RECEIVE_TIMEOUT', node: store.self.name });
         const acks = [{ id: index.id(slot), reason: 'expired' as const }];
         out.list.remove(slot);
-        store.commit({ acks, metas: [gap, store.account(out.handle, 'EXPIRED', 1)] }, () => {});
+        store.commit({ acks, metas: [gap, store.account(out.handle, 'RECEIVE_TIMEOUT', 1)] }, () => {});
         return;
       }
     }

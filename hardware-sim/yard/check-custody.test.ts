@@ -9,7 +9,7 @@ function withAccounts(accounts: readonly Account[]): History {
   return endChanged(quiet, 'central', () => ({ stats: atRest('central', accounts).stats }));
 }
 
-const EXPIRED: Account = ['device-1', 'central/bags', 3, 'EXPIRED', 1];
+const EXPIRED: Account = ['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 1];
 const DROPPED: Account = ['device-1', 'central/alarms', 3, 'DROPPED', 1];
 
 describe('S5, the books', () => {
@@ -45,7 +45,7 @@ describe('S5, the books', () => {
     expect(booksAgree(withAccounts([EXPIRED])).violations).toEqual([
       'central says 0 dropped of device-1>central/alarms:3, there were 1',
     ]);
-    const two: Account = ['device-1', 'central/bags', 3, 'EXPIRED', 2];
+    const two: Account = ['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 2];
     expect(booksAgree(withAccounts([two, DROPPED])).violations).toEqual([
       'central says 2 expired of device-1>central/bags:3, there were 1',
     ]);
@@ -57,7 +57,7 @@ describe('S5, the books', () => {
   });
 
   test('let a message end twice that an origin with a new life sent again', () => {
-    const two: Account = ['device-1', 'central/bags', 3, 'EXPIRED', 2];
+    const two: Account = ['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 2];
     const moved = changed(withAccounts([two, DROPPED]), the('serving', 'device-1'), { incarnation: '2222222222222222' });
     const again = moved.events.find(the('serving', 'gateway'));
     expect(booksAgree(inserted(moved, the('acked'), { ...again, node: 'device-1' })).violations).toEqual([]);

@@ -1,5 +1,5 @@
 /** S5 to S7: the books agree with what happened, a yes means durable, and nobody lets go of what nobody else has. */
-import { endingsOf, isWithout, unseenEndings, wentWithItsBooks } from './endings.ts';
+import { accountClass, endingsOf, isWithout, unseenEndings, wentWithItsBooks } from './endings.ts';
 import type { EndEvent, FreedEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
 
@@ -72,7 +72,7 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
     if (endingsOf(story).size === 0) unseen.set(lane, (unseen.get(lane) ?? 0) + 1);
   }
   const accounts = index.accounts(node);
-  const told = (lane: string, reason: string) => accounts.get(lane)?.get(reason.toUpperCase()) ?? 0;
+  const told = (lane: string, reason: string) => accounts.get(lane)?.get(accountClass(reason)) ?? 0;
   const violations: string[] = [];
   /** What is dropped from `$dead` has an account under the name of the letters. */
   let letters = -lettersOnTheWay;

@@ -36,7 +36,7 @@ describe('S1, no loss', () => {
   test('does not count an account twice: for one that was seen to expire, and for one that was not', () => {
     const two = new Tale().send('device-1:1', { timeToBeReceivedMs: 1 }).accept('device-1:1').carry('device-1:1');
     two.free('device-1:1', 'central', 'expired').send('device-1:2').accept('device-1:2').carry('device-1:2');
-    const history = two.end([atRest('central', [['device-1', 'central/bags', 3, 'EXPIRED', 1]])]);
+    const history = two.end([atRest('central', [['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 1]])]);
     expect(noLoss(history).violations).toEqual(['accepted and nowhere, device-1>central/bags:3: device-1:2']);
   });
 

@@ -18,6 +18,10 @@ const FREED_ENDINGS: Readonly<Record<string, Ending>> = {
   dropped: 'dropped',
   corrupt: 'corrupt',
 };
+/** The class under which a node accounts for a message that a ring freed for this reason. */
+export function accountClass(reason: string): string {
+  return reason === 'expired' ? 'RECEIVE_TIMEOUT' : reason === 'purged' ? 'Q_PURGED' : reason.toUpperCase();
+}
 /** Accounts that tell of harm, and excuse nothing where there was none. */
 const HARM_CLASSES: readonly string[] = ['UNUSED', 'CORRUPT'];
 
@@ -55,7 +59,7 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     const reasons = new Set(story.frees.map(({ event }) => event.reason));
     // What is dropped of those that were given up is dropped from `$dead`: an account of another lane.
     if (story.givenUp.length > 0) reasons.delete('dropped');
-    for (const reason of reasons) count(lane, reason.toUpperCase());
+    for (const reason of reasons) count(lane, accountClass(reason));
     for (const { event } of story.letters.slice(0, 1)) count(lane, event.classes.at(-1) ?? '');
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
   }

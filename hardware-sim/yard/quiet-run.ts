@@ -4,9 +4,11 @@
  *
  *   device-1, device-2, device-3 ═ gateway ─ central: bags, alarms     10 ms from one event to the next, unless somebody waits
  */
+
 import type { Stats } from '../../shared/core/calls.ts';
 import type { EndingClass } from '../../shared/message/classes.ts';
 import { identityText } from '../../shared/message/identity.ts';
+import { QUEUE_DEFAULTS } from '../../shared/queue/queue-options.ts';
 import type { EndEvent, History, RunFacts, SendEvent, YardEvent } from './history.ts';
 
 const STEP_MS = 10;
@@ -153,7 +155,7 @@ export function atRest(
     ioMode: '',
     ...more,
   };
-  const none = { ready: 0, leased: 0, delayed: 0, bytes: 0, bytesReserved: 0, blocked: 0, dropped: 0, expired: 0 };
+  const none = { ready: 0, leased: 0, delayed: 0, bytes: 0, ...QUEUE_DEFAULTS, blocked: 0, dropped: 0, expired: 0 };
   const policy = { bytesLimit: 40_000, whenFull: 'reject', remoteWhenFull: 'wait' } as const;
   const names = node === 'central' ? ['$dead', 'bags', 'alarms'] : ['$dead'];
   const stats: Stats = {
@@ -204,7 +206,7 @@ export function quietRun(): History {
   tale.send('device-1:10').accept('device-1:10').tell({ kind: 'healed', dead: [] });
   tale.carry('device-1:10').deliver('device-1:10').effect('device-1:10').ack('device-1:10').letter('device-1:9');
   const accounts: Account[] = [
-    ['device-1', 'central/bags', 3, 'EXPIRED', 1],
+    ['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 1],
     ['device-1', 'central/alarms', 3, 'DROPPED', 1],
   ];
   return tale.end([atRest('central', accounts), ...['gateway', 'device-1', 'device-2'].map((node) => atRest(node))]);

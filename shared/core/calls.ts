@@ -4,7 +4,33 @@ import type { Account } from '../custody/node-store.ts';
 import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
-import type { RemoteWhenFull, WhenFull } from '../queue/queue-options.ts';
+import type { QueueOptions } from '../queue/queue-options.ts';
+import type { Selector } from '../queue/selector.ts';
+
+/** A message to send. */
+export interface Outgoing {
+  readonly destination: string;
+  readonly body: Uint8Array;
+  readonly properties: Properties;
+}
+
+/** Who numbers its own requests: the same number again is the same request, for ever (docs/queues.md, "Producers"). */
+export interface ProducerNumber {
+  readonly producer: string;
+  /** From 1, +1 per request. */
+  readonly number: number;
+}
+
+/** One part of a transaction. A lease that ends in it is anybody's own. */
+export type TransactionStep =
+  | ({ readonly do: 'send' } & Outgoing)
+  | { readonly do: 'ack'; readonly lease: string }
+  | { readonly do: 'deadLetter'; readonly lease: string; readonly reason: string }
+  | { readonly do: 'move'; readonly lease: string; readonly to: string };
+
+export type Access = 'receive' | 'peek' | 'send';
+/** `alone`: nobody else receives from the queue, or looks into it, while it is open. */
+export type Share = 'all' | 'alone';
 
 export type Call =
   /**
@@ -12,24 +38,66 @@ export type Call =
    * `position` is an adapter's place in its source, stored in the same frame: its source is told, so that one always waits for the disk.
    * `dead`: the message is given up as it arrives; it goes to `$dead` with this ending, and `destination` is not used.
    * `waitMs`: how long it may wait for room where its queue blocks; the node's own default otherwise.
+   * `sendKey`: a send to this destination under a key that it remembers is answered as the first one was, and stores nothing.
+   * `express`: kept in memory only, where its queue is here; answered at once, `volatile`.
+   */
+  | ({ readonly verb: 'send' } & Outgoing & {
+        readonly position?: { readonly name: string; readonly value: Uint8Array };
+        readonly dead?: Ending;
+        readonly waitMs?: number;
+        readonly sendKey?: string;
+        readonly by?: ProducerNumber;
+        readonly delivery?: 'express';
+      })
+  /** All of it in one frame, or nothing. Where a queue has no room it is refused at once. */
+  | { readonly verb: 'commit'; readonly steps: readonly TransactionStep[]; readonly by?: ProducerNumber }
+  /**
+   * Leases a message: the most urgent one, or the selected one. Waits up to `waitMs`, then answers `empty`; a message that was named,
+   * by its id or by its correlation, is MESSAGE_NOT_FOUND then.
    */
   | {
-      readonly verb: 'send';
-      readonly destination: string;
-      readonly body: Uint8Array;
-      readonly properties: Properties;
-      readonly position?: { readonly name: string; readonly value: Uint8Array };
-      readonly dead?: Ending;
-      readonly waitMs?: number;
+      readonly verb: 'receive';
+      readonly queue: string;
+      readonly waitMs: number;
+      readonly leaseMs: number;
+      readonly select?: Selector;
+      readonly handle?: string;
     }
-  /** Leases the most urgent message. Waits up to `waitMs`, then answers with nothing. */
-  | { readonly verb: 'receive'; readonly queue: string; readonly waitMs: number; readonly leaseMs: number }
+  /** The same message, left where it is. `without`: all but its body. */
+  | {
+      readonly verb: 'peek';
+      readonly queue: string;
+      readonly waitMs: number;
+      readonly select?: Selector;
+      readonly handle?: string;
+      readonly bodies: 'with' | 'without';
+    }
   /** Received: answered when the message can never be delivered again. */
   | { readonly verb: 'ack'; readonly lease: string }
-  /** Back to its place, visible again after `delayMs`; answered when that is on the disk, if there is a delay. */
-  | { readonly verb: 'nack'; readonly lease: string; readonly delayMs: number }
-  /** Given up by the application: into `$dead` with its history. */
+  /** Back to its place, visible again after `delayMs`, or after what its queue's back-off says; answered when that is on the disk, if there is a delay. */
+  | { readonly verb: 'nack'; readonly lease: string; readonly delayMs?: number }
+  /** Given up by the application: into the queue's dead letter queue, with its history. */
   | { readonly verb: 'deadLetter'; readonly lease: string; readonly reason: string }
+  /** From now on the lease holds for `leaseMs`. */
+  | { readonly verb: 'extend'; readonly lease: string; readonly leaseMs: number }
+  /** Answered when they are on the disk. `changes` leaves out what stays, or what has its default. */
+  | { readonly verb: 'createQueue'; readonly queue: string; readonly options: Partial<QueueOptions> }
+  | { readonly verb: 'setQueue'; readonly queue: string; readonly changes: Partial<QueueOptions> }
+  | { readonly verb: 'deleteQueue'; readonly queue: string }
+  | { readonly verb: 'queues' }
+  /** Ends all that is ready or delayed, as Q_PURGED. */
+  | { readonly verb: 'purge'; readonly queue: string }
+  /** A ready message, from a queue to one of its subqueues, between two of them, or back. It keeps its identity, body and lookup id. */
+  | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string }
+  /** A dead letter becomes a message again, for `to` or for where it was going: a new one, linked to the old. */
+  | { readonly verb: 'redrive'; readonly queue: string; readonly lookupId: number; readonly to?: string }
+  /** A queue, opened for something. A handle that is not used for `idleMs` is closed. */
+  | { readonly verb: 'open'; readonly queue: string; readonly access: Access; readonly share: Share; readonly idleMs: number }
+  | { readonly verb: 'close'; readonly handle: string }
+  /** What became of a send that was IN_DOUBT: `epoch` is the one its error named. */
+  | { readonly verb: 'outcome'; readonly identity: string; readonly epoch?: number }
+  /** Forgets a producer: its name may begin at 1 again. */
+  | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
   | { readonly verb: 'stats' };
 
@@ -47,9 +115,22 @@ export interface Received {
   readonly hop: Hop;
   /** Times it was leased, this one counted, whatever happened in between (docs/durability.md, "Delivery counts"). */
   readonly deliveryCount: number;
+  /** Times it was moved between a queue and its subqueues. */
+  readonly moveCount: number;
+  /** Its place in the queue's order of arrival; with its priority a `Place`. */
+  readonly lookupId: number;
 }
 
-export interface QueueStats {
+/** A message that was looked at. `deliveryCount`: times it was leased so far. */
+export interface Peeked extends Omit<Received, 'lease' | 'leaseMs'> {
+  readonly queue: string;
+  readonly bodyBytes: number;
+}
+
+/** `kept`: it was stored, whatever became of it since. `absent`: it never was, and never will be. `unknown`: nobody can say any more. */
+export type SendOutcome = 'kept' | 'absent' | 'unknown';
+
+export interface QueueStats extends QueueOptions {
   readonly name: string;
   readonly ready: number;
   readonly leased: number;
@@ -57,10 +138,6 @@ export interface QueueStats {
   readonly delayed: number;
   /** Of messages that it holds or that are on their way to its disk. */
   readonly bytes: number;
-  readonly bytesLimit: number;
-  readonly bytesReserved: number;
-  readonly whenFull: WhenFull;
-  readonly remoteWhenFull: RemoteWhenFull;
   /** Senders that wait for room. */
   readonly blocked: number;
   /** Messages that made room for others, ever. */
@@ -141,7 +218,13 @@ export interface Stats {
 export type CallResult =
   | { readonly kind: 'sent'; readonly identity: string; readonly durability: Durability }
   | { readonly kind: 'received'; readonly received: Received }
+  | { readonly kind: 'peeked'; readonly peeked: Peeked }
   | { readonly kind: 'empty' }
+  | { readonly kind: 'committed'; readonly identities: readonly string[]; readonly durability: Durability }
+  | { readonly kind: 'queues'; readonly queues: readonly QueueStats[] }
+  | { readonly kind: 'purged'; readonly count: number }
+  | { readonly kind: 'opened'; readonly handle: string }
+  | { readonly kind: 'outcome'; readonly outcome: SendOutcome }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

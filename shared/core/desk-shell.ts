@@ -1,7 +1,11 @@
 /** What the desks share: whom they answer, how long anybody may wait, and what the outcome of a write is called. */
+import type { Intake } from '../custody/intake.ts';
+import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
 import type { Outcome, Ring } from '../ring/ring.ts';
 import type { CallResult, Durability, Stats } from './calls.ts';
+import type { Endings } from './endings.ts';
+import type { Handles } from './handles.ts';
 
 /** Longest wait of a receive or a send, and longest lease: a day. What needs more asks again. */
 export const WAIT_MS_MAX = 86_400_000;
@@ -15,6 +19,15 @@ export interface DeskShell {
   readonly intervalMs: number | undefined;
   /** How long a send waits for room when it does not say. */
   readonly blockMs: number;
+}
+
+/** What the desks of a node work with. */
+export interface DeskParts {
+  readonly store: NodeStore;
+  readonly intake: Intake;
+  readonly shell: DeskShell;
+  readonly endings: Endings;
+  readonly handles: Handles;
 }
 
 /** `result` once it is durable, or the error that says what is known instead. */

@@ -8,8 +8,13 @@ import { metaValue } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
-import type { DeskShell } from './desk-shell.ts';
+import { CommitDesk } from './commit-desk.ts';
+import type { DeskParts, DeskShell } from './desk-shell.ts';
 import { DueWork } from './due-work.ts';
+import { Endings } from './endings.ts';
+import { Handles } from './handles.ts';
+import { LetterDesk } from './letter-desk.ts';
+import { QueueDesk } from './queue-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
 import { SendDesk } from './send-desk.ts';
 
@@ -20,6 +25,10 @@ export class Desk {
   readonly #shell: DeskShell;
   readonly #sends: SendDesk;
   readonly #receives: ReceiveDesk;
+  readonly #commits: CommitDesk;
+  readonly #queues: QueueDesk;
+  readonly #letters: LetterDesk;
+  readonly #handles = new Handles();
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
@@ -28,8 +37,13 @@ export class Desk {
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
-    this.#sends = new SendDesk(store, intake, shell);
-    this.#receives = new ReceiveDesk(store, intake, shell);
+    const endings = new Endings(store, intake);
+    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles };
+    this.#sends = new SendDesk(parts);
+    this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
+    this.#commits = new CommitDesk(parts, this.#receives);
+    this.#queues = new QueueDesk(parts);
+    this.#letters = new LetterDesk(parts);
     this.#due = new DueWork(store);
   }
 
@@ -47,6 +61,7 @@ export class Desk {
   cancel(token: number): void {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
+    this.#commits.cancel(token);
   }
 
   /** Serves who waits, returns what rested long enough, ends what timed out. Called after every step. */
@@ -54,6 +69,9 @@ export class Desk {
     if (this.#store.ring.state !== 'serving') return;
     this.#receives.expire(nowMs);
     this.#isBehind = !this.#due.pump();
+    this.#queues.pump();
+    this.#letters.pump();
+    this.#commits.pump();
     this.#receives.pump(nowMs, this.#isBehind ? 'hold' : 'serve');
     this.#sends.pump(nowMs);
   }
@@ -72,7 +90,7 @@ export class Desk {
   get wakeAtMs(): number | undefined {
     if (this.#store.ring.state !== 'serving') return undefined;
     if (this.#isBehind) return this.#store.nowMs;
-    const times = [this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs];
+    const times = [this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs];
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }
 
@@ -82,12 +100,34 @@ export class Desk {
         return this.#sends.send(token, call);
       case 'receive':
         return this.#receives.receive(token, call);
+      case 'peek':
+        return this.#receives.peek(token, call);
       case 'ack':
         return this.#receives.ack(token, call.lease);
       case 'nack':
         return this.#receives.nack(token, call.lease, call.delayMs);
       case 'deadLetter':
         return this.#receives.deadLetter(token, call.lease, call.reason);
+      case 'extend':
+        return this.#receives.extend(token, call.lease, call.leaseMs);
+      case 'commit':
+      case 'outcome':
+      case 'retireProducer':
+        return this.#commits.call(token, call);
+      case 'createQueue':
+      case 'setQueue':
+      case 'deleteQueue':
+      case 'queues':
+      case 'purge':
+      case 'move':
+        return this.#queues.call(token, call);
+      case 'redrive':
+        return this.#letters.redrive(token, call);
+      case 'open':
+        return this.#shell.answer(token, { kind: 'opened', handle: this.#handles.open(call) });
+      case 'close':
+        this.#handles.close(call.handle);
+        return this.#shell.answer(token, { kind: 'done' });
       case 'position': {
         const value = metaValue(this.#store.ring.metas, `p/${call.name}`);
         return this.#shell.answer(token, { kind: 'position', value: value instanceof Uint8Array ? value : undefined });

@@ -98,7 +98,7 @@ describe('what expires', () => {
     expect(box.queue('bags')).toMatchObject({ ready: 2, expired: 1 });
     await box.restart('power cut');
     expect(box.queue('bags')).toMatchObject({ ready: 2, expired: 1 });
-    expect(box.stats.accounts.map(({ class: ending, count }) => [ending, count])).toEqual([['EXPIRED', 1]]);
+    expect(box.stats.accounts.map(({ class: ending, count }) => [ending, count])).toEqual([['RECEIVE_TIMEOUT', 1]]);
     expect(await box.drain('bags')).toEqual(['long', 'forever']);
   });
 

@@ -39,7 +39,7 @@ export class DueWork {
     if (slots.length === 0) return;
     const { queues, ring } = this.#store;
     const acks = slots.map((slot) => ({ id: ring.index.id(slot), reason: 'expired' as const }));
-    const losses = slots.map((slot) => ({ handle: ring.index.stream(slot), class: 'EXPIRED' as const, count: 1 }));
+    const losses = slots.map((slot) => ({ handle: ring.index.stream(slot), class: 'RECEIVE_TIMEOUT' as const, count: 1 }));
     const accounts = this.#store.planLosses(losses);
     // Frees more than its accounts take: never refused.
     this.#store.commit({ acks, metas: accounts.changes }, () => {});

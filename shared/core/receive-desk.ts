@@ -17,7 +17,9 @@ import { NO_SLOT } from '../ring/message-index.ts';
 import { NUMBER_MAX } from '../ring/superblock-layout.ts';
 import type { Call, CallResult } from './calls.ts';
 import { type CountedState, DeliveryCounts } from './delivery-counts.ts';
-import { boundedMs, type DeskShell, outcomeResult } from './desk-shell.ts';
+import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
+import type { Endings } from './endings.ts';
+import type { Handles } from './handles.ts';
 
 /** Receives waiting at once, over all queues. Bounds memory, not use: each client needs one. */
 export const WAITING_COUNT_MAX = 10_000;
@@ -41,6 +43,8 @@ export class ReceiveDesk {
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #shell: DeskShell;
+  readonly #endings: Endings;
+  readonly #handles: Handles;
   readonly #leases: Leases;
   readonly #counts: DeliveryCounts;
   readonly #bodies: Bodies;
@@ -51,18 +55,21 @@ export class ReceiveDesk {
   readonly #returned: Waiting[] = [];
   #loading: Loading[] = [];
 
-  constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number }) {
+  constructor({ store, intake, shell, endings, handles }: DeskParts, suspectIdMax: number) {
     this.#store = store;
     this.#bodies = new Bodies(store.ring);
     this.#intake = intake;
     this.#shell = shell;
-    this.#counts = new DeliveryCounts(store.ring, shell.suspectIdMax);
+    this.#endings = endings;
+    this.#handles = handles;
+    this.#counts = new DeliveryCounts(store.ring, suspectIdMax);
     this.#leases = new Leases(`${store.ring.epoch.counter}.${store.ring.epoch.random.toString(36)}`);
   }
 
   /** @throws QUEUE_NOT_FOUND, NAME_INVALID, BUSY */
   receive(token: number, call: Call & { verb: 'receive' }): void {
     this.#intake.queue(call.queue);
+    this.#handles.check(call.queue, 'receive', call.handle);
     if (this.#waiting.length >= WAITING_COUNT_MAX) {
       throw new RingmailError('BUSY', { pending: this.#waiting.length, pendingMax: WAITING_COUNT_MAX });
     }
@@ -70,18 +77,41 @@ export class ReceiveDesk {
     this.#waiting.push({ token, queue: call.queue, deadlineMs, leaseMs: boundedMs(call.leaseMs) });
   }
 
+  /** @throws QUEUE_NOT_FOUND, NAME_INVALID, BUSY */
+  peek(_token: number, call: Call & { verb: 'peek' }): void {
+    throw new Error(`not built yet: ${call.verb}`);
+  }
+
+  /** @throws LEASE_UNKNOWN */
+  extend(_token: number, lease: string, _leaseMs: number): void {
+    throw new Error(`not built yet: extend ${this.leaseOf(lease).id}`);
+  }
+
+  /** @throws LEASE_UNKNOWN */
+  leaseOf(id: string): Lease {
+    const lease = this.#leases.find(id);
+    if (lease === undefined) throw new RingmailError('LEASE_UNKNOWN', { lease: id });
+    return lease;
+  }
+
+  /** The end of a leased message is planned: the lease is over, and the message out of its queue. */
+  finished(lease: Lease): void {
+    this.#leases.end(lease);
+    this.#store.queues.finish(lease.slot);
+    this.#counts.forget(lease.messageId);
+  }
+
   /** @throws LEASE_UNKNOWN */
   ack(token: number, leaseId: string): void {
-    const lease = this.#lease(leaseId);
+    const lease = this.leaseOf(leaseId);
     const acks = [{ id: lease.messageId, reason: 'acknowledged' as const }];
     this.#store.commit({ acks }, (outcome) => this.#settled(token, outcome));
-    this.#leases.end(lease);
-    this.#finish(lease);
+    this.finished(lease);
   }
 
   /** @throws LEASE_UNKNOWN, PROPERTY_INVALID */
-  nack(token: number, leaseId: string, delay: number): void {
-    const lease = this.#lease(leaseId);
+  nack(token: number, leaseId: string, delay = 0): void {
+    const lease = this.leaseOf(leaseId);
     const delayMs = boundedMs(delay);
     if (delayMs === 0) {
       this.#leases.end(lease);
@@ -102,7 +132,7 @@ export class ReceiveDesk {
 
   /** @throws LEASE_UNKNOWN, and as `Intake.beginDead` */
   deadLetter(token: number, leaseId: string, reason: string): void {
-    const lease = this.#lease(leaseId);
+    const lease = this.leaseOf(leaseId);
     const envelope = this.#bodies.get(lease.slot);
     if (typeof envelope === 'string') {
       this.#giving.push({ token, lease, reason });
@@ -116,8 +146,7 @@ export class ReceiveDesk {
     const batch = { puts: planned.puts, acks, metas: planned.changes };
     this.#store.commit(batch, (outcome) => this.#settled(token, outcome));
     planned.settle();
-    this.#leases.end(lease);
-    this.#finish(lease);
+    this.finished(lease);
   }
 
   /** Nobody waits for this answer any more. A message already leased for it comes back at its deadline. */
@@ -172,12 +201,6 @@ export class ReceiveDesk {
     this.#shell.answer(token, outcomeResult(this.#store.ring, outcome, result));
   }
 
-  #lease(id: string): Lease {
-    const lease = this.#leases.find(id);
-    if (lease === undefined) throw new RingmailError('LEASE_UNKNOWN', { lease: id });
-    return lease;
-  }
-
   /** Its end is planned. */
   #finish(message: { slot: number; messageId: number }): void {
     this.#store.queues.finish(message.slot);
@@ -226,7 +249,14 @@ export class ReceiveDesk {
     if (envelope === undefined) return this.#giveUp(loading);
     if (count === 1 && this.#counts.of(loading) === 0) this.#counts.delivered(loading, nowMs);
     const lease = this.#leases.grant({ slot, messageId }, nowMs + waiting.leaseMs);
-    const received = { lease: lease.id, leaseMs: waiting.leaseMs, ...envelope, deliveryCount: count };
+    const received = {
+      lease: lease.id,
+      leaseMs: waiting.leaseMs,
+      ...envelope,
+      deliveryCount: count,
+      moveCount: 0,
+      lookupId: messageId,
+    };
     this.#shell.answer(waiting.token, { kind: 'received', received });
     return true;
   }

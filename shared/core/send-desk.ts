@@ -11,7 +11,7 @@ import { checkProperties } from '../message/message.ts';
 import { drops } from '../queue/queue-options.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
 import type { CallResult } from './calls.ts';
-import { boundedMs, type DeskShell, outcomeResult } from './desk-shell.ts';
+import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
 
 export class SendDesk {
   readonly #store: NodeStore;
@@ -19,7 +19,7 @@ export class SendDesk {
   readonly #shell: DeskShell;
   readonly #blocked = new BlockedSends();
 
-  constructor(store: NodeStore, intake: Intake, shell: DeskShell) {
+  constructor({ store, intake, shell }: DeskParts) {
     this.#store = store;
     this.#intake = intake;
     this.#shell = shell;

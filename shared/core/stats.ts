@@ -65,7 +65,7 @@ function queueStats(store: NodeStore, blockedIn: (queue: string) => number): Que
   const dropped = new Map<string, number>();
   const expired = new Map<string, number>();
   for (const { stream, class: ending, count } of store.accounts()) {
-    const ended = ending === 'DROPPED' ? dropped : ending === 'EXPIRED' ? expired : undefined;
+    const ended = ending === 'DROPPED' ? dropped : ending === 'RECEIVE_TIMEOUT' ? expired : undefined;
     ended?.set(stream.destination, (ended.get(stream.destination) ?? 0) + count);
   }
   return [...store.queues].map((queue) => {

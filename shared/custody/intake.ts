@@ -18,6 +18,7 @@ import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { type Planned, withRoom } from './planned.ts';
+import { queueChange } from './queue-meta.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
@@ -202,8 +203,7 @@ export class Intake {
     const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit };
     if (before !== undefined && sameOptions(before.options, options)) return before;
     const queue = this.#store.queues.define(name, options);
-    const value = [name, bytesLimit, options.bytesReserved, options.whenFull, options.remoteWhenFull];
-    this.#store.commit({ metas: [metaChange(`q/${queue.id}`, value)] }, () => {});
+    this.#store.commit({ metas: [queueChange(queue)] }, () => {});
     return queue;
   }
 

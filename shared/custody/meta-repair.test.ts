@@ -363,13 +363,13 @@ test('of two names for one stream, as damage may bring one back, the one with me
   const damaged = without([]);
   const { driver, settle } = ringOf(damaged.gateway);
   const { ring } = driver;
-  const metas = [{ key: 's/99', value: ring.metas.get(name) }, metaChange('o/99', [1, 3]), metaChange('a/99/EXPIRED', 2)];
+  const metas = [{ key: 's/99', value: ring.metas.get(name) }, metaChange('o/99', [1, 3]), metaChange('a/99/RECEIVE_TIMEOUT', 2)];
   ring.append({ metas }, { nowMs: 0, delayMs: 0 }, () => {});
   settle();
   damaged.gateway.kill();
   const { yard, accounts, atCentral, held, stops } = await rest('twins', damaged);
   expectAll(atCentral, [...SENT_TO_CENTRAL, 'new-1', 'new-2']);
-  expect([accounts.get('EXPIRED'), held, stops]).toEqual([2, 0, []]);
+  expect([accounts.get('RECEIVE_TIMEOUT'), held, stops]).toEqual([2, 0, []]);
   const streams = (yard.nodes.gateway.stats()?.outgoing ?? []).map((one) => one.stream);
   expect(streams).toHaveLength(new Set(streams).size);
 });

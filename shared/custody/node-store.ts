@@ -9,7 +9,6 @@ import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
-import { optionsOf } from '../queue/queue-options.ts';
 import { Queues } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
@@ -17,6 +16,7 @@ import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { readQueue } from './queue-meta.ts';
 import { type EpochSpan, spansOf } from './stream-epochs.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -94,10 +94,8 @@ export class NodeStore {
     this.streams.load(metas);
     this.hops.load(metas);
     for (const [id, value] of metaValues(metas, 'q/')) {
-      const queue = new MetaFields(value);
-      const kept = { bytesLimit: queue.number(1), bytesReserved: queue.number(2) };
-      const options = optionsOf({ ...kept, whenFull: queue.text(3), remoteWhenFull: queue.text(4) });
-      this.queues.define(queue.text(0), { id: Number(id), ...options });
+      const { name: queue, definition } = readQueue(value);
+      this.queues.define(queue, { id: Number(id), ...definition });
     }
     for (const [handle, value] of metaValues(metas, 'd/')) {
       const [next = 1, ...spans] = new MetaFields(value).numbers();

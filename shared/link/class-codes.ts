@@ -3,7 +3,7 @@ import type { EndingClass } from '../message/classes.ts';
 /** The byte that stands for an ending class in a GAP. None is ever reused. */
 export const CLASS_CODE = {
   UNUSED: 0,
-  EXPIRED: 1,
+  RECEIVE_TIMEOUT: 1,
   PURGED: 2,
   DROPPED: 3,
   CORRUPT: 4,
@@ -15,6 +15,15 @@ export const CLASS_CODE = {
   TOO_LARGE: 10,
   POISON: 11,
   CLONED: 12,
+  REACH_QUEUE_TIMEOUT: 13,
+  Q_PURGED: 14,
+  Q_DELETED: 15,
+  ACCESS_DENIED: 16,
+  HOP_COUNT_EXCEEDED: 17,
+  BAD_SIGNATURE: 18,
+  BAD_ENCRYPTION: 19,
+  NOT_TRANSACTIONAL_Q: 20,
+  NOT_TRANSACTIONAL_MSG: 21,
 } as const satisfies Record<EndingClass, number>;
 /** The class a byte stands for; undefined for one of a later version. */
 export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(

@@ -25,7 +25,7 @@ const TLV = {
 };
 const CLASSES = {
   UNUSED: 0,
-  EXPIRED: 1,
+  RECEIVE_TIMEOUT: 1,
   PURGED: 2,
   DROPPED: 3,
   CORRUPT: 4,
@@ -37,6 +37,15 @@ const CLASSES = {
   TOO_LARGE: 10,
   POISON: 11,
   CLONED: 12,
+  REACH_QUEUE_TIMEOUT: 13,
+  Q_PURGED: 14,
+  Q_DELETED: 15,
+  ACCESS_DENIED: 16,
+  HOP_COUNT_EXCEEDED: 17,
+  BAD_SIGNATURE: 18,
+  BAD_ENCRYPTION: 19,
+  NOT_TRANSACTIONAL_Q: 20,
+  NOT_TRANSACTIONAL_MSG: 21,
 };
 const PACKETS = { hello: 1, welcome: 2, ack: 5, note: 6, time: 7, poll: 8, endOfBurst: 9, log: 10, bye: 11, auth: 12 };
 

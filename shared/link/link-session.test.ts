@@ -946,7 +946,7 @@ describe('an acceptor', () => {
     ],
     [
       'numbers beyond all numbers: BYE 2',
-      [{ kind: 'gap', handle: 0, from: 1, to: 2 ** 48 - 1, class: 'EXPIRED', node: 'peer' }],
+      [{ kind: 'gap', handle: 0, from: 1, to: 2 ** 48 - 1, class: 'RECEIVE_TIMEOUT', node: 'peer' }],
       ['bye 2'],
     ],
     ['a gap of a stream nobody declared: not taken', [{ kind: 'elsewhere', handle: 9, from: 1, to: 2 }], ['ack']],
@@ -983,7 +983,7 @@ describe('an acceptor', () => {
   test('a gap that comes early is kept, and fills its place when its turn comes', async () => {
     joinAccept();
     const [one = NONE] = await envelopes(1);
-    line.say({ kind: 'note', pn: 1, tlvs: [{ kind: 'gap', handle: 0, from: 3, to: 6, class: 'EXPIRED', node: 'peer' }] });
+    line.say({ kind: 'note', pn: 1, tlvs: [{ kind: 'gap', handle: 0, from: 3, to: 6, class: 'RECEIVE_TIMEOUT', node: 'peer' }] });
     line.say({ kind: 'note', pn: 2, tlvs: [{ kind: 'elsewhere', handle: 0, from: 2, to: 4 }] });
     line.say(data(3, 1, { kind: 'whole', payload: one }));
     run(100);
@@ -995,7 +995,7 @@ describe('an acceptor', () => {
     ).toMatchObject({ cursor: 7 });
     expect(node.parts.store.accounts()).toMatchObject([
       { class: 'UNUSED', count: 3 },
-      { class: 'EXPIRED', count: 2 },
+      { class: 'RECEIVE_TIMEOUT', count: 2 },
     ]);
   });
 

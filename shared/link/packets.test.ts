@@ -162,7 +162,7 @@ const EXAMPLES: Record<string, Sendable> = {
     kind: 'note',
     pn: 7,
     tlvs: [
-      { kind: 'gap', handle: 0, from: 4, to: 70_002, class: 'EXPIRED', node: 'belt-1' },
+      { kind: 'gap', handle: 0, from: 4, to: 70_002, class: 'RECEIVE_TIMEOUT', node: 'belt-1' },
       { kind: 'elsewhere', handle: 2, from: 5, to: 5 },
     ],
   },

@@ -5,7 +5,7 @@
  *   immutable = {0 origin, 1 incarnation (bstr 8), 2 destination, 3 priority, 4 number, 5 epoch counter, 6 epoch random,
  *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
  *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate,
- *                19 deliverAfterMs}
+ *                19 deliverAfterMs, 20 transaction [id, index, count], 21 acknowledge, 22 deadLetter, 23 journal}
  *   hop       = {0 hops, 1 elapsed ms}
  *
  * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
@@ -16,11 +16,11 @@ import { crc32c } from '../crc32c.ts';
 import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { isEndingClass } from './classes.ts';
-import type { Ending, Message } from './message.ts';
+import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from './message.ts';
 
 export const ENVELOPE_VERSION = 1;
 /** Of the immutable part: what is above belongs to a newer version. */
-const KEY_MAX = 19;
+const KEY_MAX = 23;
 
 /** What a node adds on the way. */
 export interface Hop {
@@ -97,6 +97,10 @@ function encodeImmutable(message: Message): Uint8Array {
     [17, message.history?.map((step) => [step.class, step.node, step.reason])],
     [18, message.maybeDuplicate === 'maybe' ? true : undefined],
     [19, message.deliverAfterMs],
+    [20, message.transaction && [message.transaction.id, message.transaction.index, message.transaction.count]],
+    [21, message.acknowledge],
+    [22, message.deadLetter === 'off' ? false : undefined],
+    [23, message.journal === 'on' ? true : undefined],
   ];
   for (const [key, value] of optional) if (value !== undefined) map.set(key, value);
   for (const [key, value] of message.unknown ?? []) map.set(key, value as CborInput);
@@ -139,6 +143,13 @@ function messageOf(fields: Fields): Message {
     ...present('history', historyOf(fields.get(17))),
     ...present('maybeDuplicate', fields.get(18) === true ? ('maybe' as const) : undefined),
     ...present('deliverAfterMs', whole(fields, 19)),
+    ...present('transaction', transactionOf(fields.get(20))),
+    ...present(
+      'acknowledge',
+      ACKNOWLEDGE.find((known) => known === fields.get(21)),
+    ),
+    ...present('deadLetter', fields.get(22) === false ? ('off' as const) : undefined),
+    ...present('journal', fields.get(23) === true ? ('on' as const) : undefined),
     ...present('unknown', unknown.size > 0 ? unknown : undefined),
   };
 }
@@ -164,6 +175,13 @@ function historyOf(value: CborValue): Ending[] | undefined {
   });
 }
 
+function transactionOf(value: CborValue): TransactionMark | undefined {
+  if (value === undefined) return undefined;
+  const [id, index, count] = Array.isArray(value) ? value : [];
+  if (typeof id !== 'string' || !isWhole(index) || !isWhole(count)) refuse('transaction');
+  return { id, index, count };
+}
+
 function decode(bytes: Uint8Array): CborValue {
   try {
     return decodeCbor(bytes);
@@ -185,9 +203,11 @@ function text(fields: Fields, key: number): string | undefined {
 function whole(fields: Fields, key: number): number | undefined {
   const value = fields.get(key);
   if (value === undefined) return undefined;
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-    ? value
-    : refuse(`key ${key} is not a whole number`);
+  return isWhole(value) ? value : refuse(`key ${key} is not a whole number`);
+}
+
+function isWhole(value: CborValue): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

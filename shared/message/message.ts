@@ -24,6 +24,28 @@ export interface Properties {
   readonly timeToBeReceivedMs?: number;
   /** Not delivered before this long after it was sent, at its destination. */
   readonly deliverAfterMs?: number;
+  /**
+   * What the sender's `$admin` is told: that it was stored at its destination (`reach`), that it was received (`receive`), or both
+   * (`full`); and in each case, that it will never be, and why.
+   */
+  readonly acknowledge?: Acknowledge;
+  /** `off`: no copy of it goes to a dead letter queue; it is accounted for all the same. */
+  readonly deadLetter?: 'off';
+  /** `on`: a copy is kept in the `$journal` of the node that takes it. */
+  readonly journal?: 'on';
+}
+
+export const ACKNOWLEDGE = ['reach', 'receive', 'full'] as const;
+export type Acknowledge = (typeof ACKNOWLEDGE)[number];
+
+/** The transaction that sent a message: its members to one queue and priority stand side by side. */
+export interface TransactionMark {
+  /** Of the node that committed it, and of no other transaction there. */
+  readonly id: string;
+  /** From 0. */
+  readonly index: number;
+  /** Messages it sent, over all destinations. */
+  readonly count: number;
 }
 
 /** One step of a message that was given up: which class, where, and words for people. */
@@ -44,6 +66,7 @@ export interface Message extends Properties {
   readonly history?: readonly Ending[];
   /** The store it came from was rolled back: the same content may exist under an older incarnation. */
   readonly maybeDuplicate?: 'maybe';
+  readonly transaction?: TransactionMark;
   /** Keys of a newer version, kept as they came. */
   readonly unknown?: ReadonlyMap<number, unknown>;
 }
@@ -59,6 +82,9 @@ export function checkProperties(properties: Properties): void {
     checkText(property, properties[property]);
   const queue = properties.responseQueue?.split('/').at(-1);
   if (queue !== undefined && !isQueueName(queue)) refuse('responseQueue', 'not an address');
+  checkWord('acknowledge', properties.acknowledge, ACKNOWLEDGE);
+  checkWord('deadLetter', properties.deadLetter, ['off']);
+  checkWord('journal', properties.journal, ['on']);
   if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuse('headers', `more than ${HEADER_COUNT_MAX}`);
   for (const [name, value] of properties.headers ?? []) {
     checkText(`header ${name}`, name);
@@ -69,6 +95,10 @@ export function checkProperties(properties: Properties): void {
 function checkWhole(property: string, value: number | undefined, max: number): void {
   if (value === undefined) return;
   if (!Number.isSafeInteger(value) || value < 0 || value > max) refuse(property, `not a whole number from 0 to ${max}`);
+}
+
+function checkWord(property: string, value: string | undefined, words: readonly string[]): void {
+  if (value !== undefined && !words.includes(value)) refuse(property, `not one of ${words.join(', ')}`);
 }
 
 function checkText(property: string, value: string | undefined): void {

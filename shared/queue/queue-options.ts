@@ -1,4 +1,4 @@
-/** What an operator says about a queue (docs/configuration.md, `[queues.<queue>]`). */
+/** What an operator or an application says about a queue (docs/queues.md, "Properties"; docs/configuration.md, `[queues.<queue>]`). */
 
 /**
  * What a message sent here meets when its queue, or the ring, has no room. `reject`: QUEUE_FULL. `block`: it waits for room.
@@ -11,6 +11,18 @@ export type WhenFull = (typeof WHEN_FULL)[number];
 export const REMOTE_WHEN_FULL = ['wait', 'dead-letter'] as const;
 export type RemoteWhenFull = (typeof REMOTE_WHEN_FULL)[number];
 
+/** `strict`: of each stream one message is under lease at a time, so that nothing of it overtakes. Never changes once the queue is made. */
+export const ORDERING = ['parallel', 'strict'] as const;
+export type Ordering = (typeof ORDERING)[number];
+
+/** `paused`: it takes messages, and hands out none. */
+export const QUEUE_STATE = ['running', 'paused'] as const;
+export type QueueState = (typeof QUEUE_STATE)[number];
+
+/** `on`: a copy of each message that is received is kept in `$journal`. */
+export const JOURNAL = ['off', 'on'] as const;
+export type Journal = (typeof JOURNAL)[number];
+
 export interface QueueOptions {
   /** Bytes of messages, ready, delayed and leased, beyond which there is no room. */
   readonly bytesLimit: number;
@@ -18,10 +30,43 @@ export interface QueueOptions {
   readonly bytesReserved: number;
   readonly whenFull: WhenFull;
   readonly remoteWhenFull: RemoteWhenFull;
+  /** For people. */
+  readonly label: string;
+  readonly ordering: Ordering;
+  readonly state: QueueState;
+  readonly journal: Journal;
+  /** The queue of this node where messages of this one go that are given up. */
+  readonly deadLetterQueue: string;
+  /** Of messages that say none; 0: they never expire. */
+  readonly timeToBeReceivedMs: number;
+  /** Deliveries of a message; one that fails after so many is POISON. 0: there is no end. */
+  readonly deliveriesMax: number;
+  /** After the second failed delivery; after the first there is no wait. 0: none ever (retry-delays.ts). */
+  readonly retryMs: number;
+  /** Each further wait is so many times the one before, up to `retryMsMax`. */
+  readonly retryFactor: number;
+  readonly retryMsMax: number;
+  /** By which each wait varies at random, either way, in percent. */
+  readonly retryJitterPercent: number;
 }
 
 /** What nobody said. */
-export const QUEUE_DEFAULTS = { bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' } as const;
+export const QUEUE_DEFAULTS: Omit<QueueOptions, 'bytesLimit'> = {
+  bytesReserved: 0,
+  whenFull: 'reject',
+  remoteWhenFull: 'wait',
+  label: '',
+  ordering: 'parallel',
+  state: 'running',
+  journal: 'off',
+  deadLetterQueue: '$dead',
+  timeToBeReceivedMs: 0,
+  deliveriesMax: 0,
+  retryMs: 0,
+  retryFactor: 2,
+  retryMsMax: 3_600_000,
+  retryJitterPercent: 0,
+};
 
 /** A queue as it is defined: a name, a limit, and what differs from the defaults. */
 export type QueueDefinition = Pick<QueueOptions, 'bytesLimit'> & Partial<QueueOptions>;
@@ -31,25 +76,5 @@ export function drops(whenFull: WhenFull | undefined): boolean {
 }
 
 export function sameOptions(a: QueueOptions, b: QueueOptions): boolean {
-  return (
-    a.bytesLimit === b.bytesLimit &&
-    a.bytesReserved === b.bytesReserved &&
-    a.whenFull === b.whenFull &&
-    a.remoteWhenFull === b.remoteWhenFull
-  );
-}
-
-/** As META remembers it behind the name; a ring of an earlier version has the limit only. */
-export function optionsOf(kept: {
-  bytesLimit: number;
-  bytesReserved: number;
-  whenFull: string;
-  remoteWhenFull: string;
-}): QueueOptions {
-  return {
-    bytesLimit: kept.bytesLimit,
-    bytesReserved: kept.bytesReserved,
-    whenFull: WHEN_FULL.find((known) => known === kept.whenFull) ?? QUEUE_DEFAULTS.whenFull,
-    remoteWhenFull: REMOTE_WHEN_FULL.find((known) => known === kept.remoteWhenFull) ?? QUEUE_DEFAULTS.remoteWhenFull,
-  };
+  return (Object.keys(a) as (keyof QueueOptions)[]).every((key) => a[key] === b[key]);
 }

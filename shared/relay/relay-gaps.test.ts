@@ -55,22 +55,22 @@ const accounts = () => central.parts.store.accounts().map(({ class: ending, coun
 const numbers = () => central.received.map(({ identity }) => identity.number);
 
 test('a gap right behind a message that is not on the disk yet does not end the message', () => {
-  handOver([message(1), { kind: 'gap', number: 2, to: 3, class: 'EXPIRED', node: 'device' }, message(4)]);
+  handOver([message(1), { kind: 'gap', number: 2, to: 3, class: 'RECEIVE_TIMEOUT', node: 'device' }, message(4)]);
   time.run(1000);
   central.consume('bags', 10);
   expect(numbers()).toEqual([1, 4]);
-  expect(accounts()).toEqual(['EXPIRED 2']);
+  expect(accounts()).toEqual(['RECEIVE_TIMEOUT 2']);
 });
 
 test('a gap at the end of what waits does not end what waits before it', () => {
   handOver([
     ...Array.from({ length: 100 }, (_, at) => message(at + 1)),
-    { kind: 'gap', number: 101, to: 109, class: 'EXPIRED', node: 'device' },
+    { kind: 'gap', number: 101, to: 109, class: 'RECEIVE_TIMEOUT', node: 'device' },
   ]);
   for (let i = 0; i < 200; i++) {
     time.run(100);
     central.consume('bags', 5);
   }
   expect(numbers()).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
-  expect(accounts()).toEqual(['EXPIRED 9']);
+  expect(accounts()).toEqual(['RECEIVE_TIMEOUT 9']);
 });

@@ -379,11 +379,11 @@ describe('what nobody can take', () => {
   });
 
   test('gaps move the cursor and make the account', () => {
-    const gap = encodeItem(puppet.key(), { kind: 'gap', number: 1, to: 4, class: 'EXPIRED', node: 'gateway' });
+    const gap = encodeItem(puppet.key(), { kind: 'gap', number: 1, to: 4, class: 'RECEIVE_TIMEOUT', node: 'gateway' });
     puppet.publish([gap, ...puppet.messages(5, 5)]);
     run();
     expect(puppet.told()?.cursor).toBe(6);
-    expect(central.parts.store.accounts()).toMatchObject([{ class: 'EXPIRED', count: 4 }]);
+    expect(central.parts.store.accounts()).toMatchObject([{ class: 'RECEIVE_TIMEOUT', count: 4 }]);
   });
 
   test('garbage, truncated or of another version: counted, nothing else', () => {

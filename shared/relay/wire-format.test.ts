@@ -38,10 +38,10 @@ const ENVELOPE = `
   1a 13e2f7d0
   a1 00 01`;
 const MESSAGE_ITEM = `58 67 87 00 ${STREAM} 11 58 48 ${ENVELOPE}`;
-const GAP_ITEM = `58 2a 89 01 ${STREAM} 12 181e 67455850495245 44 626431`;
+const GAP_ITEM = `58 32 89 01 ${STREAM} 12 181e 6f524543454956455f54494d454f5554 626431`;
 const ELSEWHERE_ITEM = `58 20 87 02 ${STREAM} 181f 1820`;
 const PUBLISH = `
-  a6 00 01 01 626777 02 48${SENDER} 03 481112131415161718 04 03 05 1a9d446b6c
+  a6 00 01 01 626777 02 48${SENDER} 03 481112131415161718 04 03 05 1a9525a2f1
   ${MESSAGE_ITEM} ${GAP_ITEM} ${ELSEWHERE_ITEM}`;
 const SYNC = `
   aa 00 01 01 626777 02 48${SENDER} 03 481112131415161718 04 82 05 1adeadbeef 05 6763656e7472616c
@@ -63,7 +63,7 @@ const MESSAGE: Message = {
 const SPEAKER = { sender: 'gw', incarnation: SENDER, nonce: NONCE };
 const ITEMS: readonly Item[] = [
   { kind: 'message', number: 17, envelope: hex(ENVELOPE) },
-  { kind: 'gap', number: 18, to: 30, class: 'EXPIRED', node: 'd1' },
+  { kind: 'gap', number: 18, to: 30, class: 'RECEIVE_TIMEOUT', node: 'd1' },
   { kind: 'elsewhere', number: 31, to: 32 },
 ];
 const OFFER: Offer = {
@@ -156,12 +156,12 @@ describe('a stranger reads what we write', () => {
         [2, hex(SENDER)],
         [3, NONCE],
         [4, 3],
-        [5, 0x9d446b6c],
+        [5, 0x9525a2f1],
       ]),
     );
     const stream = ['d1', hex('a0a1a2a3a4a5a6a7'), 'central/bags', 3];
     expect(message).toEqual([0, ...stream, 17, hex(ENVELOPE)]);
-    expect(gap).toEqual([1, ...stream, 18, 30, 'EXPIRED', 'd1']);
+    expect(gap).toEqual([1, ...stream, 18, 30, 'RECEIVE_TIMEOUT', 'd1']);
     expect(elsewhere).toEqual([2, ...stream, 31, 32]);
     const [version, immutable, crc, hop] = readOne((message as unknown[])[6] as Uint8Array) as [
       number,

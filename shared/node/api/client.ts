@@ -6,7 +6,6 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { unreachable } from '../../assert.ts';
 import { concatBytes } from '../../bytes.ts';
 import type { Call, CallResult, Durability, Health, Received, Stats } from '../../core/calls.ts';
 import { type ErrorCode, type ErrorDetails, RingmailError } from '../../errors.ts';
@@ -134,10 +133,8 @@ export class ApiClient implements NodeCalls {
         return { kind: 'done' };
       case 'stats':
         return { kind: 'stats', stats: await this.stats() };
-      case 'position':
-        throw notOffered();
       default:
-        return unreachable(call);
+        throw notOffered();
     }
   }
 

@@ -1,11 +1,11 @@
 /** For tests: a node's calls over a few arrays, with every answer the same each time. Nothing here is durable. */
 
-import { unreachable } from '../../assert.ts';
 import type { Call, CallResult, Durability, Health, Received, Stats } from '../../core/calls.ts';
 import { RingmailError } from '../../errors.ts';
 import { formatAddress, parseAddress } from '../../message/address.ts';
 import { identityText } from '../../message/identity.ts';
 import { checkProperties, type Message, PRIORITY_DEFAULT } from '../../message/message.ts';
+import { QUEUE_DEFAULTS } from '../../queue/queue-options.ts';
 import type { NodeCalls } from '../node-calls.ts';
 
 type Success = Exclude<CallResult, { kind: 'error' }>;
@@ -70,7 +70,7 @@ export class FakeNode implements NodeCalls {
       case 'stats':
         return { kind: 'stats', stats: this.#stats() };
       default:
-        return unreachable(call);
+        throw new RingmailError('REQUEST_INVALID', { reason: `${call.verb} is not faked yet` });
     }
   }
 
@@ -127,7 +127,15 @@ export class FakeNode implements NodeCalls {
     held.deliveryCount += 1;
     this.leases.set(lease, { queue, held });
     const { message, deliveryCount } = held;
-    return { lease, leaseMs, deliveryCount, hop: { count: 0, elapsedMs: 0 }, message };
+    return {
+      lease,
+      leaseMs,
+      deliveryCount,
+      moveCount: 0,
+      lookupId: message.identity.number,
+      hop: { count: 0, elapsedMs: 0 },
+      message,
+    };
   }
 
   #end(lease: string): { queue: string; held: Held } {
@@ -163,11 +171,9 @@ export class FakeNode implements NodeCalls {
         ready: list.length,
         leased: leased.filter(({ queue }) => queue === name).length,
         bytes: list.reduce((bytes, { message }) => bytes + message.body.length, 0),
+        ...QUEUE_DEFAULTS,
         bytesLimit: 1_048_576,
         delayed: 0,
-        bytesReserved: 0,
-        whenFull: 'reject' as const,
-        remoteWhenFull: 'wait' as const,
         blocked: 0,
         dropped: 0,
         expired: 0,

@@ -7,6 +7,8 @@ const RECEIVED: Received = {
   lease: '1.k3v9-1',
   leaseMs: 60_000,
   deliveryCount: 2,
+  moveCount: 0,
+  lookupId: 0,
   hop: { count: 2, elapsedMs: 1500 },
   message: {
     identity: { origin: 'belt1', incarnation: '00c0ffee00c0ffee', destination: 'central/bags', priority: 7, number: 42 },

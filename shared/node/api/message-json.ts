@@ -61,7 +61,7 @@ export function parseReceived(value: unknown): Received | undefined {
   const message = parseMessage(value.message);
   if (message === undefined || typeof lease !== 'string' || !isWhole(leaseMs) || !isWhole(deliveryCount)) return undefined;
   if (!isWhole(hops) || !isWhole(elapsedMs)) return undefined;
-  return { lease, leaseMs, deliveryCount, hop: { count: hops, elapsedMs }, message };
+  return { lease, leaseMs, deliveryCount, moveCount: 0, lookupId: 0, hop: { count: hops, elapsedMs }, message };
 }
 
 function parseMessage(fields: Fields): Message | undefined {

@@ -122,7 +122,7 @@ function readQueue(name: string, section: Section, bytesLimitDefault: number): Q
   }
   const whenFull = section.get('whenFull', kinds.oneOf(...WHEN_FULL), QUEUE_DEFAULTS.whenFull);
   const remoteWhenFull = section.get('remoteWhenFull', kinds.oneOf(...REMOTE_WHEN_FULL), QUEUE_DEFAULTS.remoteWhenFull);
-  return { bytesLimit, bytesReserved, whenFull, remoteWhenFull };
+  return { ...QUEUE_DEFAULTS, bytesLimit, bytesReserved, whenFull, remoteWhenFull };
 }
 
 function readUplink(section: Section | undefined, brokerUrl: string): UplinkConfig {

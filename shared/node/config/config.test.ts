@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../../errors.ts';
+import { QUEUE_DEFAULTS } from '../../queue/queue-options.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import { type NodeFileConfig, parseConfig, toCoreConfig } from './config.ts';
 import { SERIAL_DEFAULTS } from './serial-options.ts';
@@ -42,9 +43,7 @@ test('empty tables are tables of defaults', () => {
     api: { socket: '/etc/ringmail/central.sock', mode: 0o660 },
     log: { level: 'info' },
   });
-  expect(queues).toEqual([
-    { name: 'bags', bytesLimit: queueBytesLimit, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' },
-  ]);
+  expect(queues).toEqual([{ name: 'bags', bytesLimit: queueBytesLimit, ...QUEUE_DEFAULTS }]);
   expect(broker).toEqual({ host: '127.0.0.1', port: 1883 });
   expect(central).toEqual({
     name: 'central',
@@ -111,13 +110,14 @@ level = "warn"
     api: { socket: '/run/box.sock', mode: 0o600 },
     queues: [
       {
+        ...QUEUE_DEFAULTS,
         name: 'bags',
         bytesLimit: 8 * 2 ** 20,
         bytesReserved: 2 * 2 ** 20,
         whenFull: 'drop-lowest-priority',
-        remoteWhenFull: 'dead-letter',
+        remoteWhenFull: 'dead-letter' as const,
       },
-      { name: '$dead', bytesLimit: 2 ** 20, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' },
+      { name: '$dead', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS },
     ],
     uplink: {
       kind: 'mqtt',
@@ -211,7 +211,7 @@ describe('what the core is told', () => {
     const config = parse(text);
     expect(toCoreConfig(config, 'home-1')).toEqual({
       name: 'centre',
-      queues: [{ name: 'bags', bytesLimit: 2 ** 20, bytesReserved: 0, whenFull: 'reject', remoteWhenFull: 'wait' }],
+      queues: [{ name: 'bags', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS }],
       unknownQueue: 'refuse',
       queueBytesLimit: config.queueBytesLimit,
       uplink: 'none',

@@ -1,0 +1,32 @@
+/**
+ * Which message of a queue is meant. Only ready ones are looked at: what is leased, delayed or planned is in nobody's view.
+ *
+ *   first, last           by priority, then in order of arrival: the order in which they are received
+ *   after, before         the neighbour of a place, whether or not the message that was there still is
+ *   lookupId              the one that got this id when it came here; ids ascend, over restarts too
+ *   identity              by its identity
+ *   correlationId         the first one that carries it
+ */
+export type Selector =
+  | { readonly by: 'first' | 'last' }
+  | { readonly by: 'after' | 'before'; readonly place: Place }
+  | { readonly by: 'lookupId'; readonly lookupId: number }
+  | { readonly by: 'identity'; readonly identity: string }
+  | { readonly by: 'correlationId'; readonly correlationId: string };
+
+/** Where a message stands in its queue. A cursor is one of these. */
+export interface Place {
+  readonly priority: number;
+  readonly lookupId: number;
+}
+
+/** As it is written in queries and on command lines: `3.120`. */
+export function placeText({ priority, lookupId }: Place): string {
+  return `${priority}.${lookupId}`;
+}
+
+/** Inverse of `placeText`; undefined for anything else. */
+export function parsePlace(text: string): Place | undefined {
+  const [, priority, lookupId] = /^([0-7])\.([0-9]{1,15})$/.exec(text) ?? [];
+  return priority === undefined ? undefined : { priority: Number(priority), lookupId: Number(lookupId) };
+}
