@@ -11,6 +11,7 @@
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
  *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
+ *   e/<handle>       [epoch, number, epoch, number, ...]              the first numbers of openings, of a stream that begins here
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
  *   n/<node>         true                                             a node below, over links (hops.ts)
