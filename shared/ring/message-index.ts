@@ -40,11 +40,11 @@ const PRIORITY_BITS = 0b0000_0111;
 const DAMAGED = 0b0000_1000;
 const LISTED = 0b0001_0000;
 
-/** What a STATE says of a message. Without a queue it stays where it is. */
+/** What a STATE says of a message. What is left out stays as it is. */
 export interface MessageState {
   readonly deliveryCount: number;
   readonly notBeforeMs: number;
-  readonly moveCount: number;
+  readonly moveCount?: number;
   readonly queue?: number;
 }
 
@@ -231,7 +231,7 @@ export class MessageIndex {
     this.#place(slot, entry, lsn);
   }
 
-  setState(slot: number, { deliveryCount, notBeforeMs, moveCount, queue = 0 }: MessageState): void {
+  setState(slot: number, { deliveryCount, notBeforeMs, moveCount = this.#moves.get(slot), queue = 0 }: MessageState): void {
     this.#chunk(slot).setUint16(at(slot) + 24, deliveryCount, true);
     this.#times.setNotBefore(slot, notBeforeMs);
     this.#moves.set(slot, moveCount);
