@@ -9,6 +9,7 @@
  * messages of the transaction. A transaction that waits has planned nothing, and a lease that ends meanwhile refuses it.
  */
 import { unreachable } from '../assert.ts';
+import type { MetaChange } from '../custody/meta-keys.ts';
 import type { Planned } from '../custody/planned.ts';
 import { RingmailError } from '../errors.ts';
 import { COMMIT_STEP_COUNT_MAX, COMMIT_WAITING_BYTES_MAX, COMMIT_WAITING_COUNT_MAX } from '../limits.ts';
@@ -20,7 +21,7 @@ import type { Call, CallResult, TransactionStep } from './calls.ts';
 import { type DeskParts, outcomeResult } from './desk-shell.ts';
 import type { Cause } from './endings.ts';
 import { judgeOutcome } from './outcome.ts';
-import { checkPosition } from './positions.ts';
+import { checkPosition, positionChange } from './positions.ts';
 import type { ReceiveDesk } from './receive-desk.ts';
 import { checkDestination, type SendDesk } from './send-desk.ts';
 
@@ -120,7 +121,7 @@ export class CommitDesk {
 
   /** False when it has to wait. @throws whatever refuses it; then nothing was changed */
   #goes(token: number, call: CommitCall): boolean {
-    const { store, shell, repeats } = this.#parts;
+    const { store, repeats } = this.#parts;
     if (repeats.answers(token, call)) return true;
     const { draft } = store;
     draft.open();
@@ -138,6 +139,90 @@ export class CommitDesk {
     }
     return true;
   }
+
+  /** All of it, one step after the other; counters move on with each. */
+  #plan(call: CommitCall): Transaction | 'loading' {
+    const { store, intake } = this.#parts;
+    const leases = call.steps.map((step) => ('lease' in step ? this.#receives.leaseOf(step.lease) : undefined));
+    const parts: Planned[] = [];
+    const ended: Lease[] = [];
+    for (const [at, step] of call.steps.entries()) {
+      const lease = leases[at];
+      if (lease === undefined || (step.do !== 'ack' && step.do !== 'deadLetter')) continue;
+      const part = this.#parts.endings.plan(lease.slot, causeOf(step));
+      if (part === 'loading') return 'loading';
+      part.settle();
+      this.#free(lease.slot);
+      parts.push(part);
+      ended.push(lease);
+    }
+    if (call.steps.some((step) => step.do === 'move')) refuse('move', 'not built yet');
+    const sends = call.steps.filter((step) => step.do === 'send');
+    const id = `${this.#idPrefix}-${++this.#lastId}`;
+    const identities: Identity[] = [];
+    for (const [index, { destination, body, properties }] of sends.entries()) {
+      const refusal = this.#sends.refusalAt(destination);
+      if (refusal !== undefined) throw refusal;
+      const part = intake.begin(destination, { body, properties, transaction: { id, index, count: sends.length } });
+      part.settle();
+      parts.push(part);
+      identities.push(part.identity);
+    }
+    const positions = call.steps.filter((step) => step.do === 'position').map(positionChange);
+    const remembered = this.#parts.repeats.plan(call, { kind: 'committed', identities });
+    // Each part knows the counters as they are after it: the last value of a key is that of the whole.
+    const metas = new Map<string, MetaChange>();
+    for (const change of [...parts.flatMap(({ changes }) => changes), ...positions, ...remembered]) metas.set(change.key, change);
+    const puts = parts.flatMap((part) => part.puts);
+    const acks = parts.flatMap((part) => part.acks);
+    return { batch: { puts, acks, metas: [...metas.values()] }, ended, identities };
+  }
+
+  /** What is leased leaves its queue in the frame that brings the rest. */
+  #free(slot: number): void {
+    const { ring, queues, draft } = this.#parts.store;
+    const queue = queues.byId(ring.index.queue(slot));
+    if (queue !== undefined) draft.frees(queue, ring.index.bodyBytes(slot));
+  }
+
+  /** @throws as `Ring.append`; then nothing was planned */
+  #append(token: number, call: CommitCall, { batch, ended, identities }: Transaction): void {
+    const { store, shell, repeats } = this.#parts;
+    const isForDisk = call.by !== undefined || call.steps.some((step) => step.do !== 'send');
+    const intervalMs = isForDisk ? undefined : shell.intervalMs;
+    const durability = shell.durability();
+    const isLater = intervalMs !== undefined && durability !== 'volatile';
+    const names = identities.map(identityText);
+    const result: CallResult = { kind: 'committed', identities: names, durability: isLater ? 'interval' : durability };
+    let over: (outcome: Outcome) => void = () => {};
+    store.commit(
+      batch,
+      (outcome) => {
+        if (intervalMs === undefined) this.#settled(token, outcome, result);
+        over(outcome);
+      },
+      intervalMs ?? 0,
+    );
+    over = repeats.planned(call, identities, result);
+    for (const lease of ended) this.#receives.finished(lease);
+    if (intervalMs !== undefined) shell.answer(token, result);
+  }
+
+  #tellOutcome(token: number, { identity, epoch }: Call & { readonly verb: 'outcome' }): void {
+    const { store, shell } = this.#parts;
+    const { outcome, when } = judgeOutcome(store, identity, epoch);
+    const result: CallResult = { kind: 'outcome', outcome };
+    if (when === 'now') return shell.answer(token, result);
+    store.commit({}, (written) => this.#settled(token, written, result));
+  }
+
+  #settled(token: number, outcome: Outcome, result: CallResult): void {
+    this.#parts.shell.answer(token, outcomeResult(this.#parts.store.ring, outcome, result));
+  }
+}
+
+function causeOf(step: Step<'ack' | 'deadLetter'>): Cause {
+  return step.do === 'ack' ? { class: 'received' } : { class: 'POISON', reason: step.reason };
 }
 
 function refuse(property: string, reason: string): never {

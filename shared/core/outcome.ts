@@ -20,7 +20,8 @@ export function judgeOutcome(store: NodeStore, text: string, epoch: number | und
   if (identity.origin !== store.self.name) return UNKNOWN;
   const handle = store.streams.find(identity);
   // Damage may have taken the counters back: then only a message that is there proves anything.
-  if (store.ring.losses.gaps > 0) return handle !== undefined && isThere(store, { ...identity, handle, epoch }) ? kept() : UNKNOWN;
+  if (store.ring.losses.gaps > 0)
+    return handle !== undefined && isThere(store, { ...identity, handle, epoch }) ? kept() : UNKNOWN;
   if (handle === undefined) return identity.incarnation === store.self.incarnation ? ABSENT : UNKNOWN;
   const { destinations, outgoing } = store;
   const next = store.isLocal(identity.destination) ? destinations.get(handle)?.next : outgoing.find(handle)?.next;

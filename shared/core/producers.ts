@@ -45,7 +45,8 @@ export class Producers {
    * @throws NAME_INVALID, PROPERTY_INVALID, PRODUCER_NUMBER_INVALID, BUSY
    */
   find({ producer, number }: ProducerNumber, durability: Durability): CallResult | OnItsWay | undefined {
-    if (!isName(producer)) throw new RingmailError('NAME_INVALID', { name: producer, reason: 'producer: [a-z0-9][a-z0-9_-]{0,62}' });
+    if (!isName(producer))
+      throw new RingmailError('NAME_INVALID', { name: producer, reason: 'producer: [a-z0-9][a-z0-9_-]{0,62}' });
     if (!Number.isSafeInteger(number) || number < 1) {
       throw new RingmailError('PROPERTY_INVALID', { property: 'number', reason: 'not a whole number from 1' });
     }
@@ -81,7 +82,8 @@ export class Producers {
 
   /** Its name may begin at 1 again. @throws NAME_INVALID */
   retire(producer: string): MetaChange {
-    if (!isName(producer)) throw new RingmailError('NAME_INVALID', { name: producer, reason: 'producer: [a-z0-9][a-z0-9_-]{0,62}' });
+    if (!isName(producer))
+      throw new RingmailError('NAME_INVALID', { name: producer, reason: 'producer: [a-z0-9][a-z0-9_-]{0,62}' });
     this.#producers.delete(producer);
     return metaDelete(`w/${producer}`);
   }

@@ -21,6 +21,10 @@ export class Draft {
     this.#steps = [];
   }
 
+  get isOpen(): boolean {
+    return this.#steps !== undefined;
+  }
+
   /** How to take back a change that was made just now. Outside of a draft nothing is ever taken back. */
   note(back: () => void): void {
     this.#steps?.push(back);

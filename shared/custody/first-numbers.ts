@@ -35,11 +35,20 @@ export class FirstNumbers {
       this.#byHandle.set(handle, now);
       return () => void (before === undefined ? this.#byHandle.delete(handle) : this.#byHandle.set(handle, before));
     };
-    return { change: metaChange(`e/${handle}`, now.flatMap(({ epoch: counter, first }) => [counter, first])), settle };
+    return {
+      change: metaChange(
+        `e/${handle}`,
+        now.flatMap(({ epoch: counter, first }) => [counter, first]),
+      ),
+      settle,
+    };
   }
 
   /** The epoch of a number that was given out; undefined when that was too long ago. */
   epochOf(handle: number, number: number): number | undefined {
-    return this.#byHandle.get(handle)?.filter(({ first }) => first <= number).at(-1)?.epoch;
+    return this.#byHandle
+      .get(handle)
+      ?.filter(({ first }) => first <= number)
+      .at(-1)?.epoch;
   }
 }

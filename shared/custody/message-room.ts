@@ -145,7 +145,8 @@ export class MessageRoom {
     if (!isLeastUrgent && whenFull !== 'drop-oldest') return undefined;
     const ring = this.#ring;
     // Whoever is dropped, the newcomer lies beside it until the frame is written.
-    const isBeside = newcomer.place === 'replacing' || ring.bytesUsed + this.#draft.ringBytes + room.ringNeeded <= ring.messageBytesMax;
+    const isBeside =
+      newcomer.place === 'replacing' || ring.bytesUsed + this.#draft.ringBytes + room.ringNeeded <= ring.messageBytesMax;
     if (!isBeside) return undefined;
     return chooseVictims(queue, ring.index, isLeastUrgent ? 'least-urgent' : 'oldest', {
       queueBytes: bytes - room.queueRoom,

@@ -18,7 +18,9 @@
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account
- *   p/<name>         bytes                                            an adapter's position
+ *   p/<name>         bytes                                            an adapter's position, or an application's
+ *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
+ *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */
 import { toHex } from '../bytes.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
