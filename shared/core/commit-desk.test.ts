@@ -128,7 +128,11 @@ describe('room', () => {
 
   test('a number that was refused is the next one, as if nothing had been asked', async () => {
     const box = await boxWith('numbers');
-    await box.commit([sendStep('others', 'a'), sendStep('central/far', 'a'), ...[1, 2, 3, 4].map(() => sendStep('bags', text('x')))]);
+    await box.commit([
+      sendStep('others', 'a'),
+      sendStep('central/far', 'a'),
+      ...[1, 2, 3, 4].map(() => sendStep('bags', text('x'))),
+    ]);
     const result = await box.ask(box.committing([sendStep('others', 'b'), sendStep('central/far', 'b'), sendStep('bags', 'b')]));
     const names = result?.kind === 'committed' ? result.identities : [];
     expect(names.map((name) => name.split(':').at(-1))).toEqual(['1', '1', '1']);
@@ -210,7 +214,8 @@ describe('what a transaction received', () => {
     const names = ['a', 'b', 'c', 'd'];
     for (const name of names) await box.send('others', name);
     const steps = [];
-    for (const _ of names) steps.push({ do: 'deadLetter' as const, lease: (await box.receive('others'))?.lease ?? '', reason: 'all' });
+    for (const _ of names)
+      steps.push({ do: 'deadLetter' as const, lease: (await box.receive('others'))?.lease ?? '', reason: 'all' });
     expect(await box.commit(steps)).toBe('committed');
     await box.restart('power cut');
     const identities = new Set<number | undefined>();
