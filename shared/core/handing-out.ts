@@ -114,7 +114,7 @@ export class HandingOut {
     }
     if (count === 1 && counts.of(loading) === 0) counts.delivered(loading, store.nowMs);
     const lease = leases.grant({ slot, messageId }, store.nowMs + leaseMs);
-    const seen = { deliveryCount: count, moveCount: 0, lookupId: messageId };
+    const seen = { deliveryCount: count, moveCount: store.ring.index.moveCount(slot), lookupId: messageId };
     shell.answer(waiting.token, { kind: 'received', received: { lease: lease.id, leaseMs, ...envelope, ...seen } });
     return true;
   }

@@ -22,8 +22,11 @@ import type { Correlation, Correlations } from './correlations.ts';
 import { after, isBefore, readyById, select } from './selection.ts';
 import type { Named, QueueWaits, Waiting } from './waiting-receives.ts';
 
-/** What becomes of a find. `taken`: the message is out of the queue. `kept`: others may have it. `not-yet`: it may not be handed out. */
-export type Found = 'taken' | 'kept' | 'not-yet';
+/**
+ * What becomes of a find. `taken`: who wanted it has it, and nobody else. `kept`: others may have it, too. `not-yet`: it may not be handed
+ * out. `gone`: it is for nobody; who wanted it looks for another.
+ */
+export type Found = 'taken' | 'kept' | 'not-yet' | 'gone';
 
 export interface Searcher {
   readonly store: NodeStore;
@@ -69,7 +72,8 @@ export class NamedSearch {
     this.#seek();
     const budget = { left: SEARCH_COUNT_PER_STEP };
     const fresh = this.#lookAtFresh(budget);
-    for (const number of this.#walks.keys()) if (this.#waits.correlatedCount === 0 || !this.#isWanted(number)) this.#walks.delete(number);
+    for (const number of this.#walks.keys())
+      if (this.#waits.correlatedCount === 0 || !this.#isWanted(number)) this.#walks.delete(number);
     let isReading = fresh === 'reading';
     for (const [number, walk] of this.#walks) {
       if (budget.left <= 0) break;
@@ -78,7 +82,7 @@ export class NamedSearch {
       else if (how !== 'more') this.#walks.delete(number);
       if (how === 'ended') this.#searcher.ended(walk.named.waiting);
     }
-    if (budget.left <= 0) return 'more';
+    if (budget.left <= 0 || this.#waits.unsought.size > 0) return 'more';
     return isReading ? 'reading' : 'idle';
   }
 
@@ -109,7 +113,9 @@ export class NamedSearch {
 
   #seek(): void {
     const { store } = this.#searcher;
-    for (const named of this.#waits.unsought.values()) {
+    const unsought = [...this.#waits.unsought.values()];
+    this.#waits.unsought.clear();
+    for (const named of unsought) {
       const { select: selector, number } = named.waiting;
       if (selector.by === 'correlationId') {
         this.#walks.set(number, { named, place: FRONT });
@@ -118,7 +124,6 @@ export class NamedSearch {
       const slot = select(store, this.#queue, selector, ANY);
       if (slot !== NO_SLOT) this.#offer(named, slot);
     }
-    this.#waits.unsought.clear();
   }
 
   #lookAtFresh(budget: { left: number }): 'idle' | 'reading' | 'more' {
@@ -150,7 +155,9 @@ export class NamedSearch {
       for (const named of this.#waits.named.get(name)?.values() ?? []) {
         const walk = this.#walks.get(named.waiting.number);
         if (walk !== undefined && !isBefore(this.#searcher.store, slot, walk.place)) continue;
-        if (named.parkedId === undefined && this.#offer(named, slot) === 'taken') return;
+        if (named.parkedId !== undefined) continue;
+        const found = this.#offer(named, slot);
+        if (found === 'taken' || found === 'gone') return;
       }
     }
   }
@@ -180,6 +187,7 @@ export class NamedSearch {
     named.parkedId = found === 'not-yet' ? this.#searcher.store.ring.index.id(slot) : undefined;
     if (found === 'not-yet') this.#waits.parked.set(number, named);
     else this.#waits.parked.delete(number);
+    if (found === 'gone') this.#waits.unsought.set(number, named);
     this.#walks.delete(number);
     return found;
   }

@@ -1,6 +1,6 @@
 /** Messages that somebody looks at: read, shown, and left where they are. */
 import { Bodies } from '../custody/bodies.ts';
-import { openedEnvelope, type HandingParts } from './handing-out.ts';
+import { type HandingParts, openedEnvelope } from './handing-out.ts';
 import type { Waiting } from './waiting-receives.ts';
 
 interface Looked {
@@ -66,7 +66,7 @@ export class Showing {
     const envelope = body === 'corrupt' ? undefined : openedEnvelope(body);
     if (envelope === undefined) {
       if (store.ring.index.isListed(slot)) unreadable(slot);
-      returned(waiting);
+      returned(passedOver(waiting, messageId));
       return true;
     }
     const { message, hop } = envelope;
@@ -76,10 +76,15 @@ export class Showing {
       bodyBytes: message.body.length,
       hop,
       deliveryCount: counts.of({ slot, messageId }),
-      moveCount: 0,
+      moveCount: store.ring.index.moveCount(slot),
       lookupId: messageId,
     };
     shell.answer(waiting.token, { kind: 'peeked', peeked });
     return true;
   }
+}
+
+/** Who follows arrivals is shown what is in somebody's hands, too. One of those that cannot be read would be met again and again. */
+function passedOver(waiting: Waiting, messageId: number): Waiting {
+  return waiting.select.by === 'arrivedAfter' ? { ...waiting, select: { by: 'arrivedAfter', lookupId: messageId } } : waiting;
 }
