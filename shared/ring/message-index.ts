@@ -1,7 +1,7 @@
 /**
  * The messages of a ring, in memory: 48 bytes a message whatever its size, and 6 to 8 for finding it by id. A *slot* is the place of a
  * message; it is used again after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong
- * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 2,048 slots that never move.
+ * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 512 slots that never move.
  *
  *   off len  field of a slot
  *     0   6  id             0 marks a free slot
