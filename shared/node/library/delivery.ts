@@ -5,7 +5,7 @@ import { identityText } from '../../message/identity.ts';
 import type { Message } from '../../message/message.ts';
 import type { Place } from '../../queue/selector.ts';
 import type { NodeCalls } from '../node-calls.ts';
-import { copyOf, bodyValue } from './body.ts';
+import { bodyValue, copyOf } from './body.ts';
 
 /** What is known of a message that was received or looked at. */
 export interface Seen {
