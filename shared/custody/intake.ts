@@ -94,7 +94,8 @@ export class Intake {
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
-    if (this.#store.isLocal(begun.identity.destination)) planned = this.told(planned, { ...properties, identity: begun.identity }, 'ACK_REACH_QUEUE');
+    if (this.#store.isLocal(begun.identity.destination))
+      planned = this.told(planned, { ...properties, identity: begun.identity }, 'ACK_REACH_QUEUE');
     return { ...planned, identity: begun.identity };
   }
 
