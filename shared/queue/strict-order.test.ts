@@ -52,6 +52,7 @@ class Run {
         queue: this.queue.id,
         priority,
         deliveryCount: 0,
+        moveCount: 0,
         stream,
         number: id,
         epochCounter: 1,
