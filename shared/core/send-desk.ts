@@ -3,9 +3,10 @@
  * is no room and the queue blocks, it waits in order of arrival: nobody overtakes, and who has waited long enough is told QUEUE_FULL.
  */
 import type { Intake } from '../custody/intake.ts';
+import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { parseAddress, SYSTEM_QUEUES } from '../message/address.ts';
+import { parseAddress } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
 import { drops } from '../queue/queue-options.ts';
