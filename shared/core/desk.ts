@@ -28,7 +28,7 @@ export class Desk {
   readonly #commits: CommitDesk;
   readonly #queues: QueueDesk;
   readonly #letters: LetterDesk;
-  readonly #handles = new Handles();
+  readonly #handles: Handles;
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
@@ -37,12 +37,13 @@ export class Desk {
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
+    this.#handles = new Handles(store);
     const endings = new Endings(store, intake);
     const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles };
     this.#sends = new SendDesk(parts);
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
     this.#commits = new CommitDesk(parts, this.#receives);
-    this.#queues = new QueueDesk(parts);
+    this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
     this.#due = new DueWork(store);
   }

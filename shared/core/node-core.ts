@@ -20,9 +20,10 @@ import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
-import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
 
 export interface NodeDeps {
@@ -173,15 +174,14 @@ export class NodeCore {
     const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);
-      if (!isKept) store.room.checkReserves(config.queues);
+      if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     } catch (error) {
       if (error instanceof RingmailError) return this.#stop(error);
       throw error;
     }
     const startCarriers = make?.({ store, intake, random: this.#random });
-    intake.define('$dead', Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
-    for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
-    if (!isKept) releaseReserves(store, intake, config);
+    for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
+    if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;

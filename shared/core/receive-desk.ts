@@ -13,6 +13,7 @@ import { RingmailError } from '../errors.ts';
 import { decodeEnvelope, type Envelope } from '../message/envelope.ts';
 import { identityText } from '../message/identity.ts';
 import { type Lease, Leases } from '../queue/leases.ts';
+import type { Queue } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { NUMBER_MAX } from '../ring/superblock-layout.ts';
 import type { Call, CallResult } from './calls.ts';
@@ -152,6 +153,25 @@ export class ReceiveDesk {
   /** Nobody waits for this answer any more. A message already leased for it comes back at its deadline. */
   cancel(token: number): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting.token !== token);
+  }
+
+  /** The queue is gone: who waits for it is told, and its leases end. */
+  queueDeleted(queue: Queue): void {
+    const error = new RingmailError('QUEUE_DELETED', { queue: queue.name });
+    const tell = ({ token }: Waiting): void => this.#shell.answer(token, { kind: 'error', error });
+    for (const waiting of this.#waiting.filter((one) => one.queue === queue.name)) tell(waiting);
+    this.#waiting = this.#waiting.filter((one) => one.queue !== queue.name);
+    const { queues } = this.#store;
+    const gone = this.#loading.filter(({ slot }) => queues.of(slot) === queue);
+    this.#loading = this.#loading.filter((one) => !gone.includes(one));
+    for (const { waiting, slot, messageId } of gone) {
+      tell(waiting);
+      this.#release({ slot, messageId });
+    }
+    for (const lease of [...this.#leases].filter(({ slot }) => queues.of(slot) === queue)) {
+      this.#leases.end(lease);
+      this.#release(lease);
+    }
   }
 
   /** Ends leases whose time is up. */

@@ -55,9 +55,9 @@ export class MessageRoom {
     return ring.messageBytesMax - ring.bytesUsed - this.#keptFrom(queue);
   }
 
-  /** Bytes of bodies that the limit of a queue leaves. */
+  /** Bytes of bodies that the limit of a queue leaves; of a subqueue, that of its queue. */
   inQueue(queue: Queue): number {
-    return queue.options.bytesLimit - bytesUsed(queue);
+    return queue.options.bytesLimit - bytesUsed(queue.parent ?? queue);
   }
 
   /** True when a body of this size would be taken now, without anything being dropped for it. */

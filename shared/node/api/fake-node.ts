@@ -174,6 +174,8 @@ export class FakeNode implements NodeCalls {
         ...QUEUE_DEFAULTS,
         bytesLimit: 1_048_576,
         delayed: 0,
+        arrived: 0,
+        ended: 0,
         blocked: 0,
         dropped: 0,
         expired: 0,
