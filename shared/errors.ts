@@ -39,6 +39,10 @@ export interface ErrorDetails {
   REQUEST_TIMEOUT: { correlationId: string; waitMs: number };
   /** What a message was sent for will not happen: it ended in another way. */
   DELIVERY_FAILED: { identity: string; class: string };
+  /** No word of a message's delivery came in time. It may have arrived, or arrive yet; the word will lie in `$admin`. */
+  DELIVERY_UNKNOWN: { identity: string; waitMs: number };
+  /** A trigger of this name runs in this program already. */
+  TRIGGER_EXISTS: { trigger: string };
   /** No route leads to this address from here. */
   ROUTE_NOT_FOUND: { address: string };
   /** A property of the message is out of range or of the wrong type. */
@@ -85,6 +89,8 @@ export interface ErrorDetails {
   RING_WORN_OUT: { path: string; counter: number; counterMax: number };
   /** The ring file belongs to another node. Nothing was changed. */
   RING_OTHER_NODE: { path: string; node: string; expected: string };
+  /** The node was composed without this verb: the embedded profile has fewer. Nothing was done. Do not retry. */
+  VERB_ABSENT: { verb: string };
   /** The configuration was refused. `issues` lists every problem, not just the first. */
   CONFIG_INVALID: { issues: readonly string[] };
   /** A request of the local API is malformed. */
@@ -93,6 +99,10 @@ export interface ErrorDetails {
   ENDPOINT_NOT_FOUND: { path: string };
   /** The local API has this path, for other methods. */
   METHOD_NOT_ALLOWED: { method: string; allowed: string };
+  /** Over the network: no token came with the request, or none that this node knows. */
+  TOKEN_INVALID: { reason: string };
+  /** The token is known, and has no right to this. Nothing was done. */
+  ACCESS_DENIED: { client: string; needed: string; reason: string };
   /** No node answers on this socket. */
   NODE_UNREACHABLE: { socket: string; reason: string };
   /** Another process serves this socket. It was left alone. */

@@ -157,7 +157,7 @@ export class Clearing {
 
   /** True while something of it is to be ended. */
   #hasMore(job: Job): boolean {
-    if (job.what === 'delete') return job.queues.some((queue) => messageCount(queue) > 0);
+    if (job.what === 'delete') return job.queues.some((queue) => messageCount(queue) + queue.endingCount > 0);
     const { index } = this.#parts.store.ring;
     const isEmpty = job.queues.every(({ ready }) => ready.every(({ head }) => head === NO_SLOT || index.id(head) > job.idMax));
     return job.delayed.length > 0 || !isEmpty;

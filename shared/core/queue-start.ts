@@ -1,7 +1,7 @@
 /** The queues that a node has when it starts, whatever the ring remembers: those of the system, and those of its configuration. */
 import type { Intake } from '../custody/intake.ts';
+import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
-import { SYSTEM_QUEUES } from '../message/address.ts';
 import type { NodeConfig } from './node-io.ts';
 
 /** Each system queue has this part of what the ring admits, unless somebody says otherwise. */

@@ -13,7 +13,7 @@ import { RingmailError } from '../errors.ts';
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const SUBQUEUE = /^([a-z0-9][a-z0-9_-]{0,62});[a-z0-9][a-z0-9_-]{0,31}$/;
-export const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
+const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
 
 export interface Address {
   readonly node: string;

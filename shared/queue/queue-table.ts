@@ -46,6 +46,8 @@ export interface Queue {
   /** Planned for the queue, not durable yet. */
   plannedCount: number;
   plannedBytes: number;
+  /** Expired: nobody gets them any more, and their end is not planned yet. */
+  endingCount: number;
   /** Messages since the opening: those that were found then or came since, and those that are no more here. */
   arrivedCount: number;
   endedCount: number;
@@ -219,7 +221,7 @@ export class QueueTable {
       subqueues: new Map(),
       ready: Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.index, 'id')),
       ...{ delayedCount: 0, delayedBytes: 0, leasedCount: 0, leasedBytes: 0, plannedCount: 0, plannedBytes: 0 },
-      ...{ arrivedCount: 0, endedCount: 0 },
+      ...{ endingCount: 0, arrivedCount: 0, endedCount: 0 },
       strict: options.ordering === 'strict' ? new StrictOrder(this.index) : undefined,
       onReady: undefined,
     };

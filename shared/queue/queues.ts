@@ -152,14 +152,26 @@ export class Queues extends QueueTable {
     }
   }
 
-  /** Messages that nobody has under lease and whose time is over: at most `countMax`. The caller ends them. */
-  expired(queueTimeMs: number, countMax: number): number[] {
+  /**
+   * Takes messages out of their queues that nobody has under lease and whose time is over: at most `countMax`. The caller ends them, and
+   * says so to `leaves`.
+   */
+  takeExpired(queueTimeMs: number, countMax: number): number[] {
     const slots = new Set<number>();
     for (let left = countMax; left > 0 && (this.#expiries.nextMs ?? Number.POSITIVE_INFINITY) <= queueTimeMs; left--) {
       const due = this.#expiries.pop();
       if (due !== undefined && this.#expires(due) && !this.#away.has(due.id)) slots.add(due.slot);
     }
+    for (const slot of slots) {
+      this.#queueOf(slot).endingCount += 1;
+      this.end(slot);
+    }
     return [...slots];
+  }
+
+  /** The end of a message that expired is planned. */
+  leaves(slot: number): void {
+    this.#queueOf(slot).endingCount -= 1;
   }
 
   /** Ids of its messages that wait for their time, in no order. Looks at all that wait anywhere, once. */
