@@ -192,10 +192,10 @@ describe('a purge', () => {
   });
 
   test('of a long queue takes bounded steps, and nobody waits for its end: what comes meanwhile stays', async () => {
-    const COUNT = 3 * CLEARING_COUNT_MAX;
+    const COUNT = 6 * CLEARING_COUNT_MAX;
     await start('long', {
       queues: [
-        { name: 'bags', bytesLimit: 200_000 },
+        { name: 'bags', bytesLimit: 400_000 },
         { name: 'other', bytesLimit: 5000 },
       ],
     });
