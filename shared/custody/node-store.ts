@@ -15,6 +15,8 @@ import type { Definition, QueueSource } from '../queue/queue-table.ts';
 import { messageCount, type Queue, Queues } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { Draft } from './draft.ts';
+import { FirstNumbers } from './first-numbers.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
@@ -61,6 +63,8 @@ export class NodeStore {
   readonly streams = new StreamTable();
   readonly queues: Queues;
   readonly room: MessageRoom;
+  readonly draft = new Draft();
+  readonly firstNumbers = new FirstNumbers();
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
@@ -77,7 +81,7 @@ export class NodeStore {
   constructor(ring: Ring) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
-    this.room = new MessageRoom(ring, this.queues);
+    this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
   }
 
@@ -104,6 +108,7 @@ export class NodeStore {
     this.streams.load(metas);
     this.hops.load(metas);
     loadQueues(this.queues, metas);
+    this.firstNumbers.load(metas);
     for (const [handle, value] of metaValues(metas, 'd/')) {
       const [next = 1, ...spans] = new MetaFields(value).numbers();
       const standing = this.streams.standing(Number(handle));
@@ -262,7 +267,11 @@ export class NodeStore {
     }
     const changes = [...totals].map(([key, total]) => metaChange(`a/${key}`, total));
     const settle = (): void => {
-      for (const [key, total] of totals) this.#accounts.set(key, total);
+      for (const [key, total] of totals) {
+        const before = this.#accounts.get(key);
+        this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
+        this.#accounts.set(key, total);
+      }
     };
     return { changes, settle };
   }

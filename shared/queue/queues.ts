@@ -42,6 +42,7 @@ export class Queues extends QueueTable {
     if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
     queue.arrivedCount += 1;
     queue.strict?.add(slot);
+    this.changed.add(queue);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
@@ -127,6 +128,12 @@ export class Queues extends QueueTable {
     if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
     else this.#undelay(queue, slot);
     this.#leave(queue, slot);
+  }
+
+  /** Takes `end` of a message that was ready back, before anything else happened. */
+  unend(slot: number): void {
+    this.#away.delete(this.#index.id(slot));
+    this.#listOf(this.#queueOf(slot), slot).insert(slot);
   }
 
   /** The ACK of a message is durable: nothing of it is left. */
