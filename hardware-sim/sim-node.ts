@@ -129,7 +129,14 @@ export class SimNode {
     const broker = connectBroker?.();
     const core = new NodeCore(
       { ...config, home: this.home },
-      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay, desks: ALL_DESKS },
+      {
+        file: { path: this.name, size: file.size },
+        checksum: crc32,
+        random,
+        carriers: linksAndRelay,
+        desks: ALL_DESKS,
+        policy: this.#options.policy,
+      },
     );
     const drive = new Drive(
       core,
