@@ -126,6 +126,7 @@ export class Queues {
     const expiresAtMs = this.#index.expiresAtMs(slot);
     if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
     queue.strict?.add(slot);
+    this.changed.add(queue);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
@@ -196,6 +197,12 @@ export class Queues {
     if (queue.strict === undefined) return;
     queue.strict.remove(slot);
     this.changed.add(queue);
+  }
+
+  /** Takes `end` of a message that was ready back, before anything else happened. */
+  unend(slot: number): void {
+    this.#away.delete(this.#index.id(slot));
+    this.#listOf(this.#queueOf(slot), slot).insert(slot);
   }
 
   /** The ACK of a message is durable: nothing of it is left. */
