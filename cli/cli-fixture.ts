@@ -6,7 +6,8 @@ import { FakeNode } from '../shared/node/api/fake-node.ts';
 import { type ApiServer, serveApi } from '../shared/node/api/server.ts';
 import { FakeWorld } from './fake-world.ts';
 import { SOCKET_DEFAULT } from './reach-node.ts';
-import { type CommandTable, runCommandLine } from './run.ts';
+import type { CommandTable } from './args.ts';
+import { runCommandLine } from './run.ts';
 
 export const COMMANDS: CommandTable = {
   send: async () => (await import('./send.ts')).send,

@@ -1,7 +1,8 @@
 /** What `--help` prints. */
 import type { Command, CommandSpec, OptionSpec, OptionSpecs } from './args.ts';
 
-const WIDTH = 100;
+/** As wide as the terminal that everything has. */
+const WIDTH = 80;
 
 /** The list of commands. */
 export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>[]): string {
@@ -34,6 +35,27 @@ export function commandHelp(spec: CommandSpec<OptionSpecs>): string {
     '',
     ...columns([...rows, ['-h, --help', 'this text']]),
     ...spec.notes.flatMap((note) => ['', ...wrap(note, WIDTH)]),
+    '',
+  ].join('\n');
+}
+
+/** A command that is a group of commands. */
+export function groupHelp(group: {
+  readonly name: string;
+  readonly summary: string;
+  readonly notes: readonly string[];
+  readonly tools: readonly Pick<Command, 'name' | 'summary'>[];
+}): string {
+  const { name, summary, notes, tools } = group;
+  return [
+    `ringmail ${name}: ${summary}`,
+    '',
+    `Usage: ringmail ${name} <command> [options]`,
+    '',
+    ...columns(tools.map((tool): [string, string] => [tool.name, tool.summary])),
+    ...notes.flatMap((note) => ['', ...wrap(note, WIDTH)]),
+    '',
+    `ringmail ${name} <command> --help tells what each takes.`,
     '',
   ].join('\n');
 }
