@@ -2,6 +2,8 @@
  * A whole node in virtual time: the product's core and drive over a simulated disk. It can lose power at any moment, die alone, stand
  * still for a while, or find another disk in its slot; it comes back with what its platter kept.
  */
+
+import { ALL_DESKS } from '../shared/core/all-desks.ts';
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
 import { linksAndRelay } from '../shared/core/carriers.ts';
 import { Drive } from '../shared/core/drive.ts';
@@ -124,7 +126,7 @@ export class SimNode {
     const broker = connectBroker?.();
     const core = new NodeCore(
       { ...config, home: this.home },
-      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay },
+      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay, desks: ALL_DESKS },
     );
     const drive = new Drive(
       core,

@@ -89,6 +89,8 @@ export interface ErrorDetails {
   RING_WORN_OUT: { path: string; counter: number; counterMax: number };
   /** The ring file belongs to another node. Nothing was changed. */
   RING_OTHER_NODE: { path: string; node: string; expected: string };
+  /** The node was composed without this verb: the embedded profile has fewer. Nothing was done. Do not retry. */
+  VERB_ABSENT: { verb: string };
   /** The configuration was refused. `issues` lists every problem, not just the first. */
   CONFIG_INVALID: { issues: readonly string[] };
   /** A request of the local API is malformed. */

@@ -8,13 +8,11 @@ import { metaValue } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
-import { CommitDesk } from './commit-desk.ts';
 import type { DeskParts, DeskShell } from './desk-shell.ts';
 import { DueWork } from './due-work.ts';
 import { Endings } from './endings.ts';
 import { Handles } from './handles.ts';
-import { LetterDesk } from './letter-desk.ts';
-import { QueueDesk } from './queue-desk.ts';
+import type { MoreDesks } from './no-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
 import { SendDesk } from './send-desk.ts';
 
@@ -25,15 +23,16 @@ export class Desk {
   readonly #shell: DeskShell;
   readonly #sends: SendDesk;
   readonly #receives: ReceiveDesk;
-  readonly #commits: CommitDesk;
-  readonly #queues: QueueDesk;
-  readonly #letters: LetterDesk;
+  readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
+  readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
+  readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
   readonly #handles = new Handles();
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
-  constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number }) {
+  constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
+    const { CommitDesk, QueueDesk, LetterDesk } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;

@@ -22,6 +22,7 @@ import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
 import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { statsOf } from './stats.ts';
@@ -32,6 +33,8 @@ export interface NodeDeps {
   readonly random: Random;
   /** What takes messages to other nodes; `none` for a node that keeps to itself, whose uplink then is none, whatever it is told. */
   readonly carriers: MakeCarriers | 'none';
+  /** `ALL_DESKS`, or fewer verbs in less memory. */
+  readonly desks: MoreDesks;
   /** The machine's clock as the ring is opened; undefined where it does not tell its boots apart. */
   readonly clock?: BootClock | undefined;
   /** For stats and answers. A file that nobody describes is of unknown durability. */
@@ -54,6 +57,7 @@ export class NodeCore {
   readonly config: NodeConfig;
   readonly #random: Random;
   readonly #makeCarriers: MakeCarriers | undefined;
+  readonly #desks: MoreDesks;
   readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
@@ -67,6 +71,7 @@ export class NodeCore {
     this.config = config;
     this.#random = deps.random;
     this.#makeCarriers = deps.carriers === 'none' ? undefined : deps.carriers;
+    this.#desks = deps.desks;
     this.#describeFile = deps.describeFile ?? (() => ({ durability: 'unknown', ioMode: '' }));
     const epochRandom = new DataView(deps.random.bytes(4).slice().buffer).getUint32(0, true);
     this.#ring = new Ring({
@@ -203,6 +208,7 @@ export class NodeCore {
     const carriers = startCarriers?.({ config, uplink, emit }) ?? NO_CARRIERS;
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
+      desks: this.#desks,
       answer: (token, result) => emit({ kind: 'answer', token, result }),
       stats: () => this.stats(store.nowMs),
       durability: () => this.#describeFile().durability,
