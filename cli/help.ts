@@ -19,9 +19,9 @@ export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>
       ['--version', 'the version of ringmail'],
     ]),
     '',
-    'Exit codes: 0 done, 1 nothing to receive, 2 wrong command line or configuration, 3 refused, 4 no node,',
-    '5 not now, 6 done or not is unknown, 7 output closed, 8 damage found, 9 not a ring, 70 a bug,',
-    '130 interrupted.',
+    'Exit codes: 0 done, 1 nothing to receive, 2 wrong command line or configuration,',
+    '3 refused, 4 no node, 5 not now, 6 done or not is unknown, 7 output closed,',
+    '8 damage found, 9 not a ring, 70 a bug, 130 interrupted.',
     '',
   ].join('\n');
 }
@@ -29,7 +29,7 @@ export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>
 export function commandHelp(spec: CommandSpec<OptionSpecs>): string {
   const rows = Object.entries(spec.options).map(([name, option]): [string, string] => [optionHead(name, option), option.help]);
   return [
-    `ringmail ${spec.name}: ${spec.summary}`,
+    ...wrap(`ringmail ${spec.name}: ${spec.summary}`, WIDTH),
     '',
     `Usage: ringmail ${spec.name} ${spec.operands === '' ? '' : `${spec.operands} `}[options]`,
     '',
@@ -48,7 +48,7 @@ export function groupHelp(group: {
 }): string {
   const { name, summary, notes, tools } = group;
   return [
-    `ringmail ${name}: ${summary}`,
+    ...wrap(`ringmail ${name}: ${summary}`, WIDTH),
     '',
     `Usage: ringmail ${name} <command> [options]`,
     '',

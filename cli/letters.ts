@@ -1,4 +1,5 @@
 /** `ringmail move` and `ringmail redrive`: a message that lies in the wrong place. */
+import { RingmailClient } from '../shared/node/library/client.ts';
 import { defineCommand, wholeNumber } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
@@ -36,14 +37,18 @@ export const redrive = defineCommand(
       ...REACH_OPTIONS,
       json: JSON_OPTION,
     },
-    notes: ['It is a new message, linked to the letter, and stored in the write that ends the letter. ringmail dead lists letters.'],
+    notes: [
+      'It is a new message, linked to the letter, and stored in the write that ends the letter. ringmail dead lists ' +
+        'letters. Prints the identity of the new message.',
+    ],
   },
   async ({ values, operands: [lookup = '', to] }, world) => {
     const lookupId = wholeNumber('lookup', lookup);
     const queue = values.queue ?? '$dead';
-    const call = { verb: 'redrive', queue, lookupId, ...(to !== undefined && { to }) } as const;
-    await withNode(placeOf(values, world), world, (node) => node.call(call));
-    if (values.json) await world.stdout(`${JSON.stringify({ queue, lookupId, ...(to !== undefined && { to }) })}\n`);
+    const identity = await withNode(placeOf(values, world), world, (node) =>
+      new RingmailClient(node).redrive(queue, lookupId, to),
+    );
+    await world.stdout(values.json ? `${JSON.stringify({ queue, lookupId, identity })}\n` : `${identity}\n`);
     return EXIT.ok;
   },
 );

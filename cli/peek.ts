@@ -9,7 +9,7 @@ import { type CommandLine, defineCommand, durationMs, type OptionSpecs, usage, w
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
 import { placeOption, SELECT_OPTIONS, selectorOf } from './select-options.ts';
-import { tableLines } from './table.ts';
+import { type Column, tableLines } from './table.ts';
 import type { World } from './world.ts';
 
 const OPTIONS = {
@@ -86,7 +86,12 @@ async function look({ queue, select, countMax, waitMs, bodies, form }: Plan, nod
     if (!(await print(peeked, { form, bodies }, world))) return EXIT.outputClosed;
   }
   if (shown.length === 0) return EXIT.nothing;
-  if (form === 'table') await world.stdout(table(shown, bodies).map((line) => `${line}\n`).join(''));
+  if (form === 'table')
+    await world.stdout(
+      table(shown, bodies)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   return EXIT.ok;
 }
 
@@ -103,13 +108,13 @@ async function print(peeked: Peeked, { form, bodies }: Pick<Plan, 'form' | 'bodi
 }
 
 function table(shown: readonly Peeked[], bodies: 'with' | 'without'): string[] {
-  const columns = [
+  const columns: Column[] = [
     { head: 'place' },
     { head: 'tries', align: 'right' },
     { head: 'size', align: 'right' },
     { head: 'label', cut: 'long' },
     bodies === 'with' ? { head: 'body', cut: 'long' } : { head: 'type', cut: 'long' },
-  ] as const;
+  ];
   const rows = shown.map(({ message, lookupId, deliveryCount, bodyBytes }) => [
     placeText({ priority: message.priority, lookupId }),
     String(deliveryCount),

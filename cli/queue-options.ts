@@ -1,8 +1,9 @@
 /** What a queue is, as options of a command line and as lines for people. */
-import { JOURNAL, ORDERING, type QueueOptions, QUEUE_STATE, REMOTE_WHEN_FULL, WHEN_FULL } from '../shared/queue/queue-options.ts';
-import { durationMs, oneOf, type OptionSpecs, type OptionValues, wholeNumber } from './args.ts';
-import { sizeOption } from './ring-options.ts';
+
 import { formatSize } from '../shared/node/config/sizes.ts';
+import { JOURNAL, ORDERING, QUEUE_STATE, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../shared/queue/queue-options.ts';
+import { durationMs, type OptionSpecs, type OptionValues, oneOf, wholeNumber } from './args.ts';
+import { sizeOption } from './ring-options.ts';
 import { timeText } from './time-text.ts';
 
 export const CHANGE_OPTIONS = {

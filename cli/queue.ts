@@ -1,16 +1,16 @@
 /** `ringmail queue`: queues of a node. */
 import type { QueueStats } from '../shared/core/calls.ts';
 import { RingmailError } from '../shared/errors.ts';
+import { formatSize } from '../shared/node/config/sizes.ts';
 import { RingmailClient } from '../shared/node/library/client.ts';
 import { type Command, type CommandTable, defineCommand, type OptionSpecs, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { defineGroup } from './group.ts';
+import { oneLine } from './plain-text.ts';
 import { CHANGE_OPTIONS, CREATE_OPTIONS, optionRows, optionsOf } from './queue-options.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
-import { formatSize } from '../shared/node/config/sizes.ts';
 import { tableLines } from './table.ts';
 import type { World } from './world.ts';
-import { oneLine } from './plain-text.ts';
 
 const JSON_OPTION = { type: 'boolean', help: 'print the answer as one line of JSON' } as const;
 const COMMON_OPTIONS = { ...REACH_OPTIONS, json: JSON_OPTION } as const satisfies OptionSpecs;
@@ -190,5 +190,8 @@ function showText(queue: QueueStats): string {
     ['ever expired', String(expired)],
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
-  return rows.map(([name, value]) => `${name.padEnd(width)}${oneLine(value)}`.trimEnd()).map((line) => `${line}\n`).join('');
+  return rows
+    .map(([name, value]) => `${name.padEnd(width)}${oneLine(value)}`.trimEnd())
+    .map((line) => `${line}\n`)
+    .join('');
 }

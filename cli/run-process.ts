@@ -1,6 +1,7 @@
 /** The command line of this process: its world, its exit code, and what a bug looks like from outside. */
-import { EXIT } from './exit-codes.ts';
+
 import type { CommandTable } from './args.ts';
+import { EXIT } from './exit-codes.ts';
 import { runCommandLine } from './run.ts';
 import { processWorld } from './world.ts';
 

@@ -1,5 +1,5 @@
 /** Which message of a queue is meant, as options of a command line. */
-import { parsePlace, type Place, type Selector } from '../shared/queue/selector.ts';
+import { type Place, parsePlace, type Selector } from '../shared/queue/selector.ts';
 import { type OptionSpecs, type OptionValues, usage, wholeNumber } from './args.ts';
 
 export const SELECT_OPTIONS = {

@@ -5,7 +5,7 @@ import { parseAddress } from '../shared/message/address.ts';
 import { ACKNOWLEDGE, type Properties } from '../shared/message/message.ts';
 import { BODY_BYTES_MAX } from '../shared/node/api/api-limits.ts';
 import { guessContentType } from '../shared/node/api/body-forms.ts';
-import { defineCommand, durationMs, oneOf, type OptionSpecs, type OptionValues, usage, wholeNumber } from './args.ts';
+import { defineCommand, durationMs, type OptionSpecs, type OptionValues, oneOf, usage, wholeNumber } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
 import { readAll } from './stdin.ts';

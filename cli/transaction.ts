@@ -34,8 +34,7 @@ export const transaction = defineCommand(
   async ({ values, operands: [path = ''] }, world) => {
     const { producer, number } = values;
     if ((producer === undefined) !== (number === undefined)) throw usage('--producer and --number belong together');
-    const by =
-      producer === undefined || number === undefined ? {} : { by: { producer, number: wholeNumber('number', number) } };
+    const by = producer === undefined || number === undefined ? {} : { by: { producer, number: wholeNumber('number', number) } };
     const bytes = path === '-' ? await readAll(world, FILE_BYTES_MAX) : await read(path, world);
     if (bytes === undefined) return EXIT.interrupted;
     const steps = readSteps(bytes);
