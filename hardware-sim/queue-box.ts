@@ -4,7 +4,7 @@
  */
 import { invariant } from '../shared/assert.ts';
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
-import type { Call, CallResult, QueueStats, Received, Stats } from '../shared/core/calls.ts';
+import type { Call, CallResult, ProducerNumber, QueueStats, Received, Stats, TransactionStep } from '../shared/core/calls.ts';
 import type { NodeConfig } from '../shared/core/node-io.ts';
 import type { Properties } from '../shared/message/message.ts';
 import { type Prng, stream } from './random.ts';
@@ -110,6 +110,14 @@ export class QueueBox {
     return result?.kind === 'received' ? result.received : undefined;
   }
 
+  async commit(steps: readonly TransactionStep[], by?: ProducerNumber): Promise<string | undefined> {
+    return codeOf(await this.ask(this.committing(steps, by)));
+  }
+
+  committing(steps: readonly TransactionStep[], by?: ProducerNumber): Call {
+    return { verb: 'commit', steps, ...(by && { by }) };
+  }
+
   async ack(received: Received | undefined): Promise<string | undefined> {
     return codeOf(await this.ask({ verb: 'ack', lease: received?.lease ?? '' }));
   }
@@ -135,6 +143,11 @@ export class QueueBox {
     invariant(found !== undefined, `there is a queue ${name}`);
     return found;
   }
+}
+
+/** A step that sends. */
+export function sendStep(destination: string, text: string, properties: Properties = {}): TransactionStep {
+  return { do: 'send', destination, body: toUtf8(text), properties };
 }
 
 export function codeOf(result: CallResult | undefined): string | undefined {

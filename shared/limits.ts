@@ -64,3 +64,28 @@ export const SYNC_SPACING_MS = 200;
 export const SYNC_STREAM_COUNT_MAX = 256;
 /** Senders one receiver keeps a session with. Each takes about 1 KiB and 100 bytes a stream that moves. */
 export const RELAY_PEER_COUNT_MAX = 4096;
+
+/** Steps of one transaction. What a frame holds bounds the bytes; this bounds the work of one step of the node. */
+export const COMMIT_STEP_COUNT_MAX = 1024;
+/** Transactions that wait for bodies to be read: those whose letters are not in memory any more. Beyond it BUSY. */
+export const COMMIT_WAITING_COUNT_MAX = 256;
+/** Bytes of what they would send. As much as may wait for the disk. */
+export const COMMIT_WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** Places that programs have the node remember for them (`position`); about 64 bytes of the ring each. A new one beyond is BUSY. */
+export const POSITION_COUNT_MAX = 1024;
+/** Characters of the name of such a place. Its META key stays well within 255 bytes. */
+export const POSITION_NAME_LENGTH_MAX = 128;
+/** Bytes of its value: it tells a place, and is no place to keep things. */
+export const POSITION_BYTES_MAX = 1024;
+/** Characters of a `sendKey`: a UUID and a prefix, and the META of a destination's keys stays below 32 KiB. */
+export const SEND_KEY_LENGTH_MAX = 64;
+/** Keys remembered for each destination: at ten sends a second, those of the last half minute. */
+export const SEND_KEY_COUNT_MAX = 256;
+/** Destinations whose keys are remembered, up to 32 KiB of the ring each. A key for another one is BUSY. */
+export const SEND_KEY_DESTINATION_COUNT_MAX = 64;
+/** Producers whose last number is remembered, for ever: about 64 bytes of the ring each. Another one is BUSY. */
+export const PRODUCER_COUNT_MAX = 1024;
+/** Of a producer's last answer: stretches of consecutive numbers, 9 bytes each at the most usual. What has more is answered `done` later. */
+export const ANSWER_STRETCH_COUNT_MAX = 32;
+/** Requests that wait for one that was made before and is on its way to the disk. Beyond it BUSY: a client needs one or two. */
+export const REPEAT_WAITING_COUNT_MAX = 64;

@@ -14,6 +14,7 @@ import { Endings } from './endings.ts';
 import { Handles } from './handles.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
+import { Repeats } from './repeats.ts';
 import { SendDesk } from './send-desk.ts';
 
 export class Desk {
@@ -37,10 +38,10 @@ export class Desk {
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
     const endings = new Endings(store, intake);
-    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles };
+    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles, repeats: new Repeats(store, shell) };
     this.#sends = new SendDesk(parts);
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
-    this.#commits = new CommitDesk(parts, this.#receives);
+    this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts);
     this.#letters = new LetterDesk(parts);
     this.#due = new DueWork(store, endings);
@@ -78,6 +79,7 @@ export class Desk {
   /** Answers the senders who wait for room, and plans to write what only memory knows. The ring is closed next. */
   close(): void {
     this.#sends.close();
+    this.#commits.close();
     this.#receives.close();
   }
 

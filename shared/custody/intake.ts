@@ -8,7 +8,7 @@ import { type Address, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
-import { type Ending, type Message, PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
+import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
@@ -31,6 +31,7 @@ export interface NewBody {
   readonly history?: readonly Ending[];
   readonly previous?: string;
   readonly maybeDuplicate?: 'maybe';
+  readonly transaction?: TransactionMark;
 }
 
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
@@ -154,8 +155,9 @@ export class Intake {
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
     const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
+    const planned = this.#withEpoch(this.#planned(arrived, changes), handle, identity.number);
     return {
-      ...withRoom(this.#store, this.#planned(arrived, changes), queue, { ...how, bytes: envelope.length, priority }),
+      ...withRoom(this.#store, planned, queue, { ...how, bytes: envelope.length, priority }),
       identity,
     };
   }
@@ -329,6 +331,18 @@ export class Intake {
     return form;
   }
 
+  /** The first of its stream in this opening says so, for who asks what became of it (first-numbers.ts). */
+  #withEpoch(planned: Planned, handle: number, number: number): Planned {
+    const { firstNumbers, ring, draft } = this.#store;
+    const first = firstNumbers.plan(handle, number, ring.epoch.counter);
+    if (first === undefined) return planned;
+    const settle = (): void => {
+      planned.settle();
+      draft.note(first.settle());
+    };
+    return { ...planned, changes: [...planned.changes, first.change], settle };
+  }
+
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
     const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
     const isMessage = what === 'message';
@@ -359,6 +373,10 @@ export class Intake {
       if (queue === undefined) return;
       queue.plannedCount += 1;
       queue.plannedBytes += envelope.length;
+      this.#store.draft.note(() => {
+        queue.plannedCount -= 1;
+        queue.plannedBytes -= envelope.length;
+      });
     };
     return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
   }
@@ -377,15 +395,24 @@ export class Intake {
     key: StreamKey,
     { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch },
   ): { change: MetaChange; settle: () => void } {
-    const { destinations, outgoing } = this.#store;
+    const { destinations, outgoing, draft } = this.#store;
     if (endsHere) {
-      const before = destinations.get(handle)?.spans ?? [];
+      const known = destinations.get(handle);
+      const before = known?.spans ?? [];
       const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
       const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
-      return { change: metaChange(`d/${handle}`, value), settle: () => destinations.set(handle, { next, spans }) };
+      const settle = (): void => {
+        draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
+        destinations.set(handle, { next, spans });
+      };
+      return { change: metaChange(`d/${handle}`, value), settle };
     }
     const stream = outgoing.open(handle, key);
     const settle = (): void => {
+      const before = stream.next;
+      draft.note(() => {
+        stream.next = before;
+      });
       stream.next = next;
     };
     return { change: counterChange({ ...stream, next }), settle };
@@ -472,6 +499,7 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
       identity: _identity,
       epoch: _epoch,
       previous: _previous,
+      transaction: _transaction,
       body,
       history,
       ...properties
@@ -490,12 +518,13 @@ function reasonOf(ending: EndingClass, key: StreamKey): string {
   return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
 }
 
-function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate'> {
-  const { body, history, previous, maybeDuplicate } = content;
+function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate' | 'transaction'> {
+  const { body, history, previous, maybeDuplicate, transaction } = content;
   return {
     body,
     ...(history && { history }),
     ...(previous && { previous }),
     ...(maybeDuplicate && { maybeDuplicate }),
+    ...(transaction && { transaction }),
   };
 }

@@ -12,6 +12,8 @@ import type { Random } from '../ports.ts';
 import { Queues } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { Draft } from './draft.ts';
+import { FirstNumbers } from './first-numbers.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
@@ -56,6 +58,8 @@ export class NodeStore {
   readonly streams = new StreamTable();
   readonly queues: Queues;
   readonly room: MessageRoom;
+  readonly draft = new Draft();
+  readonly firstNumbers = new FirstNumbers();
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
@@ -72,7 +76,7 @@ export class NodeStore {
   constructor(ring: Ring) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
-    this.room = new MessageRoom(ring, this.queues);
+    this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
   }
 
@@ -98,6 +102,7 @@ export class NodeStore {
     else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
     this.streams.load(metas);
     this.hops.load(metas);
+    this.firstNumbers.load(metas);
     for (const [id, value] of metaValues(metas, 'q/')) {
       const { name: queue, definition } = readQueue(value);
       this.queues.define(queue, { id: Number(id), ...definition });
@@ -230,7 +235,11 @@ export class NodeStore {
     }
     const changes = [...totals].map(([key, total]) => metaChange(`a/${key}`, total));
     const settle = (): void => {
-      for (const [key, total] of totals) this.#accounts.set(key, total);
+      for (const [key, total] of totals) {
+        const before = this.#accounts.get(key);
+        this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
+        this.#accounts.set(key, total);
+      }
     };
     return { changes, settle };
   }

@@ -198,6 +198,12 @@ export class Queues {
     this.changed.add(queue);
   }
 
+  /** Takes `end` of a message that was ready back, before anything else happened. */
+  unend(slot: number): void {
+    this.#away.delete(this.#index.id(slot));
+    this.#listOf(this.#queueOf(slot), slot).insert(slot);
+  }
+
   /** The ACK of a message is durable: nothing of it is left. */
   ended(id: number): void {
     if (this.#away.size > 0) this.#away.delete(id);
