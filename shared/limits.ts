@@ -21,11 +21,11 @@ export const SEARCH_COUNT_PER_STEP = 256;
 export const CORRELATION_COUNT_MAX = 4096;
 /** Messages of one queue that became ready and that a search has not looked at. Beyond it the search begins anew. */
 export const FRESH_COUNT_MAX = 65_536;
-/** Poisoned messages whose letter is being made, over all queues. Beyond it a queue with another one at its head waits. */
-export const POISON_COUNT_MAX = 1024;
+/** Messages given up whose letter is being made, over all queues. Beyond it a queue with a poisoned one at its head waits. */
+export const GIVEN_UP_COUNT_MAX = 1024;
 /** Until a letter is tried again that found no room. Doubled each time in vain; its message is in nobody's hands meanwhile. */
-export const POISON_RETRY_MS_MIN = 1_000;
-export const POISON_RETRY_MS_MAX = 60_000;
+export const LETTER_RETRY_MS_MIN = 1_000;
+export const LETTER_RETRY_MS_MAX = 60_000;
 /** Ends of messages that wait for their body and are asked for in one step: more than the ring reads at once. */
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */

@@ -194,15 +194,11 @@ export class ReceiveDesk {
     });
   }
 
-  /** Its body does not decode, or rotted: nobody gets it, and it is accounted for. */
+  /** Its body does not decode, or rotted: nobody gets it, and it ends. */
   #unreadable(slot: number): void {
     const { ring, queues } = this.#store;
-    const id = ring.index.id(slot);
-    const account = this.#store.planLosses([{ handle: ring.index.stream(slot), class: 'CORRUPT', count: 1 }]);
-    this.#store.commit({ acks: [{ id, reason: 'corrupt' }], metas: account.changes }, () => {});
-    account.settle();
-    if (ring.index.isListed(slot)) queues.end(slot);
-    else queues.finish(slot);
-    this.#counts.forget(id);
+    if (ring.index.isListed(slot)) queues.lease(queues.of(slot), slot);
+    const message = { slot, messageId: ring.index.id(slot) };
+    this.#endings.giveUp(message, { class: 'CORRUPT', reason: 'it cannot be read' });
   }
 }

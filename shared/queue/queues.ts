@@ -126,6 +126,7 @@ export class Queues {
     const expiresAtMs = this.#index.expiresAtMs(slot);
     if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
     queue.strict?.add(slot);
+    this.changed.add(queue);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
