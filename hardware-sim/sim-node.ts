@@ -10,6 +10,7 @@ import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
+import type { Policy } from '../shared/custody/policy.ts';
 import type { Broker, Line, RingFile } from '../shared/ports.ts';
 import { geometryFor, type RingGeometry } from '../shared/ring/geometry.ts';
 import type { OpenReport } from '../shared/ring/ring.ts';
@@ -28,6 +29,8 @@ export interface SimNodeOptions {
   /** What those who watch it call it; undefined: the name of its configuration. Two that run at once differ in it. */
   readonly label?: string;
   readonly random: Prng;
+  /** What is let in; everything unless said. */
+  readonly policy?: Policy;
   /** Longest time a durable write takes, in virtual milliseconds; each draws its own. */
   readonly syncMsMax: number;
   readonly ringBytes?: number;
@@ -126,7 +129,14 @@ export class SimNode {
     const broker = connectBroker?.();
     const core = new NodeCore(
       { ...config, home: this.home },
-      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay, desks: ALL_DESKS },
+      {
+        file: { path: this.name, size: file.size },
+        checksum: crc32,
+        random,
+        carriers: linksAndRelay,
+        desks: ALL_DESKS,
+        policy: this.#options.policy,
+      },
     );
     const drive = new Drive(
       core,

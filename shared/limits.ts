@@ -30,6 +30,8 @@ export const LETTER_RETRY_MS_MAX = 60_000;
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
+export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
 export const BLOCKED_COUNT_MAX = 1024;
 /** Bytes of what they wait with. As much as may wait for the disk. */

@@ -94,7 +94,7 @@ export type Call =
   | { readonly verb: 'purge'; readonly queue: string }
   /** A ready message, from a queue to one of its subqueues, between two of them, or back. It keeps its identity, body and lookup id. */
   | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string }
-  /** A dead letter becomes a message again, for `to` or for where it was going: a new one, linked to the old. */
+  /** A dead letter becomes a message again, for `to` or for where it was going: a new one, linked to the old. Answered `sent`. */
   | { readonly verb: 'redrive'; readonly queue: string; readonly lookupId: number; readonly to?: string }
   /** A queue, opened for something. A handle that is not used for `idleMs` is closed. */
   | { readonly verb: 'open'; readonly queue: string; readonly access: Access; readonly share: Share; readonly idleMs: number }

@@ -12,6 +12,7 @@ import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
+import type { Policy } from '../custody/policy.ts';
 import { Rehoming } from '../custody/rehoming.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
@@ -37,6 +38,8 @@ export interface NodeDeps {
   readonly desks: MoreDesks;
   /** The machine's clock as the ring is opened; undefined where it does not tell its boots apart. */
   readonly clock?: BootClock | undefined;
+  /** What is let in besides what queues have room for; everything unless said. */
+  readonly policy?: Policy | undefined;
   /** For stats and answers. A file that nobody describes is of unknown durability. */
   readonly describeFile?: () => FileDescription;
   /** 1 MiB of bodies and 4 MiB for the disk where nothing is said: much for a small engine. */
@@ -56,6 +59,7 @@ export class NodeCore {
   phase: NodePhase = 'opening';
   readonly config: NodeConfig;
   readonly #random: Random;
+  readonly #policy: Policy | undefined;
   readonly #makeCarriers: MakeCarriers | undefined;
   readonly #desks: MoreDesks;
   readonly #describeFile: () => FileDescription;
@@ -70,6 +74,7 @@ export class NodeCore {
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
     this.#random = deps.random;
+    this.#policy = deps.policy;
     this.#makeCarriers = deps.carriers === 'none' ? undefined : deps.carriers;
     this.#desks = deps.desks;
     this.#describeFile = deps.describeFile ?? (() => ({ durability: 'unknown', ioMode: '' }));
@@ -175,7 +180,7 @@ export class NodeCore {
     const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
     const make = this.#makeCarriers;
     const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach });
+    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
     const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);

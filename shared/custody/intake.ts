@@ -4,6 +4,7 @@
  */
 
 import { hasCode, RingmailError } from '../errors.ts';
+import { HOP_COUNT_MAX } from '../limits.ts';
 import { type Address, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
@@ -14,11 +15,12 @@ import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-o
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
+import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { batchOf, joined, type Planned, withRoom } from './planned.ts';
+import type { Policy } from './policy.ts';
 import { queueChange } from './queue-meta.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
@@ -68,26 +70,35 @@ export class Intake {
   readonly #queueBytesLimit: number;
   /** True when a message for this node can leave it. */
   readonly #canReach: (node: string) => boolean;
+  readonly #policy: Policy;
 
   constructor(
     store: NodeStore,
-    options: { unknownQueue: UnknownQueue; queueBytesLimit: number; canReach: (node: string) => boolean },
+    options: {
+      readonly unknownQueue: UnknownQueue;
+      readonly queueBytesLimit: number;
+      readonly canReach: (node: string) => boolean;
+      readonly policy?: Policy | undefined;
+    },
   ) {
     this.#store = store;
     this.#unknownQueue = options.unknownQueue;
     this.#queueBytesLimit = options.queueBytesLimit;
     this.#canReach = options.canReach;
+    this.#policy = options.policy ?? (() => undefined);
   }
 
   /**
    * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it, and
    * so are its copy in `$journal` and the word that it is in its queue, where they are asked for: it may be several messages, itself
    * the first. `replacing`: the caller ends a message of this ring in the same batch.
-   * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE
+   * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE, MESSAGE_REFUSED
    */
   begin(destination: string, content: NewBody, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
-    const begun = this.#begin(destination, content, { place, what: 'message' });
     const { properties, maybeDuplicate } = content;
+    // One that is moved to another stream was let in before, and has its copy.
+    if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
+    const begun = this.#begin(destination, content, { place, what: 'message' });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
@@ -110,8 +121,17 @@ export class Intake {
     const { destination, content } = wordTo(asked, what, this.#store.self.name);
     const place = planned.acks.length > 0 ? 'replacing' : 'new';
     const both = this.#beside(planned, () => this.#begin(destination, content, { place, what: 'record' }));
-    if (both === undefined) this.#store.leftOut.words += 1;
+    // What is refused itself comes again.
+    if (both === undefined && this.#store.ring.admits(batchOf(planned))) this.#store.leftOut.words += 1;
     return both ?? planned;
+  }
+
+  #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
+    const { self } = this.#store;
+    const { node, queue } = parseAddress(destination, self.name);
+    const arrival = { destination: `${node}/${queue}`, origin: self.name, properties, hops: 0 };
+    const refused = this.#policy({ ...arrival, ...(transaction && { transaction }) });
+    if (refused !== undefined) throw new RingmailError('MESSAGE_REFUSED', { queue: arrival.destination, class: refused });
   }
 
   #withCopy(planned: Planned, content: NewBody, identity: Identity): Planned {
@@ -196,6 +216,9 @@ export class Intake {
     // It would never fit, and nothing behind it would ever pass.
     if (queue !== undefined && bytes > queue.options.bytesLimit)
       return this.#deadLetter({ handle, key, item }, 'TOO_LARGE', changes);
+    const refused = this.#refusalOf(key, arrived);
+    if (refused !== undefined) return this.#deadLetter({ handle, key, item }, refused, changes);
+    if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
@@ -203,6 +226,31 @@ export class Intake {
     const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
     return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** Why a message of another node is not let in, though there is a place for it. */
+  #refusalOf(key: StreamKey, { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> }): EndingClass | undefined {
+    if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
+    const { node, queue } = this.#addressOf(key);
+    const isHere = node === this.#store.self.name;
+    // Records of this node are its own.
+    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
+    if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
+    const { transaction } = properties;
+    const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
+    return this.#policy({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
+  }
+
+  /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
+  #word(
+    { handle, key, number }: { handle: number; key: StreamKey; number: number },
+    arrived: Omit<Arrived, 'handle' | 'identity' | 'what'>,
+    changes: readonly MetaChange[],
+  ): Planned {
+    const identity = { ...key, number };
+    const planned = this.#planned({ handle, identity, ...arrived, what: 'record' }, changes);
+    const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
+    return withRoom(this.#store, planned, arrived.queue, newcomer);
   }
 
   /**
@@ -213,7 +261,7 @@ export class Intake {
     const { room, queues } = this.#store;
     const isLocal = this.#store.isLocal(key.destination);
     const queue = isLocal ? queues.find(parseAddress(key.destination, '').queue) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait';
+    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
     const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
     const inRing = room.inRing(queue);
     const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
@@ -455,7 +503,10 @@ export class Intake {
     const previous = identityText({ ...key, number: item.number });
     const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
-    const dead = this.#letterOf({ ...contentOf(item.envelope), previous }, { class: ending, node: self.name, reason });
+    const content = contentOf(item.envelope);
+    const isWanted = content.properties.deadLetter !== 'off';
+    const letter = { ...content, previous };
+    const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
     if (dead === undefined) return { refused: ending };
     const { changes: noted, settle: settleNoted } = local
       ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
@@ -467,7 +518,10 @@ export class Intake {
       settleNoted();
       counted.settle();
     };
-    return { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    const planned = { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
+    const asked = { ...content.properties, identity: { ...key, number: item.number } };
+    return this.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
   /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
@@ -511,11 +565,16 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
   }
 }
 
+const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
+
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
   if (ending === 'CLONED') return `its number was given out twice by ${key.origin}`;
   if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
-  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
+  if (ending === 'HOP_COUNT_EXCEEDED') return `passed ${HOP_COUNT_MAX} nodes`;
+  if (ending === 'REACH_QUEUE_TIMEOUT') return 'its time to reach the queue was over when it came';
+  if (ending === 'BAD_DST_Q') return `no queue ${key.destination} here`;
+  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `not let in at ${key.destination}`;
 }
 
 function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate' | 'transaction'> {

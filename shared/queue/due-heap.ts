@@ -1,5 +1,5 @@
 /**
- * Messages by the time at which something is due for them: a binary heap in typed arrays, 20 bytes an entry, O(log n).
+ * Messages by the time at which something is due for them, and those of one time in order of arrival: a binary heap in typed arrays, 20 bytes an entry, O(log n).
  *
  *   bytes  8 time (queue time, ms)   8 message id   4 slot
  *
@@ -75,7 +75,7 @@ export class DueHeap {
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (this.#timeAt(parent) <= due.atMs) break;
+      if (!this.#isBefore(due, parent)) break;
       this.#set(at, this.#at(parent));
       at = parent;
     }
@@ -88,16 +88,18 @@ export class DueHeap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= this.#count) break;
-      if (child + 1 < this.#count && this.#timeAt(child + 1) < this.#timeAt(child)) child += 1;
-      if (this.#timeAt(child) >= due.atMs) break;
+      if (child + 1 < this.#count && this.#isBefore(this.#at(child + 1), child)) child += 1;
+      if (this.#isBefore(due, child)) break;
       this.#set(at, this.#at(child));
       at = child;
     }
     this.#set(at, due);
   }
 
-  #timeAt(at: number): number {
-    return this.#times[at] ?? 0;
+  /** Of one time the earlier message comes first. */
+  #isBefore({ atMs, id }: Due, at: number): boolean {
+    const other = this.#times[at] ?? 0;
+    return atMs < other || (atMs === other && id < (this.#ids[at] ?? 0));
   }
 
   #at(at: number): Due {
