@@ -84,11 +84,12 @@ export class QueueBox {
   }
 
   /** Asks; the answer is in `result` once it is there. */
-  begin(call: Call): { result: CallResult | undefined } {
-    const pending: { result: CallResult | undefined } = { result: undefined };
-    this.node.call(call, (result) => {
+  begin(call: Call): { result: CallResult | undefined; readonly cancel: () => void } {
+    const pending: { result: CallResult | undefined; cancel: () => void } = { result: undefined, cancel: () => {} };
+    const token = this.node.call(call, (result) => {
       pending.result = result;
     });
+    if (token !== undefined) pending.cancel = () => this.node.cancel(token);
     return pending;
   }
 
