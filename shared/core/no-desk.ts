@@ -35,6 +35,8 @@ class NoDesk {
   pump(): void {}
 
   cancel(): void {}
+
+  close(): void {}
 }
 
 export const NO_DESKS: MoreDesks = { CommitDesk: NoDesk, QueueDesk: NoDesk, LetterDesk: NoDesk };
