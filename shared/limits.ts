@@ -21,15 +21,17 @@ export const SEARCH_COUNT_PER_STEP = 256;
 export const CORRELATION_COUNT_MAX = 4096;
 /** Messages of one queue that became ready and that a search has not looked at. Beyond it the search begins anew. */
 export const FRESH_COUNT_MAX = 65_536;
-/** Poisoned messages whose letter is being made, over all queues. Beyond it a queue with another one at its head waits. */
-export const POISON_COUNT_MAX = 1024;
+/** Messages given up whose letter is being made, over all queues. Beyond it a queue with a poisoned one at its head waits. */
+export const GIVEN_UP_COUNT_MAX = 1024;
 /** Until a letter is tried again that found no room. Doubled each time in vain; its message is in nobody's hands meanwhile. */
-export const POISON_RETRY_MS_MIN = 1_000;
-export const POISON_RETRY_MS_MAX = 60_000;
+export const LETTER_RETRY_MS_MIN = 1_000;
+export const LETTER_RETRY_MS_MAX = 60_000;
 /** Ends of messages that wait for their body and are asked for in one step: more than the ring reads at once. */
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
+export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
 export const BLOCKED_COUNT_MAX = 1024;
 /** Bytes of what they wait with. As much as may wait for the disk. */
@@ -39,6 +41,22 @@ export const BLOCKED_BYTES_MAX = 4 * 1024 * 1024;
  * local API that does not know of it waits longer for any answer; who wants to wait longer says so in the call.
  */
 export const BLOCK_MS_MAX = 30_000;
+/** Queues of one node, system queues counted. Each takes about a kilobyte of memory and 100 bytes of META. */
+export const QUEUE_COUNT_MAX = 4096;
+/** Of a queue, for people. MSMQ's. */
+export const QUEUE_LABEL_LENGTH_MAX = 124;
+/** Longest wait between two deliveries of a message that comes back: 30 days. */
+export const RETRY_MS_MAX = 30 * 86_400_000;
+/** By which each wait may grow over the one before. */
+export const RETRY_FACTOR_MAX = 100;
+/** Messages of queues that are purged or deleted whose end waits for the disk. Small enough that nobody waits long behind them. */
+export const CLEARING_COUNT_MAX = 256;
+/** Bodies that are asked for ahead while a queue is purged or deleted. */
+export const CLEARING_AHEAD_MAX = 16;
+/** Handles open at once. One takes about 200 bytes. */
+export const HANDLE_COUNT_MAX = 4096;
+/** A handle that is not used for so long is closed, where nobody says how long. */
+export const HANDLE_IDLE_MS = 30_000;
 /** Headers of one message. Bounds what every decoder and every page has to hold. */
 export const HEADER_COUNT_MAX = 64;
 

@@ -1,6 +1,6 @@
 /** Express messages: in memory only, and otherwise like any other. AC-52: gone after a crash, never after a clean stop. */
 import { describe, expect, test } from 'vitest';
-import { codeOf, QueueBox, sendStep, type SendHow, textOf } from '../../hardware-sim/queue-box.ts';
+import { codeOf, QueueBox, type SendHow, sendStep, textOf } from '../../hardware-sim/queue-box.ts';
 import { EXPRESS_BYTES_MAX } from '../limits.ts';
 import type { Call } from './calls.ts';
 import type { NodeConfig } from './node-io.ts';
