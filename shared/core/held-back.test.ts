@@ -139,6 +139,8 @@ describe('paused', () => {
       expect(codeOf(await box.ask({ verb: 'peek', queue: 'bags', waitMs: 0, bodies: 'with', select }))).toBe('peeked');
     }
     await box.restart('power cut', { queues: [BAGS] });
+    expect(await box.drain('bags'), 'the configuration does not say').toEqual([]);
+    await box.ask({ verb: 'setQueue', queue: 'bags', changes: { state: 'running' } });
     expect(await box.drain('bags')).toEqual(['a']);
   });
 });
