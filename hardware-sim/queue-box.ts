@@ -6,8 +6,13 @@ import { invariant } from '../shared/assert.ts';
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { Call, CallResult, ProducerNumber, QueueStats, Received, Stats, TransactionStep } from '../shared/core/calls.ts';
 import type { NodeConfig } from '../shared/core/node-io.ts';
+import { metaValues } from '../shared/custody/meta-keys.ts';
+import { readQueue } from '../shared/custody/queue-meta.ts';
 import type { Properties } from '../shared/message/message.ts';
+import type { Ring } from '../shared/ring/ring.ts';
 import { type Prng, stream } from './random.ts';
+import { openRing } from './ring-driver.ts';
+import { SimDisk } from './sim-disk.ts';
 import { SimNode, type SimNodeOptions } from './sim-node.ts';
 import { World } from './world.ts';
 
@@ -79,11 +84,12 @@ export class QueueBox {
   }
 
   /** Asks; the answer is in `result` once it is there. */
-  begin(call: Call): { result: CallResult | undefined } {
-    const pending: { result: CallResult | undefined } = { result: undefined };
-    this.node.call(call, (result) => {
+  begin(call: Call): { result: CallResult | undefined; readonly cancel: () => void } {
+    const pending: { result: CallResult | undefined; cancel: () => void } = { result: undefined, cancel: () => {} };
+    const token = this.node.call(call, (result) => {
       pending.result = result;
     });
+    if (token !== undefined) pending.cancel = () => this.node.cancel(token);
     return pending;
   }
 
@@ -130,6 +136,24 @@ export class QueueBox {
       await this.ack(got);
     }
     return texts;
+  }
+
+  /** What a ring would hold that is opened on the medium as it is now. */
+  onDisk(): Ring {
+    const platter = this.node.disk.platter();
+    const copy = new SimDisk({ bytes: platter.length, random: stream(this.#name, 'copy') }, platter);
+    const driver = openRing(copy, { epochRandom: 1 });
+    driver.play(0);
+    return driver.ring;
+  }
+
+  /** By which the ring knows a queue; 0 when it does not. */
+  queueId(name: string): number {
+    for (const [id, value] of metaValues(this.onDisk().metas, 'q/')) {
+      const { name: kept, state } = readQueue(value);
+      if (kept === name && state === 'there') return Number(id);
+    }
+    return 0;
   }
 
   get stats(): Stats {

@@ -213,9 +213,14 @@ export class SimNode {
     this.disk = disk;
   }
 
-  /** Asks the node. Never answered when it loses power first: then the caller knows nothing, as in life. */
-  call(call: Call, then: (result: CallResult) => void): void {
-    this.#drive?.call(call, then);
+  /** Asks the node; returns a token to cancel a wait with. Never answered when it loses power first: then the caller knows nothing, as in life. */
+  call(call: Call, then: (result: CallResult) => void): number | undefined {
+    return this.#drive?.call(call, then);
+  }
+
+  /** Nobody waits for this answer any more. */
+  cancel(token: number): void {
+    this.#drive?.cancel(token);
   }
 
   attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: () => void): void {

@@ -41,6 +41,22 @@ export const BLOCKED_BYTES_MAX = 4 * 1024 * 1024;
  * local API that does not know of it waits longer for any answer; who wants to wait longer says so in the call.
  */
 export const BLOCK_MS_MAX = 30_000;
+/** Queues of one node, system queues counted. Each takes about a kilobyte of memory and 100 bytes of META. */
+export const QUEUE_COUNT_MAX = 4096;
+/** Of a queue, for people. MSMQ's. */
+export const QUEUE_LABEL_LENGTH_MAX = 124;
+/** Longest wait between two deliveries of a message that comes back: 30 days. */
+export const RETRY_MS_MAX = 30 * 86_400_000;
+/** By which each wait may grow over the one before. */
+export const RETRY_FACTOR_MAX = 100;
+/** Messages of queues that are purged or deleted whose end waits for the disk. Small enough that nobody waits long behind them. */
+export const CLEARING_COUNT_MAX = 256;
+/** Bodies that are asked for ahead while a queue is purged or deleted. */
+export const CLEARING_AHEAD_MAX = 16;
+/** Handles open at once. One takes about 200 bytes. */
+export const HANDLE_COUNT_MAX = 4096;
+/** A handle that is not used for so long is closed, where nobody says how long. */
+export const HANDLE_IDLE_MS = 30_000;
 /** Headers of one message. Bounds what every decoder and every page has to hold. */
 export const HEADER_COUNT_MAX = 64;
 

@@ -27,7 +27,7 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
-  readonly #handles = new Handles();
+  readonly #handles: Handles;
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
@@ -37,12 +37,13 @@ export class Desk {
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
+    this.#handles = new Handles(store);
     const endings = new Endings(store, intake);
     const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles, repeats: new Repeats(store, shell) };
     this.#sends = new SendDesk(parts);
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
-    this.#queues = new QueueDesk(parts);
+    this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
     this.#due = new DueWork(store, endings);
   }

@@ -8,7 +8,6 @@
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
@@ -22,10 +21,11 @@ import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
-import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
 
 export interface NodeDeps {
@@ -184,15 +184,14 @@ export class NodeCore {
     const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);
-      if (!isKept) store.room.checkReserves(config.queues);
+      if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     } catch (error) {
       if (error instanceof RingmailError) return this.#stop(error);
       throw error;
     }
     const startCarriers = make?.({ store, intake, random: this.#random });
-    for (const name of SYSTEM_QUEUES) intake.define(name, Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
-    for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
-    if (!isKept) releaseReserves(store, intake, config);
+    for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
+    if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;

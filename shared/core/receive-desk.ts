@@ -102,18 +102,6 @@ export class ReceiveDesk {
     return lease;
   }
 
-  /** Its end is about to be planned: from now on it cannot be ended by anybody else, and does not run out. @throws LEASE_UNKNOWN */
-  claim(id: string): Lease {
-    const lease = this.leaseOf(id);
-    this.#leases.end(lease);
-    return lease;
-  }
-
-  /** What was claimed is not ended after all. */
-  restore(lease: Lease): void {
-    this.#leases.restore(lease);
-  }
-
   /** The end of a leased message is planned: the lease is over, and the message out of its queue. */
   finished(lease: Lease): void {
     this.#leases.end(lease);

@@ -21,7 +21,6 @@ import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { batchOf, joined, type Planned, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
-import { queueChange } from './queue-meta.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
@@ -308,17 +307,29 @@ export class Intake {
     const { queues } = this.#store;
     const known = queues.find(name);
     if (known !== undefined) return known;
-    if (this.#unknownQueue === 'refuse') throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
-    return this.define(name, this.#queueBytesLimit);
+    if (this.#unknownQueue === 'refuse' && queues.subqueue(name) === undefined)
+      throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
+    return (
+      this.#store.queues.subqueue(name) ?? this.#store.defineQueue(name, { bytesLimit: this.#queueBytesLimit, source: 'use' })
+    );
   }
 
-  /** A queue, durable with the next frame. Messages for it ride the same frame or a later one. */
+  /** Limit of a queue that is made without one, in bytes. */
+  get queueBytesLimit(): number {
+    return this.#queueBytesLimit;
+  }
+
+  /**
+   * A queue of the configuration, durable with the next frame. Messages for it ride the same frame or a later one. What is set while
+   * the node runs stays: it is paused if it was, and its ordering never changes.
+   */
   define(name: string, bytesLimit: number, others: Partial<QueueOptions> = {}): Queue {
     const before = this.#store.queues.find(name);
-    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit };
-    if (before !== undefined && sameOptions(before.options, options)) return before;
-    const queue = this.#store.queues.define(name, options);
-    this.#store.commit({ metas: [queueChange(queue)] }, () => {});
+    const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };
+    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit, ordering, state };
+    const isKept = before?.source !== 'call' && before !== undefined && sameOptions(before.options, options);
+    const queue = isKept ? before : this.#store.defineQueue(name, { ...options, source: 'config' });
+    queue.source = 'config';
     return queue;
   }
 

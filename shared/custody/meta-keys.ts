@@ -7,6 +7,7 @@
  *   open             true | id                                        from an opening until the clean close: found, there was none; then
  *                                                                     the highest id that was there at an opening after an unclean end
  *   q/<id>           [name, limit, reserve, when full, remote, {}]    a queue (queue-meta.ts)
+ *   ids              id                                               the highest id of a queue, once one was deleted
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
  *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)

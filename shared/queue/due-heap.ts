@@ -43,6 +43,11 @@ export class DueHeap {
     return this.#count === 0 ? undefined : this.#at(0);
   }
 
+  /** All entries, in no order; nothing may be pushed or popped meanwhile. */
+  *[Symbol.iterator](): Generator<Due> {
+    for (let at = 0; at < this.#count; at++) yield this.#at(at);
+  }
+
   push(due: Due): void {
     if (this.#count === this.#times.length) this.#resize(Math.max(ENTRIES_MIN, Math.ceil(this.#count * 1.5)));
     this.#rise(this.#count++, due);
