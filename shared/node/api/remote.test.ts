@@ -155,7 +155,8 @@ describe('rights', () => {
       if (needed === undefined) throw new Error(`${method} ${path}: nobody said what it takes`);
       if (needed === 'none') continue;
       const query = path.endsWith('/move') || path.endsWith('/redrive') ? '?lookupId=1&to=bags' : '';
-      const url = `${path.replace('{node}/{queue}', 'central/bags').replace(/\{\w+\}/, path.includes('stream') ? 'absent' : 'bags')}${query || outcomeQuery(path)}`;
+      const names = path.replace('{position}', 'trigger%2Ft').replace('stream/{queue}', 'stream/absent');
+      const url = `${names.replace('{node}', 'central').replace(/\{\w+\}/, 'bags')}${query || outcomeQuery(path)}`;
       const body = path === '/v1/transactions' ? '{"steps":[{"do":"ack","lease":"l"}]}' : '';
       const withBody = body === '' ? {} : { body };
       const closed = await api.ask(method, url, { token: tokenOf(`no-${needed}`), ...withBody });
