@@ -1,8 +1,8 @@
 /** All of the library over the real node, on a real file: in the node's own process, and over its local API. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LocalNode, RemoteNode } from '../library.ts';
-import type { SendOptions } from './sending.ts';
 import { eventually, RealNode, WAYS } from './real-node.ts';
+import type { SendOptions } from './sending.ts';
 
 describe.each(WAYS)('%s', (way) => {
   let real: RealNode;
@@ -78,7 +78,28 @@ describe.each(WAYS)('%s', (way) => {
       await delivery.ack();
       break;
     }
+    // One that was on its way to the loop is back as soon as the node sees that nobody waits for it, long before its lease ends.
+    await eventually(async () => (await ready('bags')) === 4);
     expect(await bodiesIn('bags')).toEqual([2, 3, 4, 5]);
+  });
+
+  test('AC-57 stopped and started all the time, it gets each message once, and none is left in a lease of nobody', async () => {
+    const got: (number | undefined)[] = [];
+    const consumer = client.consume('bags', ({ message }) => void got.push(message.body[0]), { concurrency: 2 });
+    let isSending = true;
+    const sending = (async () => {
+      for (let i = 0; i < 100; i++) await client.send('bags', body(i));
+      isSending = false;
+    })();
+    while (isSending) {
+      await consumer.stop();
+      consumer.start();
+      await new Promise((resolve) => setTimeout(resolve, got.length % 3));
+    }
+    await sending;
+    await eventually(() => got.length >= 100);
+    await consumer.stop();
+    expect(got.sort((a = 0, b = 0) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 
   test('AC-18 AC-19 transactions: all of it or nothing', async () => {
@@ -138,10 +159,13 @@ describe.each(WAYS)('%s', (way) => {
     const request = await client.receive('ask', { waitMs: 5_000 });
     await expect(slow).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
     if (request !== undefined) await client.reply(request, 'late');
-    await eventually(async () => (await ready('replies')) === 0);
-    const reasons = [];
-    for await (const { message } of client.cursor('$dead')) reasons.push(message.history?.at(-1)?.reason);
-    expect(reasons.some((reason) => reason?.startsWith('late reply'))).toBe(true);
+    const isBuried = async (): Promise<boolean> => {
+      for await (const { message } of client.cursor('$dead'))
+        if (message.history?.at(-1)?.reason.startsWith('late reply')) return true;
+      return false;
+    };
+    await eventually(isBuried);
+    expect(await ready('replies')).toBe(0);
   });
 
   test('AC-61 triggers: once for each message, not again after a restart', async () => {
@@ -212,8 +236,7 @@ describe.each(WAYS)('%s', (way) => {
     await client.retireProducer('scanner');
     expect(await client.send('out', body(5), { by })).not.toBe(once);
     expect(await client.send('out', body(6), { sendKey: 'k' })).toBe(await client.send('out', body(6), { sendKey: 'k' }));
-    expect((await client.sendDetailed('out', body(7), { delivery: 'express' })).durability).toBe('volatile');
-    expect(await bodiesIn('out')).toEqual([5, 5, 6, 7]);
+    expect(await bodiesIn('out')).toEqual([5, 5, 6]);
   });
 
   test('AC-56 open alone: nobody else reads, until it is closed', async () => {
