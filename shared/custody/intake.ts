@@ -21,7 +21,7 @@ import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { batchOf, joined, type Planned, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
-import { entryTimes, NO_TIMES } from './queue-timers.ts';
+import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
 import { type Asked, isAttended, type Told, wants, wordTo } from './words.ts';
@@ -228,7 +228,10 @@ export class Intake {
   }
 
   /** Why a message of another node is not let in, though there is a place for it. */
-  #refusalOf(key: StreamKey, { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> }): EndingClass | undefined {
+  #refusalOf(
+    key: StreamKey,
+    { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> },
+  ): EndingClass | undefined {
     if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
     const { node, queue } = this.#addressOf(key);
     const isHere = node === this.#store.self.name;
@@ -407,8 +410,9 @@ export class Intake {
     const isMessage = what === 'message';
     const { queueTimeMs } = this.#store;
     const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
-    const isTimed = queue !== undefined && isMessage;
-    const times = isTimed ? entryTimes(properties, { elapsedMs: hop.elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
+    const { elapsedMs } = hop;
+    const message = queue === undefined ? passingTimes : entryTimes;
+    const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
     const put: NewMessage = {
       queue: queue?.id ?? 0,
       priority: identity.priority,
@@ -529,7 +533,12 @@ export class Intake {
       settleNoted();
       counted.settle();
     };
-    const planned = { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    const planned = {
+      puts: dead.puts,
+      acks: dead.acks,
+      changes: [...changes, ...dead.changes, ...noted, counted.change],
+      settle,
+    };
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
     const asked = { ...content.properties, identity: { ...key, number: item.number } };
     return this.told(planned, asked, { class: ending, where: 'before its queue' });
