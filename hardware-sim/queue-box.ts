@@ -7,7 +7,7 @@ import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { Call, CallResult, ProducerNumber, QueueStats, Received, Stats, TransactionStep } from '../shared/core/calls.ts';
 import type { NodeConfig } from '../shared/core/node-io.ts';
 import { metaValues } from '../shared/custody/meta-keys.ts';
-import { readQueue } from '../shared/custody/queue-meta.ts';
+import { type KeptQueue, readQueue } from '../shared/custody/queue-meta.ts';
 import type { Properties } from '../shared/message/message.ts';
 import type { Ring } from '../shared/ring/ring.ts';
 import { type Prng, stream } from './random.ts';
@@ -147,6 +147,10 @@ export class QueueBox {
     return driver.ring;
   }
 
+  keptQueues(): KeptQueue[] {
+    return [...metaValues(this.onDisk().metas, 'q/')].map(([, value]) => readQueue(value));
+  }
+
   /** By which the ring knows a queue; 0 when it does not. */
   queueId(name: string): number {
     for (const [id, value] of metaValues(this.onDisk().metas, 'q/')) {
@@ -179,6 +183,6 @@ export function codeOf(result: CallResult | undefined): string | undefined {
 }
 
 /** The first word of its body. */
-export function textOf(received: Received | undefined): string | undefined {
+export function textOf(received: Pick<Received, 'message'> | undefined): string | undefined {
   return received && fromUtf8(received.message.body)?.split(' ')[0];
 }
