@@ -11,10 +11,8 @@ import type { Call } from './calls.ts';
 import type { DeskParts, DeskShell } from './desk-shell.ts';
 import { DueWork } from './due-work.ts';
 import { Endings } from './endings.ts';
-import { Handles } from './handles.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
-import { Repeats } from './repeats.ts';
 import { SendDesk } from './send-desk.ts';
 
 export class Desk {
@@ -27,13 +25,13 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
-  readonly #handles: Handles;
+  readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -82,6 +80,7 @@ export class Desk {
     this.#sends.close();
     this.#commits.close();
     this.#receives.close();
+    this.#store.storeExpress();
   }
 
   /** Senders that wait for room in a queue. */
@@ -94,6 +93,15 @@ export class Desk {
     if (this.#isBehind) return this.#store.nowMs;
     const times = [this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs];
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+  }
+
+  #open(token: number, call: Call & { readonly verb: 'open' }): void {
+    const handle = this.#handles.open(call);
+    if (call.share === 'alone') {
+      const queue = this.#store.queues.get(call.queue);
+      for (const part of [queue, ...queue.subqueues.values()]) this.#receives.openedAlone(part);
+    }
+    this.#shell.answer(token, { kind: 'opened', handle });
   }
 
   #dispatch(token: number, call: Call): void {
@@ -126,7 +134,7 @@ export class Desk {
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':
-        return this.#shell.answer(token, { kind: 'opened', handle: this.#handles.open(call) });
+        return this.#open(token, call);
       case 'close':
         this.#handles.close(call.handle);
         return this.#shell.answer(token, { kind: 'done' });
