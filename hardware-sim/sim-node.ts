@@ -73,6 +73,7 @@ export class SimNode {
   #reopenMs = REOPEN_MS_MIN;
   #isServing = false;
   #isRetired = false;
+  #wallJumpMs = 0;
   /** Machine and file, as the node is told: another one after a move. */
   home: string | undefined;
 
@@ -130,7 +131,7 @@ export class SimNode {
       {
         file,
         timers: gate.timers(timers),
-        wallClock: { nowUs: () => dateUs + 1_000 * world.nowMs },
+        wallClock: { nowUs: () => dateUs + 1_000 * (world.nowMs + this.#wallJumpMs) },
         ...(broker && { broker: gate.broker(broker) }),
       },
       {
@@ -159,6 +160,11 @@ export class SimNode {
     this.#timers = timers;
     this.#broker = broker;
     drive.start();
+  }
+
+  /** Somebody sets its wall clock, forward or back. */
+  jumpWallClock(ms: number): void {
+    this.#wallJumpMs += ms;
   }
 
   /** Gone from one instant to the next. `disk` keeps what its fate decides. */
@@ -201,8 +207,13 @@ export class SimNode {
   }
 
   /** Asks the node. Never answered when it loses power first: then the caller knows nothing, as in life. */
-  call(call: Call, then: (result: CallResult) => void): void {
-    this.#drive?.call(call, then);
+  call(call: Call, then: (result: CallResult) => void): number {
+    return this.#drive?.call(call, then) ?? 0;
+  }
+
+  /** Nobody waits for this answer any more. */
+  cancel(token: number): void {
+    this.#drive?.cancel(token);
   }
 
   attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: () => void): void {
