@@ -4,7 +4,7 @@
  *   {"kind":"ringmail-export","version":1,"blockBytes","fileBytes","epoch","nextId","queueTimeMs"}   first
  *   {"kind":"meta","key","value"}                                                 value in base64
  *   {"kind":"message","id","queue","priority","stream","number","epoch":{"counter","random"},"deliveryCount",
- *    "storedAt","expiresAt","notBefore","body"}                                   body in base64, times in queue time, ms
+ *    "moveCount","storedAt","expiresAt","notBefore","body"}      body in base64, times in queue time, ms; moveCount unless it is 0
  *   {"kind":"lost", as a message without body}                                    its body is damaged
  *   {"kind":"end","messages","metas","lost"}                                      last: without it the file was cut short
  *
@@ -12,7 +12,13 @@
  */
 
 import { toUtf8 } from '../shared/bytes.ts';
-import { DELIVERY_COUNT_MAX, META_KEY_BYTES_MAX, META_VALUE_BYTES_MAX, type PutEntry } from '../shared/ring/entry-layout.ts';
+import {
+  DELIVERY_COUNT_MAX,
+  META_KEY_BYTES_MAX,
+  META_VALUE_BYTES_MAX,
+  MOVE_COUNT_MAX,
+  type PutEntry,
+} from '../shared/ring/entry-layout.ts';
 import { NUMBER_MAX } from '../shared/ring/superblock-layout.ts';
 
 export const EXPORT_VERSION = 1;
@@ -71,6 +77,7 @@ function fieldsOf(entry: PutEntry): object {
   const { id, queue, priority, stream, number, epochCounter, epochRandom, deliveryCount } = entry;
   return {
     ...{ id, queue, priority, stream, number, epoch: { counter: epochCounter, random: epochRandom }, deliveryCount },
+    ...(entry.moveCount > 0 && { moveCount: entry.moveCount }),
     ...{ storedAt: entry.storedAtMs, expiresAt: entry.expiresAtMs, notBefore: entry.notBeforeMs },
   };
 }
@@ -122,18 +129,20 @@ function headerOf(fields: Fields): ExportHeader | string {
 }
 
 function messageOf(fields: Fields): ExportLine | string {
-  const { id, queue, priority, stream, number, deliveryCount, storedAt, expiresAt, notBefore } = fields;
+  const { id, queue, priority, stream, number, deliveryCount, moveCount = 0, storedAt } = fields;
+  const { expiresAt, notBefore } = fields;
   const epoch = (typeof fields.epoch === 'object' && fields.epoch !== null ? fields.epoch : {}) as Fields;
   const { counter, random } = epoch;
   const body = bytesOf(fields.body);
   if (!isWhole(id) || id === 0) return 'id';
   if (!isWhole(queue, UINT32_MAX) || !isWhole(stream, UINT32_MAX) || !isWhole(number)) return 'queue, stream or number';
   if (!isWhole(priority, 7) || !isWhole(deliveryCount, DELIVERY_COUNT_MAX)) return 'priority or deliveryCount';
+  if (!isWhole(moveCount, MOVE_COUNT_MAX)) return 'moveCount';
   if (!isWhole(counter, UINT32_MAX) || !isWhole(random, UINT32_MAX)) return 'epoch';
   if (!isWhole(storedAt) || !isWhole(expiresAt) || !isWhole(notBefore)) return 'storedAt, expiresAt or notBefore';
   if (body === undefined) return 'body';
   const entry = {
-    ...{ kind: 'put' as const, id, queue, priority, copy: false, damaged: false, deliveryCount, stream, number },
+    ...{ kind: 'put' as const, id, queue, priority, copy: false, damaged: false, deliveryCount, moveCount, stream, number },
     ...{ epochCounter: counter, epochRandom: random, storedAtMs: storedAt, expiresAtMs: expiresAt, notBeforeMs: notBefore },
     ...{ bodyBytes: body.length, bodyCrc: 0, bodyOffset: 0 },
   };

@@ -22,12 +22,21 @@ export interface ModelPut {
   readonly body?: Uint8Array;
 }
 
+/** What is left out stays. `queue`: moved there. */
+export interface ModelState {
+  readonly number: number;
+  readonly deliveryCount?: number;
+  readonly notBeforeMs?: number;
+  readonly queue?: number;
+  readonly moveCount?: number;
+}
+
 export interface ModelBatch {
   readonly puts?: readonly ModelPut[];
   readonly acks?: readonly number[];
   /** Why they go; `acknowledged` unless said. */
   readonly reason?: AckReason;
-  readonly states?: readonly { readonly number: number; readonly deliveryCount: number; readonly notBeforeMs: number }[];
+  readonly states?: readonly ModelState[];
   readonly metas?: readonly { readonly key: string; readonly value: string | undefined }[];
 }
 
@@ -37,7 +46,12 @@ interface ModelMessage {
   readonly body: Uint8Array | undefined;
   deliveryCount: number;
   notBeforeMs: number;
+  queue: number;
+  moveCount: number;
 }
+
+/** Of every message that was not moved. */
+const QUEUE = 7;
 
 export class RingModel {
   readonly messages = new Map<number, ModelMessage>();
@@ -45,12 +59,12 @@ export class RingModel {
 
   apply(batch: ModelBatch): void {
     for (const { number, bytes, priority = 3, body } of batch.puts ?? []) {
-      this.messages.set(number, { bytes, priority, body, deliveryCount: 0, notBeforeMs: 0 });
+      this.messages.set(number, { bytes, priority, body, deliveryCount: 0, notBeforeMs: 0, queue: QUEUE, moveCount: 0 });
     }
     for (const number of batch.acks ?? []) this.messages.delete(number);
-    for (const { number, deliveryCount, notBeforeMs } of batch.states ?? []) {
+    for (const { number, ...state } of batch.states ?? []) {
       const message = this.messages.get(number);
-      if (message !== undefined) Object.assign(message, { deliveryCount, notBeforeMs });
+      if (message !== undefined) Object.assign(message, state);
     }
     for (const { key, value } of batch.metas ?? []) {
       if (value === undefined) this.metas.delete(key);
@@ -74,7 +88,8 @@ export class RingModel {
 }
 
 function line(number: number, m: Omit<ModelMessage, 'body'>): string {
-  return `message ${number} bytes ${m.bytes} priority ${m.priority} deliveries ${m.deliveryCount} notBefore ${m.notBeforeMs}`;
+  const where = `queue ${m.queue} moves ${m.moveCount}`;
+  return `message ${number} bytes ${m.bytes} priority ${m.priority} deliveries ${m.deliveryCount} notBefore ${m.notBeforeMs} ${where}`;
 }
 
 /** The body of message `number`: other numbers, other bytes. */
@@ -94,7 +109,7 @@ export function ringLines(ring: Ring): string[] {
   const { index } = ring;
   const lines: string[] = [];
   for (const slot of index.slots()) {
-    invariant(index.queue(slot) === 7 && index.stream(slot) === 9 && index.expiresAtMs(slot) === 12_345, 'fields survive');
+    invariant(index.stream(slot) === 9 && index.expiresAtMs(slot) === 12_345, 'fields survive');
     invariant(index.epochCounter(slot) === 21 && index.epochRandom(slot) === 0xfedc_ba98, 'the epoch of a number survives');
     lines.push(
       line(index.number(slot), {
@@ -102,6 +117,8 @@ export function ringLines(ring: Ring): string[] {
         priority: index.priority(slot),
         deliveryCount: index.deliveryCount(slot),
         notBeforeMs: index.notBeforeMs(slot),
+        queue: index.queue(slot),
+        moveCount: index.moveCount(slot),
       }),
     );
   }
@@ -267,7 +284,8 @@ export class RingHarness {
     this.#lastId = 0;
     for (const slot of [...index.slots()].sort((a, b) => index.id(a) - index.id(b))) {
       const number = index.number(slot);
-      const state = { number, deliveryCount: index.deliveryCount(slot), notBeforeMs: index.notBeforeMs(slot) };
+      const count = { deliveryCount: index.deliveryCount(slot), moveCount: index.moveCount(slot) };
+      const state = { number, ...count, notBeforeMs: index.notBeforeMs(slot), queue: index.queue(slot) };
       const put = { number, bytes: index.bodyBytes(slot), priority: index.priority(slot) };
       const body = this.durable.messages.get(number)?.body;
       truth.apply({ puts: [body === undefined ? put : { ...put, body }], states: [state] });
@@ -285,7 +303,7 @@ export class RingHarness {
     if (batch.acks || batch.states) for (const slot of index.slots()) ids.set(index.number(slot), index.id(slot));
     return {
       puts: (batch.puts ?? []).map((put) => ({
-        queue: 7,
+        queue: QUEUE,
         stream: 9,
         epochCounter: 21,
         epochRandom: 0xfedc_ba98,

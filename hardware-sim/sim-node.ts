@@ -3,6 +3,7 @@
  * still for a while, or find another disk in its slot; it comes back with what its platter kept.
  */
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
+import { linksAndRelay } from '../shared/core/carriers.ts';
 import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
@@ -124,7 +125,7 @@ export class SimNode {
     const broker = connectBroker?.();
     const core = new NodeCore(
       { ...config, home: this.home },
-      { file: { path: this.name, size: file.size }, checksum: crc32, random },
+      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay },
     );
     const drive = new Drive(
       core,

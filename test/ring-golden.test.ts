@@ -7,13 +7,17 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { stream } from '../hardware-sim/random.ts';
+import { framesOn } from '../hardware-sim/ring-damage.ts';
 import { openRing, playSteps, type RingDriver } from '../hardware-sim/ring-driver.ts';
 import { readBody } from '../hardware-sim/ring-harness.ts';
 import { SimDisk } from '../hardware-sim/sim-disk.ts';
 import { toHex } from '../shared/bytes.ts';
+import { crc32 } from '../shared/crc32.ts';
 import { formatRing } from '../shared/ring/file-steps.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
+import { sealOf } from '../shared/ring/recovery.ts';
 import type { Batch, NewMessage } from '../shared/ring/ring.ts';
+import { decodeSuperblock, SUPERBLOCK_BYTES } from '../shared/ring/superblock-layout.ts';
 
 const FILE_BYTES = 388 * 512;
 const FILE_ID = Uint8Array.from({ length: 16 }, (_, i) => i);
@@ -51,6 +55,17 @@ const KEPT = [
   'cursor=0506',
 ];
 
+/** Of every STATE of a file: the queue that it names, and the one that the PUT of its message named. */
+function queuesOfStates(bytes: Uint8Array): { said: number; put: number | undefined }[] {
+  const superblock = decodeSuperblock(bytes.subarray(0, SUPERBLOCK_BYTES));
+  if (superblock === undefined) throw new Error('copy 0 is whole');
+  const entries = framesOn(bytes, superblock.geometry, sealOf(superblock, crc32)).flatMap((frame) => frame.entries);
+  const queues = new Map<number, number>();
+  for (const entry of entries) if (entry.kind === 'put') queues.set(entry.id, entry.queue);
+  const states = entries.filter((entry) => entry.kind === 'state');
+  return states.map(({ id, queue }) => ({ said: queue, put: queues.get(id) }));
+}
+
 describe('a golden ring file', () => {
   test('that was closed clean is read', () => {
     const driver = openRing(diskOf(golden('ring-v1-clean.ring.gz')), { epochRandom: 5 });
@@ -86,6 +101,12 @@ describe('a golden ring file', () => {
     ]);
     const { index } = driver.ring;
     expect([...index.slots()].filter((slot) => index.isDamaged(slot)).map((slot) => index.id(slot))).toEqual([2]);
+  });
+
+  test('names in each STATE the queue in which its message was, from the first version on: reading it moves nothing', () => {
+    const states = ['clean', 'killed', 'lapped'].flatMap((name) => queuesOfStates(golden(`ring-v1-${name}.ring.gz`)));
+    expect(states.length).toBeGreaterThan(1);
+    for (const { said, put } of states) expect(said).toBe(put);
   });
 
   test('is what the same history makes here', () => {

@@ -140,7 +140,10 @@ function use(h: RingHarness, random: Prng, load: number): void {
   const batch: Batch = {
     puts,
     acks: acked.map((id) => ({ id, reason })),
-    states: states.map((id) => ({ id, deliveryCount: random.int(65_536), notBeforeMs: random.int(1_000_000) })),
+    states: states.map((id) => ({
+      ...{ id, deliveryCount: random.int(65_536), notBeforeMs: random.int(1_000_000) },
+      ...(random.chance(0.5) && { queue: random.pick([0, 1, 7, 8]), moveCount: random.int(65_536) }),
+    })),
     metas: [...metas].map(([key, value]) => ({ key, value })),
   };
   try {
@@ -227,6 +230,7 @@ function shownBy(driver: RingDriver): Shown {
     epochCounter: index.epochCounter(slot),
     epochRandom: index.epochRandom(slot),
     deliveryCount: index.deliveryCount(slot),
+    moveCount: index.moveCount(slot),
     storedAt: index.storedAtMs(slot),
     expiresAt: index.expiresAtMs(slot),
     notBefore: index.notBeforeMs(slot),

@@ -21,12 +21,17 @@ export interface ProducerNumber {
   readonly number: number;
 }
 
-/** One part of a transaction. A lease that ends in it is anybody's own. */
+/**
+ * One part of a transaction. A lease that ends in it is anybody's own. `position`: a place that the caller wants to find again with
+ * `position`, stored in the frame; an empty value forgets it. Names that begin with `trigger/` are for applications, and the only ones
+ * that other processes may read or write.
+ */
 export type TransactionStep =
   | ({ readonly do: 'send' } & Outgoing)
   | { readonly do: 'ack'; readonly lease: string }
   | { readonly do: 'deadLetter'; readonly lease: string; readonly reason: string }
-  | { readonly do: 'move'; readonly lease: string; readonly to: string };
+  | { readonly do: 'move'; readonly lease: string; readonly to: string }
+  | { readonly do: 'position'; readonly name: string; readonly value: Uint8Array };
 
 export type Access = 'receive' | 'peek' | 'send';
 /** `alone`: nobody else receives from the queue, or looks into it, while it is open. */

@@ -1,28 +1,31 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 import type { NodeStore } from '../custody/node-store.ts';
-import type { CustodyReceiver } from '../custody/receiver.ts';
+import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayReceiver } from '../relay/relay-receiver.ts';
 import { RelaySender } from '../relay/relay-sender.ts';
 import type { ClockStats } from './calls.ts';
-import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
+import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 
-type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
-
-interface Parts {
-  readonly config: NodeConfig;
-  /** What messages for other nodes wait for; who has it as `kept` carries none of them. */
-  readonly uplink: UplinkKind;
+interface Parts extends CarrierStart {
   readonly store: NodeStore;
   readonly sender: CustodySender;
   readonly receiver: CustodyReceiver;
   readonly random: Random;
-  readonly emit: (output: NodeOutput) => void;
 }
 
-export class Carriers {
+/** For the core of a node with lines or a broker. */
+export function linksAndRelay({ store, intake, random }: CarrierRoots): (start: CarrierStart) => NodeCarriers {
+  const receiver = new CustodyReceiver(store, intake);
+  const sender = new CustodySender(store, 'up', random);
+  receiver.load();
+  sender.load();
+  return (start) => new Carriers({ ...start, store, sender, receiver, random });
+}
+
+export class Carriers implements NodeCarriers {
   readonly #parts: Parts;
   readonly #links = new Map<number, LinkSession>();
   /** By the name of the node below. */
@@ -49,7 +52,6 @@ export class Carriers {
     return this.#parts.receiver;
   }
 
-  /** One for each way out of this node. */
   get senders(): readonly CustodySender[] {
     return [this.sender, ...this.#down.values()];
   }
@@ -58,7 +60,6 @@ export class Carriers {
     return this.senders.some(({ state }) => state === 'forked');
   }
 
-  /** `wallUs`: the machine's clock, in µs since 1970, if it has one. */
   input(input: CarrierInput, nowMs: number, wallUs?: number): void {
     switch (input.kind) {
       case 'line-open':
@@ -120,7 +121,6 @@ export class Carriers {
     this.#links.delete(line);
   }
 
-  /** Lets each carry on as far as it can. Called after every step. */
   pump(nowMs: number, wallUs?: number): void {
     for (const [line, link] of this.#links) {
       link.pump(nowMs, wallUs);
@@ -153,7 +153,6 @@ export class Carriers {
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }
 
-  /** The last words on every line: the peers need not wait for silence. */
   stop(nowMs: number): void {
     for (const link of this.#links.values()) link.stop(nowMs);
     this.pump(nowMs);
@@ -163,7 +162,6 @@ export class Carriers {
     return [...this.#links].map(([line, link]) => `line ${line}: ${link.describe()}`);
   }
 
-  /** Of the neighbours we dial that told a time they know. */
   clocks(): ClockStats[] {
     return [...this.#links.values()].flatMap(({ peer, clock }) => (peer && clock ? [{ node: peer, ...clock }] : []));
   }

@@ -153,6 +153,7 @@ test.each<[Durability, number | undefined, Durability]>([
       file: { path: '', size: SIM_RING_BYTES },
       checksum: crc32,
       random: stream('modes', 'core'),
+      carriers: 'none',
       describeFile: () => ({ durability: file, ioMode: '' }),
     },
   );

@@ -3,7 +3,7 @@ import { UP } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Health, HealthCode } from './calls.ts';
-import type { Carriers } from './carriers.ts';
+import type { NodeCarriers } from './node-carriers.ts';
 
 /** This long may a backlog stand still before it is called red. Above the longest ordinary reconnect (10 s) and sync (10 s). */
 export const PROGRESS_MS_MAX = 60_000;
@@ -21,11 +21,11 @@ interface Progress {
 
 export class HealthWatch {
   readonly #store: NodeStore;
-  readonly #carriers: Carriers;
+  readonly #carriers: NodeCarriers;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   readonly #progress = new Map<CustodySender, Progress>();
 
-  constructor(store: NodeStore, carriers: Carriers) {
+  constructor(store: NodeStore, carriers: NodeCarriers) {
     this.#store = store;
     this.#carriers = carriers;
   }

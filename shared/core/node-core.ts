@@ -11,19 +11,17 @@ import { Intake } from '../custody/intake.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
-import { CustodyReceiver } from '../custody/receiver.ts';
 import { Rehoming } from '../custody/rehoming.ts';
-import { CustodySender } from '../custody/sender.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
-import { Carriers } from './carriers.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
 import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { statsOf } from './stats.ts';
 
@@ -31,26 +29,35 @@ export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
   readonly checksum: Checksum;
   readonly random: Random;
+  /** What takes messages to other nodes; `none` for a node that keeps to itself, whose uplink then is none, whatever it is told. */
+  readonly carriers: MakeCarriers | 'none';
   /** The machine's clock as the ring is opened; undefined where it does not tell its boots apart. */
   readonly clock?: BootClock | undefined;
   /** For stats and answers. A file that nobody describes is of unknown durability. */
   readonly describeFile?: () => FileDescription;
+  /** 1 MiB of bodies and 4 MiB for the disk where nothing is said: much for a small engine. */
+  readonly memory?: NodeMemory;
 }
 
-/** Bodies kept in memory, in bytes. */
-const CACHE_BYTES_MAX = 1024 * 1024;
-/** Bytes waiting for the disk before a send is answered BUSY. */
-const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+export interface NodeMemory {
+  /** Bodies kept in memory, in bytes. */
+  readonly cacheBytesMax: number;
+  /** Bytes waiting for the disk before a send is answered BUSY. */
+  readonly pendingBytesMax: number;
+}
+
+const MEMORY: NodeMemory = { cacheBytesMax: 1024 * 1024, pendingBytesMax: 4 * 1024 * 1024 };
 
 export class NodeCore {
   phase: NodePhase = 'opening';
   readonly config: NodeConfig;
   readonly #random: Random;
+  readonly #makeCarriers: MakeCarriers | undefined;
   readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
-  #serving: { store: NodeStore; desk: Desk; carriers: Carriers; watch: HealthWatch } | undefined;
+  #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
   #early: Extract<NodeInput, { kind: 'call' }>[] = [];
@@ -58,6 +65,7 @@ export class NodeCore {
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
     this.#random = deps.random;
+    this.#makeCarriers = deps.carriers === 'none' ? undefined : deps.carriers;
     this.#describeFile = deps.describeFile ?? (() => ({ durability: 'unknown', ioMode: '' }));
     const epochRandom = new DataView(deps.random.bytes(4).slice().buffer).getUint32(0, true);
     this.#ring = new Ring({
@@ -66,8 +74,7 @@ export class NodeCore {
       epochRandom,
       clock: deps.clock,
       commitDelayMs: config.commitDelayMs,
-      cacheBytesMax: CACHE_BYTES_MAX,
-      pendingBytesMax: PENDING_BYTES_MAX,
+      ...(deps.memory ?? MEMORY),
     });
   }
 
@@ -160,10 +167,9 @@ export class NodeCore {
     store.nowMs = nowMs;
     const { config } = this;
     const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
-    const canReach = (node: string) => uplink !== 'none' || store.hops.isBelow(node);
+    const make = this.#makeCarriers;
+    const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
     const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach });
-    const receiver = new CustodyReceiver(store, intake);
-    const sender = new CustodySender(store, 'up', this.#random);
     const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);
@@ -172,8 +178,7 @@ export class NodeCore {
       if (error instanceof RingmailError) return this.#stop(error);
       throw error;
     }
-    receiver.load();
-    sender.load();
+    const startCarriers = make?.({ store, intake, random: this.#random });
     intake.define('$dead', Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
     for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
     if (!isKept) releaseReserves(store, intake, config);
@@ -194,7 +199,7 @@ export class NodeCore {
       reason: isCopy || isForked ? 'new-incarnation' : 'none',
     });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
-    const carriers = new Carriers({ config, uplink, store, sender, receiver, random: this.#random, emit });
+    const carriers = startCarriers?.({ config, uplink, emit }) ?? NO_CARRIERS;
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
       answer: (token, result) => emit({ kind: 'answer', token, result }),

@@ -4,9 +4,9 @@ import { streamText } from '../message/identity.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { QueueStats, Stats } from './calls.ts';
-import type { Carriers } from './carriers.ts';
 import type { Desk } from './desk.ts';
 import type { HealthWatch } from './health.ts';
+import type { NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodePhase } from './node-io.ts';
 
 interface Sources {
@@ -16,7 +16,7 @@ interface Sources {
   readonly file: FileDescription;
   readonly store: NodeStore | undefined;
   readonly desk: Desk | undefined;
-  readonly carriers: Carriers | undefined;
+  readonly carriers: NodeCarriers | undefined;
   readonly watch: HealthWatch | undefined;
   readonly nowMs: number;
 }

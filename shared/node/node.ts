@@ -4,6 +4,7 @@
  */
 
 import type { Call, CallResult, Stats } from '../core/calls.ts';
+import { linksAndRelay } from '../core/carriers.ts';
 import { Drive } from '../core/drive.ts';
 import { NodeCore } from '../core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../core/node-io.ts';
@@ -176,6 +177,7 @@ export class Node implements NodeCalls {
         file: { path: ringPath, size: file.size },
         checksum: fastChecksum(crc32),
         random: systemRandom,
+        carriers: linksAndRelay,
         clock: bootClock(),
         describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
       },

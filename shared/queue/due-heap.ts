@@ -38,6 +38,11 @@ export class DueHeap {
     return this.#count === 0 ? undefined : this.#times[0];
   }
 
+  /** The earliest entry, left where it is. */
+  get first(): Due | undefined {
+    return this.#count === 0 ? undefined : this.#at(0);
+  }
+
   push(due: Due): void {
     if (this.#count === this.#times.length) this.#resize(Math.max(ENTRIES_MIN, Math.ceil(this.#count * 1.5)));
     this.#rise(this.#count++, due);

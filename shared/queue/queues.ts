@@ -20,6 +20,7 @@ import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 import { type Due, DueHeap } from './due-heap.ts';
 import { drops, QUEUE_DEFAULTS, type QueueDefinition, type QueueOptions } from './queue-options.ts';
 import { SlotList } from './slot-list.ts';
+import { StrictOrder } from './strict-order.ts';
 
 export interface Queue {
   readonly name: string;
@@ -35,6 +36,10 @@ export interface Queue {
   /** Planned for the queue, not durable yet. */
   plannedCount: number;
   plannedBytes: number;
+  /** What a strict queue may hand out. */
+  readonly strict: StrictOrder | undefined;
+  /** Told of each message that becomes ready, while somebody waits for one by its name. */
+  onReady: ((slot: number) => void) | undefined;
 }
 
 export class Queues {
@@ -45,6 +50,8 @@ export class Queues {
   readonly #expiries = new DueHeap();
   /** Ids of messages with a time that are leased, or whose end is planned. */
   readonly #away = new Set<number>();
+  /** Where somebody may be served who could not be before: a message became ready, a stream free, the options others. The taker empties it. */
+  readonly changed = new Set<Queue>();
   /** Those with a reserve: few. */
   reserved: readonly Queue[] = [];
   /** True when one of them drops messages to make room. */
@@ -65,6 +72,7 @@ export class Queues {
     const known = this.#byName.get(name);
     const queue = known ?? this.#create(name, knownId ?? this.#nextId, options);
     queue.options = options;
+    this.changed.add(queue);
     if (knownId !== undefined) this.#byId.set(knownId, queue);
     this.#nextId = Math.max(this.#nextId, (knownId ?? 0) + 1);
     this.reserved = [...this].filter((one) => one.options.bytesReserved > 0);
@@ -76,7 +84,8 @@ export class Queues {
     this.#nextId = Math.max(this.#nextId, id + 1);
     const ready = Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.#index, 'id'));
     const none = { delayedCount: 0, delayedBytes: 0, leasedCount: 0, leasedBytes: 0, plannedCount: 0, plannedBytes: 0 };
-    const queue: Queue = { name, id, options, ready, ...none };
+    const strict = options.ordering === 'strict' ? new StrictOrder(this.#index) : undefined;
+    const queue: Queue = { name, id, options, ready, ...none, strict, onReady: undefined };
     this.#byName.set(name, queue);
     this.#byId.set(id, queue);
     return queue;
@@ -106,23 +115,46 @@ export class Queues {
     const queue = this.#queueOf(slot);
     const expiresAtMs = this.#index.expiresAtMs(slot);
     if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
+    queue.strict?.add(slot);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
 
-  /** The next message, out of the ready ones and into the leased ones; NO_SLOT when none is ready. */
+  /** The next message, out of the ready ones and into the leased ones; NO_SLOT when none may be handed out. */
   take(queue: Queue): number {
+    const slot = this.next(queue);
+    if (slot !== NO_SLOT) this.lease(queue, slot);
+    return slot;
+  }
+
+  /** The message that is handed out next; NO_SLOT when none is ready, or the queue is paused. */
+  next(queue: Queue): number {
+    if (queue.options.state === 'paused') return NO_SLOT;
+    if (queue.strict !== undefined) return queue.strict.next();
     for (let priority = PRIORITY_MAX; priority >= 0; priority--) {
-      const list = queue.ready[priority];
-      if (list === undefined || list.head === NO_SLOT) continue;
-      const slot = list.head;
-      list.remove(slot);
-      queue.leasedCount += 1;
-      queue.leasedBytes += this.#index.bodyBytes(slot);
-      if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
-      return slot;
+      const head = queue.ready[priority]?.head ?? NO_SLOT;
+      if (head !== NO_SLOT) return head;
     }
     return NO_SLOT;
+  }
+
+  /** Whether a ready message may be handed out, if somebody asks for it and no other. */
+  mayLease(queue: Queue, slot: number): boolean {
+    return queue.options.state !== 'paused' && (queue.strict === undefined || queue.strict.mayTake(slot));
+  }
+
+  /** A ready message is handed out. */
+  lease(queue: Queue, slot: number): void {
+    this.#listOf(queue, slot).remove(slot);
+    queue.leasedCount += 1;
+    queue.leasedBytes += this.#index.bodyBytes(slot);
+    if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
+    queue.strict?.leased(slot);
+  }
+
+  /** The queue of a message that is stored in one here. */
+  of(slot: number): Queue {
+    return this.#queueOf(slot);
   }
 
   /** A leased message goes back to its place, or waits for its time. */
@@ -141,6 +173,7 @@ export class Queues {
   finish(slot: number): Queue {
     const queue = this.#queueOf(slot);
     this.#unlease(queue, slot);
+    queue.strict?.remove(slot);
     return queue;
   }
 
@@ -150,6 +183,9 @@ export class Queues {
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
     else this.#undelay(queue, slot);
+    if (queue.strict === undefined) return;
+    queue.strict.remove(slot);
+    this.changed.add(queue);
   }
 
   /** The ACK of a message is durable: nothing of it is left. */
@@ -171,7 +207,7 @@ export class Queues {
       if (due === undefined || !this.#isDelayed(due)) continue;
       const queue = this.#queueOf(due.slot);
       this.#undelay(queue, due.slot);
-      this.#listOf(queue, due.slot).insert(due.slot);
+      this.#ready(queue, due.slot);
     }
   }
 
@@ -187,10 +223,17 @@ export class Queues {
 
   #settle(queue: Queue, slot: number, queueTimeMs: number): void {
     const notBeforeMs = this.#index.notBeforeMs(slot);
-    if (notBeforeMs <= queueTimeMs) return this.#listOf(queue, slot).insert(slot);
+    if (notBeforeMs <= queueTimeMs) return this.#ready(queue, slot);
     queue.delayedCount += 1;
     queue.delayedBytes += this.#index.bodyBytes(slot);
     this.#note(this.#delays, slot, notBeforeMs);
+  }
+
+  #ready(queue: Queue, slot: number): void {
+    this.#listOf(queue, slot).insert(slot);
+    queue.strict?.ready(slot);
+    this.changed.add(queue);
+    queue.onReady?.(slot);
   }
 
   #note(heap: DueHeap, slot: number, atMs: number): void {
@@ -214,6 +257,9 @@ export class Queues {
   #unlease(queue: Queue, slot: number): void {
     queue.leasedCount -= 1;
     queue.leasedBytes -= this.#index.bodyBytes(slot);
+    if (queue.strict === undefined) return;
+    queue.strict.unleased(slot);
+    this.changed.add(queue);
   }
 
   #undelay(queue: Queue, slot: number): void {

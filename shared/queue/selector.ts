@@ -6,13 +6,16 @@
  *   lookupId              the one that got this id when it came here; ids ascend, over restarts too
  *   identity              by its identity
  *   correlationId         the first one that carries it
+ *   arrivedAfter          the one with the next higher lookup id, whatever its priority. For `peek` alone; it shows what is leased or
+ *                         delayed, too: who follows what arrives in a queue must not miss a message because it is in somebody's hands
  */
 export type Selector =
   | { readonly by: 'first' | 'last' }
   | { readonly by: 'after' | 'before'; readonly place: Place }
   | { readonly by: 'lookupId'; readonly lookupId: number }
   | { readonly by: 'identity'; readonly identity: string }
-  | { readonly by: 'correlationId'; readonly correlationId: string };
+  | { readonly by: 'correlationId'; readonly correlationId: string }
+  | { readonly by: 'arrivedAfter'; readonly lookupId: number };
 
 /** Where a message stands in its queue. A cursor is one of these. */
 export interface Place {

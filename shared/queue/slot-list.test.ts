@@ -12,6 +12,7 @@ const ENTRY: PutEntry = {
   queue: 1,
   priority: 3,
   deliveryCount: 0,
+  moveCount: 0,
   stream: 1,
   number: 1,
   epochCounter: 1,

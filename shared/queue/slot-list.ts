@@ -46,6 +46,17 @@ export class SlotList {
     return this.#index.next(slot);
   }
 
+  /** The last one that comes before `order`, which none of the list has; NO_SLOT when they all come after it. */
+  lastBefore(order: number): number {
+    return this.head === NO_SLOT ? NO_SLOT : this.#placeOf(order);
+  }
+
+  /** The first one that comes after `order`, which none of the list has. */
+  firstAfter(order: number): number {
+    const before = this.lastBefore(order);
+    return before === NO_SLOT ? this.head : this.#index.next(before);
+  }
+
   /** The last one that comes before `order`. */
   #placeOf(order: number): number {
     let before = this.tail;

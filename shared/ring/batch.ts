@@ -24,11 +24,23 @@ export interface NewMessage {
   readonly body: Uint8Array;
 }
 
+/**
+ * A message from now on. What is left out stays as it is when the frame is made. `queue`: moved there, from a queue to one of its
+ * subqueues, between two of them, or back.
+ */
+export interface StateChange {
+  readonly id: number;
+  readonly deliveryCount?: number;
+  readonly notBeforeMs?: number;
+  readonly queue?: number;
+  readonly moveCount?: number;
+}
+
 /** One indivisible change: all of it becomes durable in one frame, or none. */
 export interface Batch {
   readonly puts?: readonly NewMessage[];
   readonly acks?: readonly { readonly id: number; readonly reason: AckReason }[];
-  readonly states?: readonly { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }[];
+  readonly states?: readonly StateChange[];
   /** A value of undefined deletes the key. */
   readonly metas?: readonly { readonly key: string; readonly value: Uint8Array | undefined }[];
 }

@@ -42,6 +42,7 @@ const ack = (...acks: number[]): ModelBatch => ({ acks });
 const counted = (number: number, deliveryCount: number, notBeforeMs = 0): ModelBatch => ({
   states: [{ number, deliveryCount, notBeforeMs }],
 });
+const moved = (number: number, queue: number, moveCount: number): ModelBatch => ({ states: [{ number, queue, moveCount }] });
 const fillWith = (of: Fill): Step => ({ kind: 'fill', of });
 const closing = (...batches: Batches): Step => ({ kind: 'closing', batches });
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
@@ -122,6 +123,22 @@ const SCRIPTS: Record<string, readonly Step[]> = {
     { ...put(4, 1200), ...ack(3), reason: 'replaced' },
   ],
   'counts and delays': [put(9, 1300), put(1), put(2), counted(1, 1, 5000), counted(1, 2, 6000), ack(2)],
+  'a message that is moved and moved back': [
+    [put(1, 600), put(2), put(3)],
+    moved(1, 8, 1),
+    [moved(2, 9, 1), counted(2, 4), { states: [{ number: 3, deliveryCount: 2, queue: 8, moveCount: 1 }] }],
+    'crash',
+    [moved(1, 7, 2), ack(3), moved(2, 8, 0xffff)],
+    ack(1),
+  ],
+  'cleaning that carries what was moved': [
+    fillWith('states'),
+    ...[30, 31, 32].map((number) => moved(number, 8, number)),
+    ack(4, 5, 6),
+    ...upTo(5).map((i) => put(5000 + i, 500)),
+    'crash',
+    moved(31, 7, 32),
+  ],
   'counts up to the last': [put(1), counted(1, 0xfffe), counted(1, 0xffff, 2 ** 48 - 1), 'crash', counted(1, 0), ack(1)],
   'crashes between': [put(1), meta('a', '01'), 'crash', put(2), ack(1), 'crash', 'crash', put(3), meta('a', '02')],
   'crashes behind frames of several blocks': [

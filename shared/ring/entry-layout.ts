@@ -2,7 +2,7 @@
  * Entries of a frame's directory, each padded to 8 bytes. Little-endian, unsigned. Byte 0 is the type.
  *
  *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted (reserved), bit 5 DAMAGED
- *                 2 deliveryCount u16    4 queue u32      8 id u48, from 1      14 reserved u16
+ *                 2 deliveryCount u16    4 queue u32      8 id u48, from 1      14 moveCount u16
  *                16 bodyBytes u32       20 bodyCrc u32 (seeded)
  *                24 stream u32          28 epoch counter u32           32 epoch random u32     36 reserved u16
  *                38 number u48          44 storedAt u48 (queue time)   50 expiresAt u48 (0 never)
@@ -11,8 +11,9 @@
  *   ACKR   16 B   0 type 3        1 reason               2 first id u48      8 count u32      12 reserved u32
  *                 count is 2 to 65,535
  *   STATE  24 B   0 type 4        1 priority             2 deliveryCount u16  4 queue u32
- *                 8 id u48       14 reserved u16        16 notBefore u48     22 reserved u16
- *                 priority and queue are for who inspects a file; they are not read
+ *                 8 id u48       14 moveCount u16       16 notBefore u48     22 reserved u16
+ *                 priority is for who inspects a file; it is not read. queue is where the message is from now on: another one
+ *                 than before where it was moved; 0, or of a message in queue 0, moves nothing
  *   META    8 B + key + value     0 type 6    1 bit 0 tombstone    2 keyBytes u16    4 valueBytes u32
  *                 8 key (UTF-8), value; both in the directory, so that recovery never reads a body
  *   128..255      skipped by their length (u16 at 2), so that an older reader survives a newer note
@@ -30,6 +31,8 @@ export interface PutEntry {
   /** The body is not what was stored any more: cleaning found it so. Its checksum is that of the bytes that are there. */
   readonly damaged: boolean;
   readonly deliveryCount: number;
+  /** Times it was moved between a queue and its subqueues. */
+  readonly moveCount: number;
   readonly stream: number;
   readonly number: number;
   readonly epochCounter: number;
@@ -59,6 +62,7 @@ export interface StateEntry {
   readonly queue: number;
   readonly priority: number;
   readonly deliveryCount: number;
+  readonly moveCount: number;
   readonly notBeforeMs: number;
 }
 /** The newest value of a key wins; undefined deletes it. */
@@ -76,6 +80,7 @@ export const ENTRY_BYTES_MIN = 8;
 /** The header counts entries in 16 bits. */
 export const ENTRY_COUNT_MAX = 0xffff;
 export const DELIVERY_COUNT_MAX = 0xffff;
+export const MOVE_COUNT_MAX = 0xffff;
 export const META_KEY_BYTES_MAX = 255;
 export const META_VALUE_BYTES_MAX = 4096;
 
@@ -123,7 +128,7 @@ function encodeEntry(entry: DirectoryEntry, view: DataView, at: number): number 
       view.setUint16(at + 2, entry.deliveryCount, true);
       view.setUint32(at + 4, entry.queue, true);
       setUint48(view, at + 8, entry.id);
-      view.setUint16(at + 14, 0, true);
+      view.setUint16(at + 14, entry.moveCount, true);
       setUint48(view, at + 16, entry.notBeforeMs);
       view.setUint16(at + 22, 0, true);
       return STATE_BYTES;
@@ -155,7 +160,7 @@ function encodePut(entry: PutEntry, view: DataView, at: number): void {
   view.setUint16(at + 2, entry.deliveryCount, true);
   view.setUint32(at + 4, entry.queue, true);
   setUint48(view, at + 8, entry.id);
-  view.setUint16(at + 14, 0, true);
+  view.setUint16(at + 14, entry.moveCount, true);
   view.setUint32(at + 16, entry.bodyBytes, true);
   view.setUint32(at + 20, entry.bodyCrc, true);
   view.setUint32(at + 24, entry.stream, true);
@@ -214,6 +219,7 @@ function decodeEntry(bytes: Uint8Array, at: number, bodyOffset: number): Directo
         deliveryCount: view.getUint16(at + 2, true),
         queue: view.getUint32(at + 4, true),
         id: getUint48(view, at + 8),
+        moveCount: view.getUint16(at + 14, true),
         notBeforeMs: getUint48(view, at + 16),
       };
     case 6: {
@@ -240,6 +246,7 @@ function decodePut(view: DataView, at: number, bodyOffset: number): PutEntry {
     deliveryCount: view.getUint16(at + 2, true),
     queue: view.getUint32(at + 4, true),
     id: getUint48(view, at + 8),
+    moveCount: view.getUint16(at + 14, true),
     bodyBytes: view.getUint32(at + 16, true),
     bodyCrc: view.getUint32(at + 20, true),
     bodyOffset,

@@ -7,6 +7,7 @@ import {
   DELIVERY_COUNT_MAX,
   type DirectoryEntry,
   entryBytes,
+  MOVE_COUNT_MAX,
   type PutEntry,
 } from './entry-layout.ts';
 import { FRAME_HEADER_BYTES } from './frame-layout.ts';
@@ -101,13 +102,19 @@ export class FrameContent {
     if (puts !== undefined) for (const put of puts) this.add(putEntry(put, stamp), put.body);
     if (acks !== undefined) for (const { id, reason } of acks) this.addAck(id, reason);
     if (states === undefined) return;
-    for (const { id, notBeforeMs, ...rest } of states) {
-      const slot = live.index.find(id);
+    const { index } = live;
+    for (const { id, ...change } of states) {
+      const slot = index.find(id);
       if (slot === NO_SLOT) continue;
-      const deliveryCount = Math.min(rest.deliveryCount, DELIVERY_COUNT_MAX);
-      const where = { queue: live.index.queue(slot), priority: live.index.priority(slot) };
-      live.setState({ id, deliveryCount, notBeforeMs }); // now, so that a copy in this very frame carries it (I7)
-      this.add({ kind: 'state', id, deliveryCount, notBeforeMs, ...where });
+      const state = {
+        id,
+        queue: change.queue ?? index.queue(slot),
+        deliveryCount: Math.min(change.deliveryCount ?? index.deliveryCount(slot), DELIVERY_COUNT_MAX),
+        moveCount: Math.min(change.moveCount ?? index.moveCount(slot), MOVE_COUNT_MAX),
+        notBeforeMs: change.notBeforeMs ?? index.notBeforeMs(slot),
+      };
+      live.setState(state); // now, so that a copy in this very frame carries it (I7)
+      this.add({ kind: 'state', priority: index.priority(slot), ...state });
     }
   }
 }
@@ -125,6 +132,7 @@ function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
     epochCounter: put.epochCounter,
     epochRandom: put.epochRandom,
     deliveryCount: Math.min(put.deliveryCount, DELIVERY_COUNT_MAX),
+    moveCount: 0,
     expiresAtMs: put.expiresAtMs,
     notBeforeMs: put.notBeforeMs,
     storedAtMs: stamp.queueTimeMs,

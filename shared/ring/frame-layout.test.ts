@@ -11,7 +11,7 @@ const SEAL: FrameSeal = { checksum: crc32, seed: crc32(FILE_ID, 0), blockBytes: 
 /** Made by hand from docs/ring-file.md; the checksums are zlib's, seeded with the file id's. */
 const GOLDEN = [
   '524d4631', //          'RMF1'
-  '51af8341', //          crc of header and directory
+  '3335d210', //          crc of header and directory
   '09000000', //          epoch 9
   '01 00 0700', //        OPEN, no flags, 7 entries
   '0102000000000000', //  lsn 513
@@ -22,8 +22,8 @@ const GOLDEN = [
   '070000000001', //      next id 2^40 + 7
   '0300', //              says 3 frames again
   '010000000100 0000', // queue time 2^32 + 1
-  // PUT: priority 5, copy, damaged
-  '01 2d 0200 0a000000 060000000001 0000 05000000 ec95b805',
+  // PUT: priority 5, copy, damaged, moved 0x0304 times
+  '01 2d 0200 0a000000 060000000001 0403 05000000 ec95b805',
   '15000000 08000000 98badcfe 0000 ffffffffffff',
   '100000000000 200000000000 300000000000 0000',
   // PUT: priority 0
@@ -32,7 +32,7 @@ const GOLDEN = [
   '000000000000 000000000000 000000000000 0000',
   '02 04 050000000000', //                                    ACK corrupt
   '03 00 e80300000000 f4010000 00000000', //                  ACKR 1000..1499
-  '04 07 0300 0b000000 040000000000 0000 400000000000 0000', // STATE
+  '04 07 0300 0b000000 040000000000 0605 400000000000 0000', // STATE
   '06 00 0300 02000000 6b6579 0102 000000', //                META key = 0102
   '06 01 0400 00000000 676f6e65 00000000', //                 META gone, tombstone
   '68656c6c6f', //        'hello'
@@ -48,6 +48,7 @@ const ENTRIES: DirectoryEntry[] = [
     copy: true,
     damaged: true,
     deliveryCount: 2,
+    moveCount: 0x0304,
     stream: 21,
     number: 2 ** 48 - 1,
     epochCounter: 8,
@@ -67,6 +68,7 @@ const ENTRIES: DirectoryEntry[] = [
     copy: false,
     damaged: false,
     deliveryCount: 0xffff,
+    moveCount: 0,
     stream: 0,
     number: 1,
     epochCounter: 0,
@@ -80,7 +82,7 @@ const ENTRIES: DirectoryEntry[] = [
   },
   { kind: 'ack', reason: 'corrupt', id: 5, count: 1 },
   { kind: 'ack', reason: 'acknowledged', id: 1000, count: 500 },
-  { kind: 'state', id: 4, queue: 11, priority: 7, deliveryCount: 3, notBeforeMs: 64 },
+  { kind: 'state', id: 4, queue: 11, priority: 7, deliveryCount: 3, moveCount: 0x0506, notBeforeMs: 64 },
   { kind: 'meta', key: 'key', value: new Uint8Array([1, 2]) },
   { kind: 'meta', key: 'gone', value: undefined },
 ];

@@ -5,7 +5,7 @@ import type { Frame } from './frame-layout.ts';
 import { LiveSet } from './live-set.ts';
 
 function put(id: number, number: number, copy = false): PutEntry {
-  const rest = { queue: 1, priority: 3, stream: 1, epochCounter: 1, epochRandom: 1, deliveryCount: 0 };
+  const rest = { queue: 1, priority: 3, stream: 1, epochCounter: 1, epochRandom: 1, deliveryCount: 0, moveCount: 0 };
   const times = { storedAtMs: 0, expiresAtMs: 0, notBeforeMs: 0 };
   return { kind: 'put', id, number, copy, damaged: false, ...rest, ...times, bodyBytes: 10, bodyCrc: 0, bodyOffset: 128 };
 }

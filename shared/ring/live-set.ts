@@ -6,7 +6,7 @@
 import { type DirectoryEntry, PUT_BYTES, type PutEntry } from './entry-layout.ts';
 import type { Frame } from './frame-layout.ts';
 import { LiveLog } from './live-log.ts';
-import { MessageIndex, NO_SLOT } from './message-index.ts';
+import { MessageIndex, type MessageState, NO_SLOT } from './message-index.ts';
 import { MetaTable } from './meta-table.ts';
 
 export class LiveSet {
@@ -53,7 +53,7 @@ export class LiveSet {
   }
 
   /** What the next copy of a message will say of it. */
-  setState(state: { readonly id: number; readonly deliveryCount: number; readonly notBeforeMs: number }): void {
+  setState(state: MessageState & { readonly id: number }): void {
     const slot = this.index.find(state.id);
     if (slot !== NO_SLOT) this.index.setState(slot, state);
   }

@@ -163,7 +163,9 @@ function* withinLast(log: Log, last: Met | undefined, wanted: Wanted): ReadSteps
 function* probe(log: Log, range: { lsn: number; end: number }, wanted: Wanted): ReadSteps<Frame | undefined> {
   const { g, seal } = log;
   for (let lsn = range.lsn; lsn < range.end; lsn += g.frameBlocksMax) {
-    for (const start of yield* frameStarts(log, { lsn, end: Math.min(lsn + g.frameBlocksMax, range.end) })) {
+    // Into a constant first, here and below: a small engine (QuickJS) does not compile `for (… of yield* …)`.
+    const starts = yield* frameStarts(log, { lsn, end: Math.min(lsn + g.frameBlocksMax, range.end) });
+    for (const start of starts) {
       const frame = yield* readDirectory(g, seal, start);
       if (frame !== undefined && isWanted(frame, wanted)) return frame;
     }
@@ -185,7 +187,8 @@ function* newestBefore(superblock: Superblock, log: Log): ReadSteps<Frame | unde
   const lowest = Math.max(g.blockCount, anchorLsn - g.blockCount + 1);
   let newest: Frame | undefined;
   for (let end = anchorLsn; end > lowest; end -= g.frameBlocksMax) {
-    for (const lsn of yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end })) {
+    const starts = yield* frameStarts(log, { lsn: Math.max(lowest, end - g.frameBlocksMax), end });
+    for (const lsn of starts) {
       const frame = yield* readDirectory(g, log.seal, lsn);
       if (frame !== undefined && isWanted(frame, wanted) && isNewer(frame, newest)) newest = frame;
     }

@@ -1,7 +1,8 @@
 /**
- * The messages of a ring, in memory: 48 bytes a message whatever its size, and 6 to 8 for finding it by id. A *slot* is the place of a
+ * The messages of a ring, in memory: 48 bytes a message whatever its size, 6 to 8 for finding it by id, and a few more for those that
+ * have a time (message-times.ts) or were moved (move-counts.ts). A *slot* is the place of a
  * message; it is used again after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong
- * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 2,048 slots that never move.
+ * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 512 slots that never move.
  *
  *   off len  field of a slot
  *     0   6  id             0 marks a free slot
@@ -21,6 +22,7 @@
 import { invariant } from '../assert.ts';
 import type { PutEntry } from './entry-layout.ts';
 import { CHUNK_SLOTS, MessageTimes } from './message-times.ts';
+import { MoveCounts } from './move-counts.ts';
 import { OriginTable } from './origin-table.ts';
 import { getUint48, setUint48 } from './uint48.ts';
 
@@ -38,9 +40,18 @@ const PRIORITY_BITS = 0b0000_0111;
 const DAMAGED = 0b0000_1000;
 const LISTED = 0b0001_0000;
 
+/** What a STATE says of a message. What is left out stays as it is. */
+export interface MessageState {
+  readonly deliveryCount: number;
+  readonly notBeforeMs: number;
+  readonly moveCount?: number;
+  readonly queue?: number;
+}
+
 export class MessageIndex {
   readonly #chunks: DataView[] = [];
   readonly #times = new MessageTimes();
+  readonly #moves = new MoveCounts();
   readonly #origins = new OriginTable();
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
   #free = NO_SLOT;
@@ -54,7 +65,7 @@ export class MessageIndex {
   /** Memory taken. */
   get bytes(): number {
     const slots = this.#chunks.length * CHUNK_SLOTS * SLOT_BYTES;
-    return slots + this.#buckets.byteLength + this.#times.bytes + this.#origins.bytes;
+    return slots + this.#buckets.byteLength + this.#times.bytes + this.#moves.bytes + this.#origins.bytes;
   }
 
   /** Ascending in order of arrival; 0 where the slot is free, or never was one. */
@@ -89,6 +100,11 @@ export class MessageIndex {
 
   deliveryCount(slot: number): number {
     return this.#chunk(slot).getUint16(at(slot) + 24, true);
+  }
+
+  /** Times it was moved between a queue and its subqueues. */
+  moveCount(slot: number): number {
+    return this.#moves.get(slot);
   }
 
   priority(slot: number): number {
@@ -146,6 +162,7 @@ export class MessageIndex {
       queue: this.queue(slot),
       priority: this.priority(slot),
       deliveryCount: this.deliveryCount(slot),
+      moveCount: this.moveCount(slot),
       stream: this.stream(slot),
       number: this.number(slot),
       epochCounter: this.epochCounter(slot),
@@ -214,9 +231,20 @@ export class MessageIndex {
     this.#place(slot, entry, lsn);
   }
 
-  setState(slot: number, state: { readonly deliveryCount: number; readonly notBeforeMs: number }): void {
-    this.#chunk(slot).setUint16(at(slot) + 24, state.deliveryCount, true);
-    this.#times.setNotBefore(slot, state.notBeforeMs);
+  setState(slot: number, { deliveryCount, notBeforeMs, moveCount = this.#moves.get(slot), queue = 0 }: MessageState): void {
+    this.#chunk(slot).setUint16(at(slot) + 24, deliveryCount, true);
+    this.#times.setNotBefore(slot, notBeforeMs);
+    this.#moves.set(slot, moveCount);
+    const before = this.queue(slot);
+    // What passes through is in no queue, and nothing that an entry says brings it into one, or one of a queue on its way.
+    if (queue === before || queue === 0 || before === 0) return;
+    const old = this.#origin(slot);
+    const moved = {
+      ...{ queue, stream: this.stream(slot) },
+      ...{ epochCounter: this.epochCounter(slot), epochRandom: this.epochRandom(slot) },
+    };
+    this.#chunk(slot).setUint32(at(slot) + 36, this.#origins.take(moved), true);
+    this.#origins.release(old);
   }
 
   remove(slot: number): void {
@@ -272,6 +300,7 @@ export class MessageIndex {
     chunk.setUint16(start + 30, entry.bodyBytes & 0xffff, true);
     chunk.setUint32(start + 32, entry.bodyCrc, true);
     this.#times.set(slot, entry);
+    this.#moves.set(slot, entry.moveCount);
   }
 
   /** Eight ids in a row stand in a row, as they are asked for; which eight stand where is left to chance. */

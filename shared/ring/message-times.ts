@@ -8,8 +8,8 @@
  */
 import { getUint48, setUint48 } from './uint48.ts';
 
-/** Slots that get their memory together, in this table and in the index: a power of two. */
-export const CHUNK_SLOTS = 2048;
+/** Slots that get their memory together, in this table and in the index: a power of two, and little for a small engine (24 KiB). */
+export const CHUNK_SLOTS = 512;
 const TIMES_BYTES = 12;
 
 export class MessageTimes {

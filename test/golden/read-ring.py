@@ -328,14 +328,14 @@ def entry_of(kind, data):
         entry = dict(zip(names, struct.unpack_from("<BBHI", data)))
         entry.update(zip(("bodyBytes", "bodyCrc", "stream", "epochCounter", "epochRandom"), struct.unpack_from("<IIIII", data, 16)))
         entry.update(id=number(data, 8, 6), number=number(data, 38, 6), storedAt=number(data, 44, 6), expiresAt=number(data, 50, 6),
-                     notBefore=number(data, 56, 6), priority=entry["flags"] & 7, isCopy=bool(entry["flags"] & 8),
+                     notBefore=number(data, 56, 6), moveCount=number(data, 14, 2), priority=entry["flags"] & 7, isCopy=bool(entry["flags"] & 8),
                      damaged=bool(entry["flags"] & 32))
         return entry
     if kind in (ACK, ACKR):
         return {"type": ACK, "id": number(data, 2, 6), "count": number(data, 8, 4) if kind == ACKR else 1}
     if kind == STATE:
         return {"type": STATE, "priority": data[1], "deliveryCount": number(data, 2, 2), "queue": number(data, 4, 4),
-                "id": number(data, 8, 6), "notBefore": number(data, 16, 6)}
+                "id": number(data, 8, 6), "moveCount": number(data, 14, 2), "notBefore": number(data, 16, 6)}
     if kind == META:
         key_bytes, value_bytes = struct.unpack_from("<HI", data, 2)
         key = data[8:8 + key_bytes].decode("utf-8", "replace")
@@ -352,8 +352,11 @@ def apply(frames):
             for id in range(entry["id"], entry["id"] + entry["count"]):
                 messages.pop(id, None)
         elif entry["type"] == STATE and entry["id"] in messages:
-            told = {key: entry[key] for key in ("priority", "deliveryCount", "queue", "notBefore")}
-            messages[entry["id"]] = {**messages[entry["id"]], **told}
+            before = messages[entry["id"]]
+            told = {key: entry[key] for key in ("deliveryCount", "moveCount", "notBefore")}
+            if entry["queue"] and before["queue"]:
+                told["queue"] = entry["queue"]
+            messages[entry["id"]] = {**before, **told}
         elif entry["type"] == META:
             metas[entry["key"]] = entry["value"]
             if entry["isGone"]:
@@ -362,8 +365,8 @@ def apply(frames):
 
 
 def shown(entry):
-    keys = ("id", "queue", "priority", "stream", "number", "epochCounter", "epochRandom", "deliveryCount", "storedAt", "expiresAt",
-            "notBefore", "damaged")
+    keys = ("id", "queue", "priority", "stream", "number", "epochCounter", "epochRandom", "deliveryCount", "moveCount", "storedAt",
+            "expiresAt", "notBefore", "damaged")
     message = {key: entry[key] for key in keys}
     if entry["damaged"] or not entry["isWhole"]:
         message["bodyHex"] = None  # corrupt: nobody knows what was stored

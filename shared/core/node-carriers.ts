@@ -1,0 +1,60 @@
+/**
+ * What carries messages to and from other nodes, as the node core sees it. The core knows no carrier: whoever composes a node gives it
+ * those it needs (carriers.ts: links and the relay), or none, and then their code is not part of the node.
+ */
+import type { Intake } from '../custody/intake.ts';
+import type { NodeStore } from '../custody/node-store.ts';
+import type { CustodySender } from '../custody/sender.ts';
+import type { Random } from '../ports.ts';
+import type { ClockStats } from './calls.ts';
+import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
+
+export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
+
+export interface NodeCarriers {
+  /** One for each way out of this node. */
+  readonly senders: readonly CustodySender[];
+  readonly isForked: boolean;
+  readonly wakeAtMs: number | undefined;
+  /** `wallUs`: the machine's clock, in µs since 1970, if it has one. */
+  input(input: CarrierInput, nowMs: number, wallUs?: number): void;
+  /** Lets each carry on as far as it can. Called after every step. */
+  pump(nowMs: number, wallUs?: number): void;
+  /** The last words on every line: the peers need not wait for silence. */
+  stop(nowMs: number): void;
+  describeLinks(): string[];
+  /** Of the neighbours we dial that told a time they know. */
+  clocks(): ClockStats[];
+  describeUplink(): string;
+  counters(): Record<string, number>;
+}
+
+export interface CarrierStart {
+  readonly config: NodeConfig;
+  /** What messages for other nodes wait for; who has it as `kept` carries none of them. */
+  readonly uplink: UplinkKind;
+  readonly emit: (output: NodeOutput) => void;
+}
+
+export interface CarrierRoots {
+  readonly store: NodeStore;
+  readonly intake: Intake;
+  readonly random: Random;
+}
+
+/** Reads what the ring remembers of neighbours, before anything new is stored. They begin with the call of what it returns. */
+export type MakeCarriers = (roots: CarrierRoots) => (start: CarrierStart) => NodeCarriers;
+
+/** Of a node that neither dials nor is dialled, and knows no broker. What waits in its ring for others goes on waiting. */
+export const NO_CARRIERS: NodeCarriers = {
+  senders: [],
+  isForked: false,
+  wakeAtMs: undefined,
+  input: () => {},
+  pump: () => {},
+  stop: () => {},
+  describeLinks: () => [],
+  clocks: () => [],
+  describeUplink: () => 'none',
+  counters: () => ({}),
+};
