@@ -39,6 +39,10 @@ export interface ErrorDetails {
   REQUEST_TIMEOUT: { correlationId: string; waitMs: number };
   /** What a message was sent for will not happen: it ended in another way. */
   DELIVERY_FAILED: { identity: string; class: string };
+  /** No word of a message's delivery came in time. It may have arrived, or arrive yet; the word will lie in `$admin`. */
+  DELIVERY_UNKNOWN: { identity: string; waitMs: number };
+  /** A trigger of this name runs in this program already. */
+  TRIGGER_EXISTS: { trigger: string };
   /** No route leads to this address from here. */
   ROUTE_NOT_FOUND: { address: string };
   /** A property of the message is out of range or of the wrong type. */

@@ -8,6 +8,7 @@
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
+import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
@@ -179,7 +180,7 @@ export class NodeCore {
       throw error;
     }
     const startCarriers = make?.({ store, intake, random: this.#random });
-    intake.define('$dead', Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
+    for (const name of SYSTEM_QUEUES) intake.define(name, Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
     for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
     if (!isKept) releaseReserves(store, intake, config);
     const home = metaValue(this.#ring.metas, 'home');

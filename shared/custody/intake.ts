@@ -12,16 +12,18 @@ import { type Ending, type Message, PRIORITY_DEFAULT, type Properties } from '..
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
+import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { DEAD_QUEUE, type Newcomer } from './message-room.ts';
+import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
-import { type Planned, withRoom } from './planned.ts';
+import { batchOf, joined, type Planned, withRoom } from './planned.ts';
 import { queueChange } from './queue-meta.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
+import { type Asked, isAttended, type Told, wants, wordTo } from './words.ts';
 
 export interface NewBody {
   readonly body: Uint8Array;
@@ -43,6 +45,8 @@ interface Arrived {
   readonly envelope: Uint8Array;
   readonly properties: Properties;
   readonly hop: Hop;
+  /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
+  readonly what: Newcomer['what'];
 }
 
 /** What this node cannot take, now or ever, not even as a dead letter: it never moves a cursor. */
@@ -56,6 +60,10 @@ export type UnknownQueue = 'refuse' | 'create';
 const NO_PROPERTIES: Properties = {};
 
 export class Intake {
+  /** Words to senders for which there was no way, or no room. */
+  untoldCount = 0;
+  /** Copies for `$journal` that did not fit beside their message. */
+  uncopiedCount = 0;
   readonly #forms = new WeakMap<StreamKey, PlainForm>();
   readonly #addresses = new WeakMap<StreamKey, Address>();
   readonly #store: NodeStore;
@@ -75,12 +83,58 @@ export class Intake {
   }
 
   /**
-   * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it.
-   * `replacing`: the caller ends a message of this ring in the same batch.
+   * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it, and
+   * so are its copy in `$journal` and the word that it is in its queue, where they are asked for: it may be several messages, itself
+   * the first. `replacing`: the caller ends a message of this ring in the same batch.
    * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE
    */
   begin(destination: string, content: NewBody, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
-    return this.#begin(destination, content, { place, what: 'message' });
+    const begun = this.#begin(destination, content, { place, what: 'message' });
+    const { properties, maybeDuplicate } = content;
+    if (maybeDuplicate !== undefined) return begun;
+    let planned: Planned = begun;
+    if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
+    if (this.#store.isLocal(begun.identity.destination))
+      planned = this.told(planned, { ...properties, identity: begun.identity }, 'ACK_REACH_QUEUE');
+    return { ...planned, identity: begun.identity };
+  }
+
+  /** A copy for `$journal`. @throws as `begin`, but that it is full */
+  beginCopy(content: NewBody, place: Newcomer['place']): Planned {
+    return this.#begin(`${this.#store.self.name}/${JOURNAL_QUEUE}`, content, { place, what: 'record' });
+  }
+
+  /**
+   * `planned`, and with it the word to the sender of a message, if that one asked. Never an error: where there is no way to it, or no
+   * room, the word is left out and counted.
+   */
+  told(planned: Planned, asked: Asked, what: Told): Planned {
+    if (!wants(asked.acknowledge, what)) return planned;
+    const { destination, content } = wordTo(asked, what, this.#store.self.name);
+    const place = planned.acks.length > 0 ? 'replacing' : 'new';
+    const both = this.#beside(planned, () => this.#begin(destination, content, { place, what: 'record' }));
+    if (both === undefined) this.untoldCount += 1;
+    return both ?? planned;
+  }
+
+  #withCopy(planned: Planned, content: NewBody, identity: Identity): Planned {
+    const both = this.#beside(planned, () => this.beginCopy({ ...content, previous: identityText(identity) }, 'new'));
+    if (both === undefined) this.uncopiedCount += 1;
+    return both ?? planned;
+  }
+
+  /** Both, or undefined when only the first has room. */
+  #beside(planned: Planned, begin: () => Planned): Planned | undefined {
+    const { ring, room } = this.#store;
+    try {
+      const both = joined(planned, begin());
+      const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
+      const fits = planned.acks.length > 0 || bytes <= room.inRing(undefined);
+      return fits && ring.admits(batchOf(both)) ? both : undefined;
+    } catch (error) {
+      if (!(error instanceof RingmailError)) throw error;
+      return undefined;
+    }
   }
 
   #begin(destination: string, content: NewBody, how: Pick<Newcomer, 'place' | 'what'>): Planned & { identity: Identity } {
@@ -103,7 +157,7 @@ export class Intake {
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
-    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP };
+    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
     return {
       ...withRoom(this.#store, this.#planned(arrived, changes), queue, { ...how, bytes: envelope.length, priority }),
       identity,
@@ -148,7 +202,9 @@ export class Intake {
     if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
     const identity = { ...key, number: item.number };
-    return this.#planned({ handle, identity, queue, ...arrived }, changes);
+    const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
+    if (queue === undefined) return planned;
+    return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
   }
 
   /**
@@ -168,11 +224,24 @@ export class Intake {
 
   /**
    * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
-   * its oldest bodies go, counted as DROPPED. @throws as `begin`; then nothing went.
+   * its oldest bodies go, counted as DROPPED. `to`: another queue of this node, which is not there or has no room: then `$dead` all
+   * the same. @throws as `begin`; then nothing went.
    */
-  beginDead(content: NewBody, ending: Ending, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
+  beginDead(
+    content: NewBody,
+    ending: Ending,
+    place: Newcomer['place'] = 'new',
+    to: string = DEAD_QUEUE,
+  ): Planned & { identity: Identity } {
     const letter = { ...content, history: [...(content.history ?? []), ending] };
-    return this.#begin(`${this.#store.self.name}/${DEAD_QUEUE}`, letter, { place, what: 'dead' });
+    const begin = (queue: string) => this.#begin(`${this.#store.self.name}/${queue}`, letter, { place, what: 'record' });
+    if (to === DEAD_QUEUE || this.#store.queues.find(to) === undefined) return begin(DEAD_QUEUE);
+    try {
+      return begin(to);
+    } catch (error) {
+      if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'MESSAGE_TOO_LARGE')) return begin(DEAD_QUEUE);
+      throw error;
+    }
   }
 
   /** An adapter's place in its source, for the frame of the message it brought. */
@@ -227,7 +296,7 @@ export class Intake {
   #arrived(
     key: StreamKey,
     item: Item & { kind: 'message' },
-  ): Pick<Arrived, 'envelope' | 'epoch' | 'properties' | 'hop'> | undefined {
+  ): (Pick<Arrived, 'envelope' | 'epoch' | 'hop'> & { readonly properties: Partial<Message> }) | undefined {
     const plain = this.#formOf(key).read(item.envelope);
     if (plain !== undefined && plain.number === item.number) {
       const { hopOffset, hop, epoch } = plain;
@@ -265,9 +334,9 @@ export class Intake {
   }
 
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
-    const { handle, identity, epoch, queue, envelope, properties, hop } = arrived;
-    // A letter in `$dead` is kept for people: its timers ended with the message.
-    const isTimed = queue !== undefined && queue.name !== DEAD_QUEUE;
+    const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
+    const isMessage = what === 'message';
+    const isTimed = queue !== undefined && isMessage;
     const put: NewMessage = {
       queue: queue?.id ?? 0,
       priority: identity.priority,
@@ -276,6 +345,7 @@ export class Intake {
       epochCounter: epoch.counter,
       epochRandom: epoch.random,
       deliveryCount: 0,
+      attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
       ...(isTimed ? entryTimes(properties, hop.elapsedMs, this.#store.queueTimeMs) : NO_TIMES),
       body: envelope,
     };

@@ -21,8 +21,11 @@ import { bodyBytesMaxOf, liveBytesMaxOf, metaReserveBytesOf, type RingGeometry }
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Ring } from '../ring/ring.ts';
 
-/** `$dead` is bounded and never stops anything: its least urgent and oldest letters go. */
+/** Where a node keeps its own records. They are bounded and never stop anything: their oldest go. */
 export const DEAD_QUEUE = '$dead';
+export const JOURNAL_QUEUE = '$journal';
+export const ADMIN_QUEUE = '$admin';
+export const SYSTEM_QUEUES: readonly string[] = [DEAD_QUEUE, JOURNAL_QUEUE, ADMIN_QUEUE];
 /** Counters that the last message within a reserve may bring along, in bytes: stream, number, account. */
 const META_SLACK_BYTES = 1024;
 
@@ -34,8 +37,8 @@ export interface Newcomer {
   readonly metaBytes: number;
   /** `replacing`: a message of this ring goes in the same frame, and the ring itself says whether it has room for that. */
   readonly place: 'new' | 'replacing';
-  /** `dead`: a letter to `$dead`, which makes room for it whatever the policy. */
-  readonly what: 'message' | 'dead';
+  /** `record`: a letter, a copy or a word for a system queue, whose oldest make room for it whatever the policy. */
+  readonly what: 'message' | 'record';
 }
 
 export class MessageRoom {
@@ -134,8 +137,9 @@ export class MessageRoom {
   ): number[] | undefined {
     const { bytes, priority, what } = newcomer;
     const { whenFull } = queue.options;
-    const isLeastUrgent = what === 'dead' || whenFull === 'drop-lowest-priority';
-    if (!isLeastUrgent && whenFull !== 'drop-oldest') return undefined;
+    const isRecord = what === 'record' && SYSTEM_QUEUES.includes(queue.name);
+    const isLeastUrgent = !isRecord && whenFull === 'drop-lowest-priority';
+    if (!isRecord && !drops(whenFull)) return undefined;
     const ring = this.#ring;
     // Whoever is dropped, the newcomer lies beside it until the frame is written.
     const isBeside = newcomer.place === 'replacing' || ring.bytesUsed + room.ringNeeded <= ring.messageBytesMax;
@@ -144,7 +148,7 @@ export class MessageRoom {
       queueBytes: bytes - room.queueRoom,
       ringBytes: room.ringNeeded - room.ringRoom - this.#droppingBytes,
       entryBytes: PUT_BYTES,
-      priorityMax: what === 'dead' ? PRIORITY_MAX : priority,
+      priorityMax: isRecord ? PRIORITY_MAX : priority,
     });
   }
 

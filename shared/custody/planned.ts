@@ -1,7 +1,7 @@
 /** A message as part of a batch, and with it the end of those whose place it takes. */
 import { RingmailError } from '../errors.ts';
 import type { Queue } from '../queue/queues.ts';
-import { batchBytes } from '../ring/batch.ts';
+import { type Batch, batchBytes } from '../ring/batch.ts';
 import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
@@ -16,6 +16,22 @@ export interface Planned {
   readonly acks: readonly { readonly id: number; readonly reason: AckReason }[];
   readonly changes: readonly MetaChange[];
   readonly settle: () => void;
+}
+
+/** Several as one, where none reads a counter that another one moves. */
+export function joined(...parts: readonly Planned[]): Planned {
+  return {
+    puts: parts.flatMap(({ puts }) => puts),
+    acks: parts.flatMap(({ acks }) => acks),
+    changes: parts.flatMap(({ changes }) => changes),
+    settle: () => {
+      for (const { settle } of parts) settle();
+    },
+  };
+}
+
+export function batchOf({ puts, acks, changes }: Planned): Batch {
+  return { puts, acks, metas: changes };
 }
 
 /** Lets a message in: what it drops for that ends in the same batch, each in its account. @throws QUEUE_FULL; then nothing is changed */

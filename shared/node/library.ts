@@ -1,20 +1,20 @@
-/** ringmail inside an application: a node in this process, with promises and leases as objects. */
+/** ringmail inside an application: a node in this process, or a way to one in another. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Durability, Received, Stats } from '../core/calls.ts';
-import { RingmailError } from '../errors.ts';
-import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
-import type { Message, Properties } from '../message/message.ts';
+import type { Stats } from '../core/calls.ts';
 import type { Broker } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
+import { ApiClient } from './api/client.ts';
 import { createRing } from './create-ring.ts';
 import { homeOf } from './home.ts';
+import { type ClientOptions, RingmailClient } from './library/client.ts';
+import type { TriggerOptions } from './library/triggers.ts';
 import { Node } from './node.ts';
 import { systemRandom } from './random.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
-export interface OpenOptions {
+export interface OpenOptions extends ClientOptions {
   /** Name of the node: part of every identity. The ring remembers it. */
   readonly name: string;
   /** Path of the ring file; created if it is not there. */
@@ -29,107 +29,68 @@ export interface OpenOptions {
   readonly intervalMs?: number;
   /** How long a send waits for room in a queue that blocks. 30,000. */
   readonly blockMs?: number;
+  /** Triggers that run from the opening on: what arrives later is seen by them before anybody can take it away. */
+  readonly triggers?: readonly TriggerOptions[];
   /** Start on a file system in memory too, where a power cut empties the ring. */
   readonly allowVolatile?: boolean;
 }
 
-/** A leased message. Exactly one of `ack`, `nack` and `deadLetter` ends the lease; its deadline does otherwise. */
-export interface Delivery {
-  readonly message: Message;
-  /** Times it was leased, this one counted, over restarts. */
-  readonly deliveryCount: number;
-  /** The body as what was sent: a decoded value if it was one, the bytes otherwise. @throws CBOR_INVALID */
-  value(): CborValue;
-  /** Received. Resolves when the message can never be delivered again. @throws LEASE_UNKNOWN, IN_DOUBT */
-  ack(): Promise<void>;
-  /** Back to its place, visible again after `delayMs`. */
-  nack(delayMs?: number): Promise<void>;
-  /** Given up: into `$dead` with its history. */
-  deadLetter(reason: string): Promise<void>;
+export interface ConnectOptions extends ClientOptions {
+  /** Where the node's local API listens. */
+  readonly socketPath: string;
 }
 
-/** What the node says of a message it took. */
-export interface Sent {
-  readonly identity: string;
-  readonly durability: Durability;
-}
-
-export interface SendOptions extends Properties {
-  /** How long to wait for room in a queue that blocks. The node's `blockMs`. */
-  readonly waitMs?: number;
-}
-
-export interface ReceiveOptions {
-  /** How long to wait for a message. 0: only what is there. */
-  readonly waitMs?: number;
-  /** How long the message is yours. 30,000. */
-  readonly leaseMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-const LEASE_MS = 30_000;
-const CBOR_TYPE = 'application/cbor';
-
-export class LocalNode {
+/** A node in this process, and all that a program does with one. */
+export class LocalNode extends RingmailClient {
   readonly #node: Node;
 
-  constructor(node: Node) {
+  constructor(node: Node, options: ClientOptions = {}) {
+    super(node, options);
     this.#node = node;
-  }
-
-  /**
-   * Resolves with the identity when the message is on the disk (with `intervalMs`: will be within that). A `Uint8Array` is kept byte for byte; anything else is encoded.
-   * @throws NAME_INVALID, PROPERTY_INVALID, QUEUE_FULL, MESSAGE_TOO_LARGE, ROUTE_NOT_FOUND, BUSY, IN_DOUBT, NODE_STOPPED
-   */
-  async send(address: string, body: Uint8Array | CborInput, options: SendOptions = {}): Promise<string> {
-    return (await this.sendDetailed(address, body, options)).identity;
-  }
-
-  /** The same, and how durable it was when the answer came. */
-  async sendDetailed(address: string, body: Uint8Array | CborInput, options: SendOptions = {}): Promise<Sent> {
-    const { waitMs, ...properties } = options;
-    const wait = waitMs === undefined ? {} : { waitMs };
-    const content =
-      body instanceof Uint8Array
-        ? { body: body.slice(), properties }
-        : { body: encodeCbor(body), properties: { contentType: CBOR_TYPE, ...properties } };
-    const result = await this.#node.call({ verb: 'send', destination: address, ...content, ...wait });
-    if (result.kind !== 'sent') throw new RingmailError('NODE_STOPPED', { reason: 'nobody waited for the answer' });
-    return { identity: result.identity, durability: result.durability };
-  }
-
-  /** The most urgent message of a queue under lease, or undefined when none came in time. @throws QUEUE_NOT_FOUND */
-  async receive(queue: string, options: ReceiveOptions = {}): Promise<Delivery | undefined> {
-    const { waitMs = 0, leaseMs = LEASE_MS, signal } = options;
-    const result = await this.#node.call({ verb: 'receive', queue, waitMs, leaseMs }, signal);
-    return result.kind === 'received' ? this.#delivery(result.received) : undefined;
   }
 
   stats(): Stats | undefined {
     return this.#node.stats();
   }
 
-  /** Writes what is pending and closes the ring clean. */
-  close(): Promise<void> {
-    return this.#node.close();
-  }
-
-  #delivery({ message, deliveryCount, lease }: Received): Delivery {
-    const node = this.#node;
-    return {
-      message,
-      deliveryCount,
-      value: () => (message.contentType === CBOR_TYPE ? decodeCbor(message.body) : message.body),
-      ack: async () => void (await node.call({ verb: 'ack', lease })),
-      nack: async (delayMs = 0) => void (await node.call({ verb: 'nack', lease, delayMs })),
-      deadLetter: async (reason) => void (await node.call({ verb: 'deadLetter', lease, reason })),
-    };
+  /** Lets handlers finish what they do, writes what is pending and closes the ring clean. */
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#node.close();
   }
 }
 
 /** Opens a node over a ring file; resolves when it serves. @throws RING_LOCKED, RING_FOREIGN, RING_VOLATILE, RING_OTHER_NODE … */
 export function openNode(options: OpenOptions): Promise<LocalNode> {
   return openLocalNode(options, undefined);
+}
+
+/** A program's way to the node behind a socket (docs/local-api.md): the same as a node in this process, as far as that API goes. */
+export class RemoteNode extends RingmailClient {
+  readonly #client: ApiClient;
+
+  constructor(client: ApiClient, options: ClientOptions = {}) {
+    super(client, options);
+    this.#client = client;
+  }
+
+  /** Ends the waits of this program, then its connections. The node runs on. */
+  override async close(): Promise<void> {
+    await super.close();
+    this.#client.close();
+  }
+}
+
+/** The node behind a socket. @throws NODE_UNREACHABLE */
+export async function connectNode({ socketPath, ...options }: ConnectOptions): Promise<RemoteNode> {
+  const client = new ApiClient({ socketPath });
+  try {
+    await client.version();
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return new RemoteNode(client, options);
 }
 
 /** For roles: with `central` the node is that central, over the given broker, and has only the queues it was given. */
@@ -162,5 +123,12 @@ export async function openLocalNode(
     volatile,
     ...(role && { connectBroker: role.connectBroker }),
   });
-  return new LocalNode(node);
+  const local = new LocalNode(node, options);
+  try {
+    for (const trigger of options.triggers ?? []) await local.trigger(trigger);
+    return local;
+  } catch (error) {
+    await local.close();
+    throw error;
+  }
 }

@@ -21,6 +21,8 @@ export interface NewMessage {
   readonly deliveryCount: number;
   readonly expiresAtMs: number;
   readonly notBeforeMs: number;
+  /** Whoever ends it has to look into it first. */
+  readonly attended?: true | undefined;
   readonly body: Uint8Array;
 }
 

@@ -1,7 +1,8 @@
 /**
  * Entries of a frame's directory, each padded to 8 bytes. Little-endian, unsigned. Byte 0 is the type.
  *
- *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted (reserved), bit 5 DAMAGED
+ *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted (reserved), bit 5 DAMAGED,
+ *                                 bit 6 ATTENDED
  *                 2 deliveryCount u16    4 queue u32      8 id u48, from 1      14 moveCount u16
  *                16 bodyBytes u32       20 bodyCrc u32 (seeded)
  *                24 stream u32          28 epoch counter u32           32 epoch random u32     36 reserved u16
@@ -30,6 +31,8 @@ export interface PutEntry {
   readonly copy: boolean;
   /** The body is not what was stored any more: cleaning found it so. Its checksum is that of the bytes that are there. */
   readonly damaged: boolean;
+  /** Somebody is to be told how it ends: what has to be known for that is read from its body. */
+  readonly attended?: true | undefined;
   readonly deliveryCount: number;
   /** Times it was moved between a queue and its subqueues. */
   readonly moveCount: number;
@@ -156,7 +159,7 @@ function reasonNumber(reason: AckReason): number {
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
   view.setUint8(at, 1);
-  view.setUint8(at + 1, entry.priority | (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0));
+  view.setUint8(at + 1, entry.priority | (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0) | (entry.attended ? 64 : 0));
   view.setUint16(at + 2, entry.deliveryCount, true);
   view.setUint32(at + 4, entry.queue, true);
   setUint48(view, at + 8, entry.id);
@@ -243,6 +246,7 @@ function decodePut(view: DataView, at: number, bodyOffset: number): PutEntry {
     priority: flags & 7,
     copy: (flags & 8) !== 0,
     damaged: (flags & 32) !== 0,
+    attended: (flags & 64) !== 0 ? true : undefined,
     deliveryCount: view.getUint16(at + 2, true),
     queue: view.getUint32(at + 4, true),
     id: getUint48(view, at + 8),

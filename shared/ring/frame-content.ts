@@ -125,6 +125,7 @@ function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
     id: stamp.nextId(),
     copy: false,
     damaged: false,
+    attended: put.attended,
     queue: put.queue,
     priority: put.priority,
     stream: put.stream,

@@ -10,7 +10,7 @@
  *    12   6  number         in its stream
  *    18   6  storedAtMs     queue time
  *    24   2  deliveryCount
- *    26   1  flags          bits 0..2 priority, 3 damaged, 4 listed
+ *    26   1  flags          bits 0..2 priority, 3 damaged, 4 listed, 5 attended
  *    27   1  body           bits 16..19 of its offset, and of its length
  *    28   2  bodyOffset     bits 0..15; from the first byte of the frame
  *    30   2  bodyBytes      bits 0..15
@@ -39,6 +39,7 @@ const TWO_32 = 0x1_0000_0000;
 const PRIORITY_BITS = 0b0000_0111;
 const DAMAGED = 0b0000_1000;
 const LISTED = 0b0001_0000;
+const ATTENDED = 0b0010_0000;
 
 /** What a STATE says of a message. What is left out stays as it is. */
 export interface MessageState {
@@ -116,6 +117,11 @@ export class MessageIndex {
     return (this.#flags(slot) & DAMAGED) !== 0;
   }
 
+  /** Somebody is to be told how it ends. */
+  isAttended(slot: number): boolean {
+    return (this.#flags(slot) & ATTENDED) !== 0;
+  }
+
   /** In a list of somebody's. */
   isListed(slot: number): boolean {
     return (this.#flags(slot) & LISTED) !== 0;
@@ -158,6 +164,7 @@ export class MessageIndex {
       kind: 'put',
       copy: true,
       damaged: this.isDamaged(slot),
+      attended: this.isAttended(slot) ? true : undefined,
       id: this.id(slot),
       queue: this.queue(slot),
       priority: this.priority(slot),
@@ -294,7 +301,8 @@ export class MessageIndex {
     setUint48(chunk, start + 12, entry.number);
     setUint48(chunk, start + 18, entry.storedAtMs);
     chunk.setUint16(start + 24, entry.deliveryCount, true);
-    chunk.setUint8(start + 26, (this.#flags(slot) & LISTED) | entry.priority | (entry.damaged ? DAMAGED : 0));
+    const marks = (entry.damaged ? DAMAGED : 0) | (entry.attended ? ATTENDED : 0);
+    chunk.setUint8(start + 26, (this.#flags(slot) & LISTED) | entry.priority | marks);
     chunk.setUint8(start + 27, (entry.bodyOffset >>> 16) | ((entry.bodyBytes >>> 16) << 4));
     chunk.setUint16(start + 28, entry.bodyOffset & 0xffff, true);
     chunk.setUint16(start + 30, entry.bodyBytes & 0xffff, true);

@@ -154,7 +154,7 @@ export class Ring {
 
   /**
    * Plans a batch for the next frame, or for one within `delayMs`. Ids are given in order of append. A batch that replaces a message
-   * by another one finds room where a new message does not. Acknowledgements and META that does not grow are always taken.
+   * by another one, or ends one, finds room where a new message does not. Acknowledgements and META that does not grow are always taken.
    * @throws MESSAGE_TOO_LARGE, TRANSACTION_TOO_LARGE, QUEUE_FULL (queue ''), BUSY, NODE_STOPPED; then nothing was planned.
    */
   append(batch: Batch, when: { nowMs: number; delayMs: number }, done: WhenDurable): void {
@@ -166,6 +166,19 @@ export class Ring {
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
     const { meta } = this.#room.admit(batch, pending);
     this.#pending.push({ batch, bytes, metaGrowth: meta, dueMs: when.nowMs + when.delayMs, done });
+  }
+
+  /** True when `append` would take this batch now. */
+  admits(batch: Batch): boolean {
+    if (this.state !== 'serving' || batchBytes(batch) > contentBytesMaxOf(this.geometry)) return false;
+    try {
+      for (const { body } of batch.puts ?? []) this.#checkBody(body.length);
+      this.#room.check(batch, { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax });
+      return true;
+    } catch (error) {
+      if (error instanceof RingmailError) return false;
+      throw error;
+    }
   }
 
   /** True when a message with a body of this size would be taken now. */

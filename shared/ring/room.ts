@@ -39,6 +39,12 @@ export class Room {
     return this.bytesMax - Math.max(0, reserve);
   }
 
+  /** Judges a batch without planning for it. @throws as `admit` */
+  check(batch: Batch, pending: { readonly bytes: number; readonly bytesMax: number }): void {
+    const grows = { messages: putBytes(batch), meta: this.#metaGrowth(batch) };
+    if (grows.messages + grows.meta > 0) this.#check(batch, grows, pending);
+  }
+
   /** Plans for a batch. @throws QUEUE_FULL (queue ''), BUSY; then nothing is planned. */
   admit(batch: Batch, pending: { readonly bytes: number; readonly bytesMax: number }): Growth {
     const grows = { messages: putBytes(batch), meta: this.#metaGrowth(batch) };
@@ -59,7 +65,7 @@ export class Room {
   }
 
   #check(batch: Batch, grows: Growth, pending: { readonly bytes: number; readonly bytesMax: number }): void {
-    const replaces = batch.acks?.some((ack) => ack.reason === 'replaced') ?? false;
+    const replaces = batch.acks?.some(({ reason }) => reason !== 'dropped') ?? false;
     const overdraft = replaces ? Math.floor(this.bytesMax / OVERDRAFT_SHARE) : 0;
     const bytesLimit = (grows.messages === 0 ? this.bytesMax : this.messageBytesMax) + overdraft;
     const bytesNeeded = grows.messages + grows.meta;
