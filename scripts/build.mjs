@@ -29,8 +29,11 @@ const ENTRIES = {
   central: 'central/index.ts',
   sim: 'hardware-sim/index.ts',
 };
-/** The device core: runs on any ECMAScript engine, so it is bundled apart and nothing of Node gets in. */
-const CORE_ENTRY = 'shared/core/node-core.ts';
+/**
+ * The core for any ECMAScript engine (docs/embedded.md): bundled apart, whole, as a module and as a script for engines without them,
+ * which gives `ringmail` to all. Nothing of Node gets in, and nothing is left outside.
+ */
+const CORE_ENTRY = 'shared/core/embedded.ts';
 
 /** Loaded when present: native (serialport), or an accelerator that a bundled package asks for and does without. */
 const EXTERNAL = ['serialport', 'bufferutil', 'utf-8-validate'];
@@ -61,7 +64,7 @@ if (missing.length > 0) {
   say(`left out: ${missing.join(', ')}`);
 }
 
-const [shell, core] = await Promise.all([
+const [shell, ...cores] = await Promise.all([
   esbuild.build({
     ...COMMON,
     entryPoints: Object.fromEntries(Object.entries(ENTRIES).filter(([, source]) => isThere(source))),
@@ -71,27 +74,65 @@ const [shell, core] = await Promise.all([
     external: EXTERNAL,
     banner: { js: REQUIRE_BANNER },
   }),
-  esbuild.build({
-    ...COMMON,
-    entryPoints: isThere(CORE_ENTRY) ? { core: CORE_ENTRY } : {},
-    platform: 'neutral',
-    target: 'es2022',
-    minify: true,
-    external: ['cbor-x', 'cbor-x/*'],
-  }),
+  buildCore({ embedded: CORE_ENTRY }, {}),
+  buildCore({ 'embedded.script': CORE_ENTRY }, { format: 'iife', globalName: 'ringmail' }),
 ]).catch(() => fail('the bundles could not be built'));
 
 /** @type {Map<string, Uint8Array>} */
 const files = new Map();
-for (const { path, contents } of [...shell.outputFiles, ...core.outputFiles]) files.set(path, contents);
+for (const { path, contents } of [shell, ...cores].flatMap(({ outputFiles }) => outputFiles)) files.set(path, contents);
 files.set(join(DIST, 'THIRD-PARTY-NOTICES.txt'), Buffer.from(collectNotices(ROOT, shell.metafile)));
 withHashbang(join(DIST, 'cli.js'));
 writeAll();
 
-const coreBytes = files.get(join(DIST, 'core.js'));
-if (coreBytes) say(`device core: ${coreBytes.length} bytes minified, ${gzipSync(coreBytes).length} gzipped`);
+for (const line of sizeLines()) say(line);
 if (!process.argv.includes('--fast')) buildTypes();
 say(`built ${relative(process.cwd(), DIST) || '.'} in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
+
+/** @param {Record<string, string>} entryPoints @param {import('esbuild').BuildOptions} options */
+function buildCore(entryPoints, options) {
+  return esbuild.build({
+    ...COMMON,
+    entryPoints: isThere(CORE_ENTRY) ? entryPoints : {},
+    platform: 'neutral',
+    target: 'es2022',
+    minify: true,
+    // cbor-x is a quarter of the whole and most of it is for others: a small engine has no memory for that.
+    alias: { 'cbor-x/index-no-eval': './shared/message/small-encoder.ts' },
+    ...options,
+  });
+}
+
+/** What each bundle weighs, the chunks that it shares with others included; the core has a budget (test/bundle-size.test.ts). */
+function sizeLines() {
+  const core = bundleBytes(cores[0].metafile, 'dist/embedded.js');
+  const lines = core ? [`core ${kilobytes(core.bytes)} minified, ${kilobytes(core.gzipBytes)} gzipped`] : [];
+  for (const name of ['device', 'gateway', 'central', 'cli']) {
+    const bundle = bundleBytes(shell.metafile, `dist/${name}.js`);
+    if (bundle) lines.push(`${name} ${kilobytes(bundle.bytes)}, ${kilobytes(bundle.gzipBytes)} gzipped`);
+  }
+  return lines;
+}
+
+/** @param {import('esbuild').Metafile} metafile @param {string} entry */
+function bundleBytes(metafile, entry) {
+  if (metafile.outputs[entry] === undefined) return undefined;
+  const parts = new Set([entry]);
+  for (const part of parts) {
+    for (const { path, external } of metafile.outputs[part].imports) if (!external) parts.add(path);
+  }
+  const sum = { bytes: 0, gzipBytes: 0 };
+  for (const part of parts) {
+    sum.bytes += metafile.outputs[part].bytes;
+    sum.gzipBytes += gzipSync(files.get(join(ROOT, part))).length;
+  }
+  return sum;
+}
+
+/** @param {number} bytes */
+function kilobytes(bytes) {
+  return `${(bytes / 1000).toFixed(1)} kB`;
+}
 
 /** Gives the command line its first line where the source has none, and moves its source map down by one. @param {string} path */
 function withHashbang(path) {

@@ -13,6 +13,21 @@ export const STREAM_COUNT_MAX = 65_536;
 export const COUNT_DELAY_MS = 250;
 /** Messages made ready, or ended as expired, in one step: a backlog that is due at once must not hold up who sends. */
 export const DUE_COUNT_PER_STEP = 512;
+/** Receives and peeks that wait at once, over all queues. Bounds memory, not use: each client needs one. Beyond it BUSY. */
+export const WAITING_COUNT_MAX = 10_000;
+/** Messages that a search for a correlation id looks at in one step: about 10 µs each where they are in memory. */
+export const SEARCH_COUNT_PER_STEP = 256;
+/** Messages whose correlation id is remembered while somebody searches: 600 bytes each at most, and none is read twice. */
+export const CORRELATION_COUNT_MAX = 4096;
+/** Messages of one queue that became ready and that a search has not looked at. Beyond it the search begins anew. */
+export const FRESH_COUNT_MAX = 65_536;
+/** Poisoned messages whose letter is being made, over all queues. Beyond it a queue with another one at its head waits. */
+export const POISON_COUNT_MAX = 1024;
+/** Until a letter is tried again that found no room. Doubled each time in vain; its message is in nobody's hands meanwhile. */
+export const POISON_RETRY_MS_MIN = 1_000;
+export const POISON_RETRY_MS_MAX = 60_000;
+/** Ends of messages that wait for their body and are asked for in one step: more than the ring reads at once. */
+export const ENDING_COUNT_PER_STEP = 64;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
 export const BLOCKED_COUNT_MAX = 1024;
 /** Bytes of what they wait with. As much as may wait for the disk. */

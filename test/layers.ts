@@ -45,6 +45,7 @@ const OWN_EXPORTS: ReadonlyMap<string, string> = new Map([
   ['ringmail/device', 'device/index.ts'],
   ['ringmail/gateway', 'gateway/index.ts'],
   ['ringmail/central', 'central/index.ts'],
+  ['ringmail/embedded', 'shared/core/embedded.ts'],
   ['ringmail/sim', 'hardware-sim/index.ts'],
 ]);
 

@@ -4,10 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createContext, runInContext } from 'node:vm';
-import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { createRing } from '../shared/node/create-ring.ts';
 import { CLI, startCli, temporaryFolder } from './child.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -43,6 +40,7 @@ describe('an import by another program gives the names that README and docs prom
     ['ringmail/device', ['runBelt', 'BeltAdapter', 'readRp1745', 'encodeTelegram', 'runUplink']],
     ['ringmail/gateway', ['startBroker', 'runLink']],
     ['ringmail/central', ['openCentral']],
+    ['ringmail/embedded', ['EmbeddedNode', 'formatStorage', 'toUtf8', 'fromUtf8', 'RingmailError', 'hasCode']],
     [
       'ringmail/sim',
       ['World', 'SimNode', 'SimDisk', 'SimBroker', 'BeltController', 'telegramSource', 'openPty', 'PtyCable', 'stream'],
@@ -76,101 +74,6 @@ describe('THIRD-PARTY-NOTICES.txt', () => {
   test('every package has a licence text', () => {
     expect(notices.length).toBeGreaterThan(10);
     expect(notices.filter((text) => text.includes('carries no licence text')).map((text) => text.split('\n')[0])).toEqual([]);
-  });
-});
-
-describe('the device core', () => {
-  /** Runs in the bare engine: opens a ring in an array, sends, receives, acknowledges, closes. */
-  const PROGRAM = `
-    const file = Uint8Array.from(image, (char) => char.charCodeAt(0));
-    let seed = 1;
-    const random = { bytes: (count) => Uint8Array.from({ length: count }, () => (seed = (seed * 48271) % 2147483647) & 255) };
-    const config = { name: 'box-1', queues: [{ name: 'bags', bytesLimit: 100000 }], unknownQueue: 'refuse', queueBytesLimit: 100000,
-      uplink: 'link', central: 'central', isCentral: 'no', partitionCount: 1, commitDelayMs: 0, home: undefined };
-    const node = new core.NodeCore(config, { file: { path: 'ring', size: file.length }, checksum: core.crc32, random });
-    const said = [];
-    let nowMs = 0;
-    const put = (input) => {
-      const inputs = [input];
-      for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
-        for (const output of node.step(next, nowMs)) {
-          const { kind, id, offset } = output;
-          if (kind === 'read')
-            inputs.push({ kind: 'ring', input: { kind: 'readDone', id, bytes: file.slice(offset, offset + output.length) } });
-          else if (kind === 'write') {
-            file.set(output.bytes, offset);
-            inputs.push({ kind: 'ring', input: { kind: 'flushed', id } });
-          } else said.push(output);
-        }
-      }
-      for (let i = 0; i < 1000 && node.wakeAtMs !== undefined && node.wakeAtMs <= nowMs; i++) put({ kind: 'tick' });
-    };
-    const call = (token, what) => {
-      put({ kind: 'call', token, call: what });
-      return said.find((output) => output.kind === 'answer' && output.token === token)?.result;
-    };
-    put({ kind: 'tick' });
-    const sent = call(1, { verb: 'send', destination: 'bags', body: Uint8Array.of(1, 2, 3), properties: { label: 'Gepäck 🧳' } });
-    const got = call(2, { verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1000 });
-    const acked = call(3, { verb: 'ack', lease: got?.received?.lease });
-    put({ kind: 'close' });
-    JSON.stringify({
-      serves: said.some(({ kind }) => kind === 'serving'), identity: sent?.identity, sent: sent?.kind,
-      body: [...(got?.received?.message.body ?? [])], label: got?.received?.message.label, acked: acked?.kind, ended: node.phase,
-      host: ['Buffer', 'process', 'require', 'setTimeout', 'TextEncoder', 'TextDecoder', 'performance', 'crypto'].filter((n) => n in globalThis),
-    });`;
-
-  test('runs where there is nothing but the language: no module, no timer, no Buffer, no text codec', async () => {
-    const folder = temporaryFolder('core');
-    const ringPath = join(folder.path, 'ring');
-    await createRing(ringPath, { fileBytes: 388 * 4096, fileId: new Uint8Array(16).fill(9), volatile: 'allow' });
-    const image = readFileSync(ringPath, 'latin1');
-    folder.remove();
-    const { outputFiles, warnings } = await build({
-      stdin: {
-        contents: "export { NodeCore } from './dist/core.js'; export { crc32 } from './shared/crc32.ts';",
-        resolveDir: ROOT,
-        loader: 'ts',
-      },
-      absWorkingDir: ROOT,
-      bundle: true,
-      format: 'iife',
-      globalName: 'core',
-      platform: 'neutral',
-      target: 'es2022',
-      write: false,
-      logLevel: 'silent',
-    });
-    expect(warnings).toEqual([]);
-    const context = createContext({ image });
-    runInContext(outputFiles[0]?.text ?? '', context);
-    const result = JSON.parse(
-      runInContext(`(() => {${PROGRAM.replace(/JSON\.stringify\(\{\n/, (match) => `return ${match}`)}})()`, context),
-    ) as object;
-    expect(result).toEqual({
-      serves: true,
-      sent: 'sent',
-      identity: expect.stringMatching(/^box-1:[0-9a-f]{16}:box-1\/bags:\d:1$/),
-      body: [1, 2, 3],
-      label: 'Gepäck 🧳',
-      acked: 'done',
-      ended: 'closed',
-      host: [],
-    });
-  });
-
-  test('asks for no module but cbor-x without native code and without eval', async () => {
-    const { metafile } = await build({
-      entryPoints: [join(ROOT, 'dist', 'core.js')],
-      bundle: true,
-      packages: 'external',
-      platform: 'neutral',
-      format: 'esm',
-      metafile: true,
-      write: false,
-    });
-    const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));
-    expect(imports).toEqual(['cbor-x/index-no-eval']);
   });
 });
 

@@ -20,7 +20,7 @@ export interface CountedState {
 }
 
 /** STATE entries in one batch: 1.5 KB, which fits the smallest frame there is. */
-const STATES_PER_BATCH = 64;
+export const STATES_PER_BATCH = 64;
 /** Those done with are cut off the list when they are this many, and more than half of it. */
 const CUT_COUNT_MIN = 64;
 

@@ -2,6 +2,7 @@
 import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
+import type { Random } from '../ports.ts';
 import type { Outcome, Ring } from '../ring/ring.ts';
 import type { CallResult, Durability, Stats } from './calls.ts';
 import type { Endings } from './endings.ts';
@@ -17,6 +18,8 @@ export interface DeskShell {
   readonly durability: () => Durability;
   /** Sends are answered at once and written within this time; undefined: after the write. */
   readonly intervalMs: number | undefined;
+  /** For what is left to chance: the jitter of back-off. */
+  readonly random: Random;
   /** How long a send waits for room when it does not say. */
   readonly blockMs: number;
 }

@@ -207,6 +207,7 @@ export class NodeCore {
       stats: () => this.stats(store.nowMs),
       durability: () => this.#describeFile().durability,
       intervalMs: config.intervalMs,
+      random: this.#random,
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
       suspectIdMax,
     });

@@ -35,6 +35,12 @@ export class Bodies {
     return 'loading';
   }
 
+  /** Nobody will ask for this one. */
+  forget(id: number): void {
+    this.#fetched.delete(id);
+    this.#corrupt.delete(id);
+  }
+
   /** What was fetched and not asked for again is forgotten. */
   clear(): void {
     this.#fetched.clear();

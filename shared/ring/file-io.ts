@@ -27,11 +27,17 @@ export type RingOutput =
 /** Reads beside the job under way at once. Bounds memory: each holds one body. */
 export const READS_MAX = 64;
 
+interface Reading {
+  readonly steps: ReadSteps<unknown>;
+  readonly whenDone: (result: unknown) => void;
+}
+
 export class FileIo {
   /** Checked before every write, once known. */
   fence: Fence | undefined;
   #outputs: RingOutput[] = [];
-  readonly #reads = new Map<number, (answer: Uint8Array | undefined) => void>();
+  /** By the number of what they asked. Not closures that know themselves: these are garbage that small engines seldom collect. */
+  readonly #reads = new Map<number, Reading>();
   #job: { id: number; steps: FileSteps<unknown>; whenDone: () => void; whenFailed: (error: Error) => void } | undefined;
   #nextId = 1;
 
@@ -58,14 +64,16 @@ export class FileIo {
 
   /** Runs steps that only read, beside the job. `then` is never called from inside this call: they ask something. */
   readBeside<T>(steps: ReadSteps<T>, then: (result: T) => void): void {
-    const resume = (answer: Uint8Array | undefined): void => {
-      const step = steps.next(answer);
-      if (step.done) return then(step.value);
-      const id = this.#nextId++;
-      this.#reads.set(id, resume);
-      this.#outputs.push({ kind: 'read', id, offset: step.value.offset, length: step.value.bytes });
-    };
-    resume(undefined);
+    // What they give is what `then` takes; the map does not tell which is whose.
+    this.#resumeReading({ steps, whenDone: then as (result: unknown) => void }, undefined);
+  }
+
+  #resumeReading(reading: Reading, answer: Uint8Array | undefined): void {
+    const step = reading.steps.next(answer);
+    if (step.done) return reading.whenDone(step.value);
+    const id = this.#nextId++;
+    this.#reads.set(id, reading);
+    this.#outputs.push({ kind: 'read', id, offset: step.value.offset, length: step.value.bytes });
   }
 
   input(input: RingInput): void {
@@ -77,9 +85,9 @@ export class FileIo {
       }
       return this.#resume(input.kind === 'readDone' ? input.bytes : undefined);
     }
-    const resume = this.#reads.get(input.id);
+    const reading = this.#reads.get(input.id);
     this.#reads.delete(input.id);
-    resume?.(input.kind === 'readDone' ? input.bytes : undefined);
+    if (reading !== undefined) this.#resumeReading(reading, input.kind === 'readDone' ? input.bytes : undefined);
   }
 
   /** The job is over and nothing more is written. Reads are still answered, so that nobody waits for ever. */
