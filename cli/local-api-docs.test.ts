@@ -71,15 +71,21 @@ test('its examples print what they say, one after the other', async ({ skip }) =
 
 test('every endpoint has an example', () => {
   const commands = examplesOf(DOCS).map(({ command }) => command);
-  for (const { path } of ENDPOINTS) {
+  for (const { method, path } of ENDPOINTS) {
     const pattern = new RegExp(`http://ringmail${path.replaceAll(/\{\w+\}/g, "[^/?' ]+")}(?=[?' ]|$)`);
     expect(
-      commands.some((command) => pattern.test(command)),
-      path,
+      commands.some((command) => pattern.test(command) && methodOf(command) === method),
+      `${method} ${path}`,
     ).toBe(true);
-    expect(DOCS).toContain(`${path}\` |`);
+    expect(DOCS).toContain(`| \`${method} ${path}\` |`);
   }
 });
+
+/** As curl has it: what has a body is a POST. */
+function methodOf(command: string): string {
+  const [, said] = / -X ([A-Z]+) /.exec(command) ?? [];
+  return said ?? (/ (-d|--json|--data-binary) /.test(command) ? 'POST' : 'GET');
+}
 
 test('its client in Python works', async ({ skip }) => {
   skip(!has('python3'), 'there is no python3');
@@ -99,6 +105,16 @@ describe('its tables are those of the code', () => {
     const { API_TIMING: timing } = limits;
     for (const row of [
       `| body of a request | ${limits.BODY_BYTES_MAX / 1024} KiB;`,
+      `| body of a transaction | ${limits.TRANSACTION_BYTES_MAX / 1024} KiB;`,
+      `| of one client: bodies | ${limits.CLIENT_BODY_BYTES_MAX / 1024 / 1024} MiB |`,
+      `| of one client: requests under way | ${limits.CLIENT_REQUEST_COUNT_MAX} |`,
+      `| of one client: receives and looks that wait | ${limits.CLIENT_WAIT_COUNT_MAX} |`,
+      `| of one client: streams | ${limits.CLIENT_STREAM_COUNT_MAX} |`,
+      `| of one client over the network: leases | ${limits.CLIENT_LEASE_COUNT_MAX} |`,
+      `| connections over the network | ${limits.REMOTE_CONNECTION_COUNT_MAX} |`,
+      `| \`prefetch\` | ${limits.PREFETCH_DEFAULT} | leases of this stream that are outstanding, at most; 1 to ${limits.PREFETCH_MAX}.`,
+      `| \`idleMs\` | ${limits.HANDLE_IDLE_MS_DEFAULT} |`,
+      `takes nothing for ${timing.answerMs / 1000} s is closed`,
       `| bodies being read and stored, all together | ${limits.BODY_POOL_BYTES_MAX / 1024 / 1024} MiB |`,
       `| request line and headers | ${limits.HEAD_BYTES_MAX / 1024} KiB |`,
       `| headers of a request | ${limits.HEAD_COUNT_MAX - 1} |`,

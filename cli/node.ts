@@ -6,8 +6,10 @@ import { runUplink } from '../device/uplink-role.ts';
 import { startBroker } from '../gateway/embedded-broker.ts';
 import { runLink } from '../gateway/link-role.ts';
 import { RingmailError } from '../shared/errors.ts';
+import { readRemote } from '../shared/node/api/remote.ts';
 import { serveApi } from '../shared/node/api/server.ts';
 import { type NodeFileConfig, parseConfig, toCoreConfig } from '../shared/node/config/config.ts';
+import { formatHostPort } from '../shared/node/config/line-address.ts';
 import { type Preset, type PresetOptions, presetText } from '../shared/node/config/presets.ts';
 import { createRing } from '../shared/node/create-ring.ts';
 import { homeOf } from '../shared/node/home.ts';
@@ -149,7 +151,9 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
     closers.push(() => Promise.allSettled(roles)); // their lines end with the node
     closers.push(() => node.close());
     mkdirSync(dirname(config.api.socket), { recursive: true });
-    const api = await serveApi(node, { socketPath: config.api.socket, mode: config.api.mode });
+    const { socket: socketPath, mode, remote } = config.api;
+    const api = await serveApi(node, { socketPath, mode, ...(remote && { remote: readRemote(remote) }) });
+    if (api.remote !== undefined) log('info', `local API on ${formatHostPort(api.remote)} too, for who has a token`);
     closers.push(() => api.close());
     roles.push(...startRoles(node, config, { log, signal: stop.signal }));
     await announce(node, config, world);

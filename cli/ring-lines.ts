@@ -4,7 +4,8 @@
  *   {"kind":"ringmail-export","version":1,"blockBytes","fileBytes","epoch","nextId","queueTimeMs"}   first
  *   {"kind":"meta","key","value"}                                                 value in base64
  *   {"kind":"message","id","queue","priority","stream","number","epoch":{"counter","random"},"deliveryCount",
- *    "moveCount","storedAt","expiresAt","notBefore","body"}      body in base64, times in queue time, ms; moveCount unless it is 0
+ *    "moveCount","attended","storedAt","expiresAt","notBefore","body"}
+ *                                       body in base64, times in queue time, ms; moveCount unless it is 0, attended where it is true
  *   {"kind":"lost", as a message without body}                                    its body is damaged
  *   {"kind":"end","messages","metas","lost"}                                      last: without it the file was cut short
  *
@@ -78,6 +79,7 @@ function fieldsOf(entry: PutEntry): object {
   return {
     ...{ id, queue, priority, stream, number, epoch: { counter: epochCounter, random: epochRandom }, deliveryCount },
     ...(entry.moveCount > 0 && { moveCount: entry.moveCount }),
+    ...(entry.attended && { attended: true }),
     ...{ storedAt: entry.storedAtMs, expiresAt: entry.expiresAtMs, notBefore: entry.notBeforeMs },
   };
 }
@@ -130,7 +132,7 @@ function headerOf(fields: Fields): ExportHeader | string {
 
 function messageOf(fields: Fields): ExportLine | string {
   const { id, queue, priority, stream, number, deliveryCount, moveCount = 0, storedAt } = fields;
-  const { expiresAt, notBefore } = fields;
+  const { expiresAt, notBefore, attended } = fields;
   const epoch = (typeof fields.epoch === 'object' && fields.epoch !== null ? fields.epoch : {}) as Fields;
   const { counter, random } = epoch;
   const body = bytesOf(fields.body);
@@ -138,12 +140,14 @@ function messageOf(fields: Fields): ExportLine | string {
   if (!isWhole(queue, UINT32_MAX) || !isWhole(stream, UINT32_MAX) || !isWhole(number)) return 'queue, stream or number';
   if (!isWhole(priority, 7) || !isWhole(deliveryCount, DELIVERY_COUNT_MAX)) return 'priority or deliveryCount';
   if (!isWhole(moveCount, MOVE_COUNT_MAX)) return 'moveCount';
+  if (attended !== undefined && attended !== true) return 'attended';
   if (!isWhole(counter, UINT32_MAX) || !isWhole(random, UINT32_MAX)) return 'epoch';
   if (!isWhole(storedAt) || !isWhole(expiresAt) || !isWhole(notBefore)) return 'storedAt, expiresAt or notBefore';
   if (body === undefined) return 'body';
   const entry = {
     ...{ kind: 'put' as const, id, queue, priority, copy: false, damaged: false, deliveryCount, moveCount, stream, number },
     ...{ epochCounter: counter, epochRandom: random, storedAtMs: storedAt, expiresAtMs: expiresAt, notBeforeMs: notBefore },
+    attended: attended === true ? (true as const) : undefined,
     ...{ bodyBytes: body.length, bodyCrc: 0, bodyOffset: 0 },
   };
   return { kind: 'message', entry, body };

@@ -97,6 +97,10 @@ export interface ErrorDetails {
   ENDPOINT_NOT_FOUND: { path: string };
   /** The local API has this path, for other methods. */
   METHOD_NOT_ALLOWED: { method: string; allowed: string };
+  /** Over the network: no token came with the request, or none that this node knows. */
+  TOKEN_INVALID: { reason: string };
+  /** The token is known, and has no right to this. Nothing was done. */
+  ACCESS_DENIED: { client: string; needed: string; reason: string };
   /** No node answers on this socket. */
   NODE_UNREACHABLE: { socket: string; reason: string };
   /** Another process serves this socket. It was left alone. */

@@ -28,6 +28,8 @@ export const POISON_RETRY_MS_MIN = 1_000;
 export const POISON_RETRY_MS_MAX = 60_000;
 /** Ends of messages that wait for their body and are asked for in one step: more than the ring reads at once. */
 export const ENDING_COUNT_PER_STEP = 64;
+/** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
+export const EXPIRED_READ_COUNT = 8;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
 export const BLOCKED_COUNT_MAX = 1024;
 /** Bytes of what they wait with. As much as may wait for the disk. */

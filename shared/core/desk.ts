@@ -44,7 +44,7 @@ export class Desk {
     this.#commits = new CommitDesk(parts, this.#receives);
     this.#queues = new QueueDesk(parts);
     this.#letters = new LetterDesk(parts);
-    this.#due = new DueWork(store);
+    this.#due = new DueWork(store, endings);
   }
 
   /** Does what is asked, or answers with the coded error that says why not. */

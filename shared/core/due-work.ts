@@ -1,49 +1,95 @@
 /**
- * What time does to the queues: delays end, messages expire. An expired message is ended in one frame with its account, many in one
- * batch, and never delivered; one that is under lease when its time comes is the receiver's, and expires if it comes back.
+ * What time does to the queues: delays end, messages expire. An expired message is out of its queue at once and never delivered; it ends
+ * in one frame with its account, its letter and the word to its sender, once its body is read.
+ *
+ *   ready, delayed ──time is over──▶ expired ──body read, or not needed──▶ end planned ──durable──▶ gone
+ *                                       └ a node that ends here finds it expired when it opens
+ *
+ * One that is under lease when its time comes is the receiver's, and expires if it comes back. Of many that expire together only half a
+ * frame is on its way to the disk at a time: the other half is for those who send.
  */
-import type { NodeStore } from '../custody/node-store.ts';
-import { DUE_COUNT_PER_STEP } from '../limits.ts';
-import { contentBytesMaxOf } from '../ring/geometry.ts';
 
-/** Of one expired message in a frame, at most: its ACK and an account. */
-const EXPIRED_BYTES_MAX = 64;
+import type { NodeStore } from '../custody/node-store.ts';
+import { batchOf } from '../custody/planned.ts';
+import { DUE_COUNT_PER_STEP, EXPIRED_READ_COUNT } from '../limits.ts';
+import { batchBytes } from '../ring/batch.ts';
+import { contentBytesMaxOf } from '../ring/geometry.ts';
+import type { Endings } from './endings.ts';
+
+const TIME_OVER = { class: 'RECEIVE_TIMEOUT', reason: 'nobody received it in time' } as const;
 
 export class DueWork {
   readonly #store: NodeStore;
+  readonly #endings: Endings;
+  /** Slots of expired messages in the order in which they expired; the ring counts them still. */
+  #expired: number[] = [];
+  /** The end of so many of the first ones is planned. */
+  #first = 0;
+  /** On their way to the disk. */
+  #bytesInFlight = 0;
+  #isHeldUp = false;
 
-  constructor(store: NodeStore) {
+  constructor(store: NodeStore, endings: Endings) {
     this.#store = store;
+    this.#endings = endings;
   }
 
   /** True when nothing is due any more. While something is, nobody is served: it might be what has expired. */
   pump(): boolean {
-    const { queues, ring } = this.#store;
-    if (queues.nextDueMs === undefined) return true;
+    const { queues } = this.#store;
     const nowMs = this.#store.queueTimeMs;
-    if (queues.nextDueMs > nowMs) return true;
-    queues.release(nowMs, DUE_COUNT_PER_STEP);
-    const perBatch = Math.floor(contentBytesMaxOf(ring.geometry) / 2 / EXPIRED_BYTES_MAX);
-    this.#end(queues.expired(nowMs, Math.min(DUE_COUNT_PER_STEP, perBatch)));
+    if (queues.nextDueMs !== undefined && queues.nextDueMs <= nowMs) {
+      queues.release(nowMs, DUE_COUNT_PER_STEP);
+      for (const slot of queues.takeExpired(nowMs, DUE_COUNT_PER_STEP)) this.#expired.push(slot);
+    }
+    if (this.#expired.length > 0) this.#endExpired();
     return queues.nextDueMs === undefined || queues.nextDueMs > nowMs;
   }
 
   /** In milliseconds of the core. */
   get wakeAtMs(): number | undefined {
     const { queues, nowMs } = this.#store;
+    if (this.#expired.length > 0 && !this.#isHeldUp) return nowMs;
     const dueMs = queues.nextDueMs;
     return dueMs === undefined ? undefined : nowMs + Math.max(0, dueMs - this.#store.queueTimeMs);
   }
 
-  #end(slots: readonly number[]): void {
-    if (slots.length === 0) return;
-    const { queues, ring } = this.#store;
-    const acks = slots.map((slot) => ({ id: ring.index.id(slot), reason: 'expired' as const }));
-    const losses = slots.map((slot) => ({ handle: ring.index.stream(slot), class: 'RECEIVE_TIMEOUT' as const, count: 1 }));
-    const accounts = this.#store.planLosses(losses);
-    // Frees more than its accounts take: never refused.
-    this.#store.commit({ acks, metas: accounts.changes }, () => {});
-    accounts.settle();
-    for (const slot of slots) queues.end(slot);
+  /** As many as there is room for; what reads or writes just now wakes the node when it is done. */
+  #endExpired(): void {
+    const bytesMax = Math.floor(contentBytesMaxOf(this.#store.ring.geometry) / 2);
+    const reading: number[] = [];
+    let left = DUE_COUNT_PER_STEP;
+    while (
+      this.#first < this.#expired.length &&
+      left > 0 &&
+      reading.length < EXPIRED_READ_COUNT &&
+      this.#bytesInFlight < bytesMax
+    ) {
+      const slot = this.#expired[this.#first++] ?? 0;
+      left -= 1;
+      if (!this.#end(slot)) reading.push(slot);
+    }
+    this.#isHeldUp = reading.length > 0 || this.#bytesInFlight >= bytesMax;
+    this.#first -= reading.length;
+    for (const [i, slot] of reading.entries()) this.#expired[this.#first + i] = slot;
+    if (this.#first < this.#expired.length && this.#first <= DUE_COUNT_PER_STEP) return;
+    this.#expired = this.#expired.slice(this.#first);
+    this.#first = 0;
+  }
+
+  /** False while its body is read. */
+  #end(slot: number): boolean {
+    const planned = this.#endings.plan(slot, TIME_OVER);
+    if (planned === 'loading') return false;
+    const batch = batchOf(planned);
+    const bytes = batchBytes(batch);
+    // Frees more than its account takes: never refused.
+    this.#store.commit(batch, () => {
+      this.#bytesInFlight -= bytes;
+    });
+    planned.settle();
+    this.#store.queues.leaves(slot);
+    this.#bytesInFlight += bytes;
+    return true;
   }
 }

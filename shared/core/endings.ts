@@ -38,8 +38,6 @@ interface Known {
 }
 
 export class Endings {
-  /** Letters that found no place, or could not be made: the account is all that is left. */
-  letterlessCount = 0;
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #bodies: Bodies;
@@ -94,7 +92,7 @@ export class Endings {
     const copy = this.#isJournalled(slot)
       ? this.#tried(end, () => this.#intake.beginCopy({ ...content, previous: identityText(identity) }, 'replacing'))
       : end;
-    if (copy === undefined) this.#intake.uncopiedCount += 1;
+    if (copy === undefined) this.#store.leftOut.copies += 1;
     return this.#told(known, copy ?? end, 'ACK_RECEIVE');
   }
 
@@ -102,7 +100,7 @@ export class Endings {
     const bare = this.#bare(known.slot, cause);
     const isWanted = hasLetter(cause.class) && known.content.properties.deadLetter !== 'off';
     const letter = isWanted ? this.#lettered(known, cause) : undefined;
-    if (isWanted && letter === undefined) this.letterlessCount += 1;
+    if (isWanted && letter === undefined) this.#store.leftOut.letters += 1;
     const planned = letter ?? bare;
     return isTold(cause.class) ? this.#told(known, planned, { class: cause.class, where: 'in its queue' }) : planned;
   }

@@ -56,9 +56,15 @@ export function statsOf(sources: Sources): Stats {
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],
-    counters: carriers?.counters() ?? {},
+    counters: { ...carriers?.counters(), ...leftOut(store) },
     adapters: {},
   };
+}
+
+/** Accounted for or received all the same: what was to go with their end, or with their arrival, and did not. */
+function leftOut(store: NodeStore | undefined): Record<string, number> {
+  const { words = 0, copies = 0, letters = 0 } = store?.leftOut ?? {};
+  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters };
 }
 
 function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {

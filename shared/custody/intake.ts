@@ -60,10 +60,6 @@ export type UnknownQueue = 'refuse' | 'create';
 const NO_PROPERTIES: Properties = {};
 
 export class Intake {
-  /** Words to senders for which there was no way, or no room. */
-  untoldCount = 0;
-  /** Copies for `$journal` that did not fit beside their message. */
-  uncopiedCount = 0;
   readonly #forms = new WeakMap<StreamKey, PlainForm>();
   readonly #addresses = new WeakMap<StreamKey, Address>();
   readonly #store: NodeStore;
@@ -113,13 +109,13 @@ export class Intake {
     const { destination, content } = wordTo(asked, what, this.#store.self.name);
     const place = planned.acks.length > 0 ? 'replacing' : 'new';
     const both = this.#beside(planned, () => this.#begin(destination, content, { place, what: 'record' }));
-    if (both === undefined) this.untoldCount += 1;
+    if (both === undefined) this.#store.leftOut.words += 1;
     return both ?? planned;
   }
 
   #withCopy(planned: Planned, content: NewBody, identity: Identity): Planned {
     const both = this.#beside(planned, () => this.beginCopy({ ...content, previous: identityText(identity) }, 'new'));
-    if (both === undefined) this.uncopiedCount += 1;
+    if (both === undefined) this.#store.leftOut.copies += 1;
     return both ?? planned;
   }
 
@@ -336,7 +332,10 @@ export class Intake {
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
     const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
     const isMessage = what === 'message';
+    const { queueTimeMs } = this.#store;
+    const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
     const isTimed = queue !== undefined && isMessage;
+    const times = isTimed ? entryTimes(properties, { elapsedMs: hop.elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
     const put: NewMessage = {
       queue: queue?.id ?? 0,
       priority: identity.priority,
@@ -346,7 +345,7 @@ export class Intake {
       epochRandom: epoch.random,
       deliveryCount: 0,
       attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
-      ...(isTimed ? entryTimes(properties, hop.elapsedMs, this.#store.queueTimeMs) : NO_TIMES),
+      ...times,
       body: envelope,
     };
     const isOwn = identity.origin === this.#store.self.name;

@@ -61,6 +61,11 @@ export class NodeStore {
   readonly destinations = new Map<number, Destination>();
   #self: Self | undefined;
   readonly #accounts = new Map<string, number>();
+  /**
+   * What had no room, no way or no body: words to senders, copies for `$journal`, letters. Since this opening; the accounts count
+   * every message all the same.
+   */
+  readonly leftOut = { words: 0, copies: 0, letters: 0 };
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 

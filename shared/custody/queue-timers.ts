@@ -14,10 +14,15 @@ export interface EntryTimes {
 
 export const NO_TIMES: EntryTimes = { expiresAtMs: 0, notBeforeMs: 0 };
 
-export function entryTimes(timers: Properties, elapsedMs: number, queueTimeMs: number): EntryTimes {
+/** `queueMs`: what its queue gives to a message that says nothing, from now on; 0: it never expires. */
+export function entryTimes(
+  timers: Properties,
+  { elapsedMs, queueTimeMs, queueMs }: { elapsedMs: number; queueTimeMs: number; queueMs: number },
+): EntryTimes {
   const { timeToBeReceivedMs, deliverAfterMs } = timers;
   const left = (ms: number) => queueTimeMs + Math.max(0, ms - elapsedMs);
-  const expiresAtMs = timeToBeReceivedMs === undefined ? 0 : Math.max(1, left(timeToBeReceivedMs));
+  const standardMs = queueMs === 0 ? 0 : queueTimeMs + queueMs;
+  const expiresAtMs = timeToBeReceivedMs === undefined ? standardMs : Math.max(1, left(timeToBeReceivedMs));
   const notBeforeMs = deliverAfterMs === undefined || deliverAfterMs <= elapsedMs ? 0 : left(deliverAfterMs);
   return { expiresAtMs: expiresAtMs > NUMBER_MAX ? 0 : expiresAtMs, notBeforeMs: Math.min(notBeforeMs, NUMBER_MAX) };
 }

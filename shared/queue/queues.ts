@@ -36,6 +36,8 @@ export interface Queue {
   /** Planned for the queue, not durable yet. */
   plannedCount: number;
   plannedBytes: number;
+  /** Expired: nobody gets them any more, and their end is not planned yet. */
+  endingCount: number;
   /** What a strict queue may hand out. */
   readonly strict: StrictOrder | undefined;
   /** Told of each message that becomes ready, while somebody waits for one by its name. */
@@ -83,7 +85,15 @@ export class Queues {
   #create(name: string, id: number, options: QueueOptions): Queue {
     this.#nextId = Math.max(this.#nextId, id + 1);
     const ready = Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.#index, 'id'));
-    const none = { delayedCount: 0, delayedBytes: 0, leasedCount: 0, leasedBytes: 0, plannedCount: 0, plannedBytes: 0 };
+    const none = {
+      delayedCount: 0,
+      delayedBytes: 0,
+      leasedCount: 0,
+      leasedBytes: 0,
+      plannedCount: 0,
+      plannedBytes: 0,
+      endingCount: 0,
+    };
     const strict = options.ordering === 'strict' ? new StrictOrder(this.#index) : undefined;
     const queue: Queue = { name, id, options, ready, ...none, strict, onReady: undefined };
     this.#byName.set(name, queue);
@@ -211,14 +221,26 @@ export class Queues {
     }
   }
 
-  /** Messages that nobody has under lease and whose time is over: at most `countMax`. The caller ends them. */
-  expired(queueTimeMs: number, countMax: number): number[] {
+  /**
+   * Takes messages out of their queues that nobody has under lease and whose time is over: at most `countMax`. The caller ends them, and
+   * says so to `leaves`.
+   */
+  takeExpired(queueTimeMs: number, countMax: number): number[] {
     const slots = new Set<number>();
     for (let left = countMax; left > 0 && (this.#expiries.nextMs ?? Number.POSITIVE_INFINITY) <= queueTimeMs; left--) {
       const due = this.#expiries.pop();
       if (due !== undefined && this.#expires(due) && !this.#away.has(due.id)) slots.add(due.slot);
     }
+    for (const slot of slots) {
+      this.#queueOf(slot).endingCount += 1;
+      this.end(slot);
+    }
     return [...slots];
+  }
+
+  /** The end of a message that expired is planned. */
+  leaves(slot: number): void {
+    this.#queueOf(slot).endingCount -= 1;
   }
 
   #settle(queue: Queue, slot: number, queueTimeMs: number): void {

@@ -5,6 +5,8 @@ export const API_VERSION = 1;
 
 /** Body of one request, in bytes. Above the largest body a large ring takes (192 KiB), so that the node says what its own limit is. */
 export const BODY_BYTES_MAX = 196 * 1024;
+/** Body of one transaction, in bytes. Above what a frame of the ring takes (512 KiB) once its bodies are base64 in JSON. */
+export const TRANSACTION_BYTES_MAX = 768 * 1024;
 /** Bodies in memory at once over all connections, in bytes: 80 of the largest, thousands of ordinary ones. Beyond it: BUSY. */
 export const BODY_POOL_BYTES_MAX = 16 * 1024 * 1024;
 /** Request line and headers together, in bytes: room for 64 headers of a message with name and value of 250 characters each. */
@@ -15,6 +17,25 @@ export const HEAD_COUNT_MAX = 100;
 export const CONNECTION_COUNT_MAX = 1024;
 /** Requests under way on one connection: a client may send ahead, but not without end. The connection is closed beyond it. */
 export const PIPELINED_COUNT_MAX = 16;
+/** Connections over the network at once, among them those whose token is not known yet. Beside those of the box, which they never use up. */
+export const REMOTE_CONNECTION_COUNT_MAX = 256;
+/** Requests under way of one client: above what any one needs, below what would crowd out the others. */
+export const CLIENT_REQUEST_COUNT_MAX = 256;
+/** Bodies of one client in memory at once, in bytes: a quarter of all there may be. */
+export const CLIENT_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Receives and peeks of one client that wait. */
+export const CLIENT_WAIT_COUNT_MAX = 128;
+/** Streams of one client. */
+export const CLIENT_STREAM_COUNT_MAX = 32;
+/** Leases of one client over the network: each is remembered, so that nobody else ends it. */
+export const CLIENT_LEASE_COUNT_MAX = 4096;
+/** Lines in a file of tokens. */
+export const TOKEN_COUNT_MAX = 1024;
+/** Leases that one stream may have outstanding, and how many it has unless it says. */
+export const PREFETCH_MAX = 1000;
+export const PREFETCH_DEFAULT = 16;
+/** A handle nobody gave a time: closed when it is not used for so long. Above the pauses of a program at work. */
+export const HANDLE_IDLE_MS_DEFAULT = 30_000;
 /** Nesting of a JSON body that is shown as a value. Parsers of other languages recurse, and give up early. */
 export const JSON_DEPTH_MAX = 64;
 /** Headers of a message in a raw answer, in bytes: with all else an answer's head stays below 16 KiB, the least that clients take. */

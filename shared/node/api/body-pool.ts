@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { concatBytes } from '../../bytes.ts';
 import { RingmailError } from '../../errors.ts';
-import { BODY_BYTES_MAX } from './api-limits.ts';
+import type { ClientAccount } from './client-account.ts';
 
 /** Counts the bytes of bodies being read or served. */
 export class BodyPool {
@@ -33,18 +33,23 @@ export class BodyPool {
 export class RequestBody {
   readonly #request: IncomingMessage;
   readonly #pool: BodyPool;
+  readonly #client: ClientAccount;
+  readonly #onRead: () => void;
   #taken = 0;
 
-  constructor(request: IncomingMessage, pool: BodyPool) {
+  /** `onRead` is called when the body is wanted, and not known to be too large: a client may wait for that before it sends it. */
+  constructor(request: IncomingMessage, of: { pool: BodyPool; client: ClientAccount; onRead: () => void }) {
     this.#request = request;
-    this.#pool = pool;
+    this.#pool = of.pool;
+    this.#client = of.client;
+    this.#onRead = of.onRead;
   }
 
   /**
    * All of it. What is refused is read on and thrown away, so that the client gets to its answer; the time of a request bounds that.
    * @throws MESSAGE_TOO_LARGE as soon as it is known, BUSY, REQUEST_INVALID when it is encoded or ends early
    */
-  read(): Promise<Uint8Array> {
+  read(bytesMax: number): Promise<Uint8Array> {
     const { headers } = this.#request;
     const encoding = headers['content-encoding'];
     return new Promise((resolve, reject) => {
@@ -54,13 +59,14 @@ export class RequestBody {
         reject(error);
       };
       const bytesSaid = Number(headers['content-length'] ?? 0);
-      if (bytesSaid > BODY_BYTES_MAX) return refuse(tooLarge(bytesSaid));
+      if (bytesSaid > bytesMax) return refuse(tooLarge(bytesSaid, bytesMax));
       if (encoding !== undefined)
         return refuse(invalid(`Content-Encoding ${encoding} is not undone here: send the body as it is`));
+      this.#onRead();
       const chunks: Uint8Array[] = [];
       this.#request.on('data', (chunk: Uint8Array) => {
         try {
-          this.#take(chunk.length);
+          this.#take(chunk.length, bytesMax);
           chunks.push(chunk);
         } catch (error) {
           refuse(error);
@@ -76,18 +82,25 @@ export class RequestBody {
   /** Served: its bytes count no longer. */
   release(): void {
     this.#pool.give(this.#taken);
+    this.#client.give('bodyBytes', this.#taken);
     this.#taken = 0;
   }
 
-  #take(bytes: number): void {
-    if (this.#taken + bytes > BODY_BYTES_MAX) throw tooLarge(this.#taken + bytes);
-    this.#pool.take(bytes);
+  #take(bytes: number, bytesMax: number): void {
+    if (this.#taken + bytes > bytesMax) throw tooLarge(this.#taken + bytes, bytesMax);
+    this.#client.take('bodyBytes', bytes);
+    try {
+      this.#pool.take(bytes);
+    } catch (error) {
+      this.#client.give('bodyBytes', bytes);
+      throw error;
+    }
     this.#taken += bytes;
   }
 }
 
-function tooLarge(bytes: number): RingmailError<'MESSAGE_TOO_LARGE'> {
-  return new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax: BODY_BYTES_MAX });
+function tooLarge(bytes: number, bytesMax: number): RingmailError<'MESSAGE_TOO_LARGE'> {
+  return new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
 }
 
 function invalid(reason: string): RingmailError<'REQUEST_INVALID'> {

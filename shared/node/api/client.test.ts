@@ -93,7 +93,7 @@ describe('the calls of a node', () => {
     const position = { name: 'p', value: BODY };
     const call = { verb: 'send', destination: 'bags', body: BODY, properties: {}, position } as const;
     await expect(client.call(call)).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
-    await expect(client.call({ verb: 'position', name: 'p' })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    await expect(client.call({ verb: 'position', name: 'p' })).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
     expect(api.node.calls).toEqual([]);
   });
 

@@ -1,27 +1,42 @@
 /**
- * A received message as one line of JSON, and back (docs/local-api.md, "Receive").
+ * A received message, or one that was looked at, as one line of JSON, and back (docs/local-api.md, "Receive").
  *
- *   {"lease", "leaseMs", "deliveryCount", "hops", "elapsedMs",
- *    "message": {"identity", "epoch": {"counter", "random"}, "priority", …properties that were set…,
- *                "previous", "history": [{"class", "node", "reason"}], "maybeDuplicate",
- *                one of "body" | "bodyText" | "bodyBase64"}}
+ *   received  {"lease", "leaseMs", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", "message"}
+ *   peeked    {"queue", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", "bodyBytes", "message"}
+ *   message   {"identity", "epoch": {"counter", "random"}, "priority", …properties that were set…,
+ *              "previous", "history": [{"class", "node", "reason"}], "maybeDuplicate", "transaction": {"id", "index", "count"},
+ *              one of "body" | "bodyText" | "bodyBase64", or none for a look without}
  *
  * A JSON body goes in as it was written, so nothing of it is lost to this side's numbers. The way back reads `bodyBase64` only: it is
  * for whoever asked for exact bytes.
  */
-import type { Received } from '../../core/calls.ts';
+import type { Peeked, Received } from '../../core/calls.ts';
 import { type EndingClass, isEndingClass } from '../../message/classes.ts';
 import { type Epoch, identityText, parseIdentity } from '../../message/identity.ts';
-import type { Ending, Message } from '../../message/message.ts';
+import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from '../../message/message.ts';
 import { bodyFormOf } from './body-forms.ts';
 
 /** `auto`: by content type. `base64`: the exact bytes, whatever they are. */
 export type BodyAs = 'auto' | 'base64';
 
 export function receivedJson(received: Received, bodyAs: BodyAs): string {
-  const { lease, leaseMs, deliveryCount, hop, message } = received;
-  const delivery = { lease, leaseMs, deliveryCount, hops: hop.count, elapsedMs: hop.elapsedMs };
-  return joined(delivery, `"message":${joined(propertiesOf(message), bodyMember(message, bodyAs))}`);
+  const { lease, leaseMs, message } = received;
+  return joined(
+    { lease, leaseMs, ...placeOf(received) },
+    `"message":${joined(propertiesOf(message), bodyMember(message, bodyAs))}`,
+  );
+}
+
+/** `none`: without its body, which was not read. */
+export function peekedJson(peeked: Peeked, bodyAs: BodyAs | 'none'): string {
+  const { queue, bodyBytes, message } = peeked;
+  const properties = propertiesOf(message);
+  const shown = bodyAs === 'none' ? JSON.stringify(properties) : joined(properties, bodyMember(message, bodyAs));
+  return joined({ queue, ...placeOf(peeked), bodyBytes }, `"message":${shown}`);
+}
+
+function placeOf({ deliveryCount, moveCount, lookupId, hop }: Received | Peeked): object {
+  return { deliveryCount, moveCount, lookupId, hops: hop.count, elapsedMs: hop.elapsedMs };
 }
 
 /** The object with one more member, which is text already. */
@@ -32,11 +47,13 @@ function joined(object: object, member: string): string {
 /** In this order, whatever the message is made of; what is not set is left out. */
 function propertiesOf(message: Message): object {
   const { identity, epoch, priority, contentType, label, correlationId, responseQueue, appSpecific, headers } = message;
-  const { timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, previous, history, maybeDuplicate } = message;
+  const { timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, acknowledge, deadLetter, journal } = message;
+  const { previous, history, maybeDuplicate, transaction } = message;
   return {
     ...{ identity: identityText(identity), epoch, priority, contentType, label, correlationId, responseQueue, appSpecific },
     headers: headers && Object.fromEntries(headers),
-    ...{ timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, previous, history, maybeDuplicate },
+    ...{ timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, acknowledge, deadLetter, journal },
+    ...{ previous, history, maybeDuplicate, transaction },
   };
 }
 
@@ -56,12 +73,28 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Inverse of `receivedJson(…, 'base64')` once parsed; undefined for anything else. */
 export function parseReceived(value: unknown): Received | undefined {
+  if (!isObject(value)) return undefined;
+  const { lease, leaseMs } = value;
+  const shown = parseShown(value);
+  return typeof lease === 'string' && isWhole(leaseMs) && shown !== undefined ? { lease, leaseMs, ...shown } : undefined;
+}
+
+/** Inverse of `peekedJson(…, 'base64')`; of `none` with an empty body. */
+export function parsePeeked(value: unknown): Peeked | undefined {
   if (!isObject(value) || !isObject(value.message)) return undefined;
-  const { lease, leaseMs, deliveryCount, hops, elapsedMs } = value;
+  const { queue, bodyBytes, message } = value;
+  const shown = parseShown('bodyBase64' in message ? value : { ...value, message: { ...message, bodyBase64: '' } });
+  return typeof queue === 'string' && isWhole(bodyBytes) && shown !== undefined ? { queue, bodyBytes, ...shown } : undefined;
+}
+
+/** An earlier node says neither how often a message was moved nor its lookup id. */
+function parseShown(value: Fields): Omit<Received, 'lease' | 'leaseMs'> | undefined {
+  if (!isObject(value.message)) return undefined;
+  const { deliveryCount, moveCount = 0, lookupId = 0, hops, elapsedMs } = value;
   const message = parseMessage(value.message);
-  if (message === undefined || typeof lease !== 'string' || !isWhole(leaseMs) || !isWhole(deliveryCount)) return undefined;
+  if (message === undefined || !isWhole(deliveryCount) || !isWhole(moveCount) || !isWhole(lookupId)) return undefined;
   if (!isWhole(hops) || !isWhole(elapsedMs)) return undefined;
-  return { lease, leaseMs, deliveryCount, moveCount: 0, lookupId: 0, hop: { count: hops, elapsedMs }, message };
+  return { deliveryCount, moveCount, lookupId, hop: { count: hops, elapsedMs }, message };
 }
 
 function parseMessage(fields: Fields): Message | undefined {
@@ -83,10 +116,25 @@ function parseMessage(fields: Fields): Message | undefined {
     ...wholeMember(fields, 'timeToReachQueueMs'),
     ...wholeMember(fields, 'timeToBeReceivedMs'),
     ...wholeMember(fields, 'deliverAfterMs'),
+    ...acknowledgeMember(fields.acknowledge),
+    ...(fields.deadLetter === 'off' && { deadLetter: 'off' as const }),
+    ...(fields.journal === 'on' && { journal: 'on' as const }),
+    ...transactionMember(fields.transaction),
     ...(isObject(fields.headers) && { headers: parseHeaders(fields.headers) }),
     ...(Array.isArray(fields.history) && { history: fields.history.filter(isObject).map(parseEnding) }),
     ...(fields.maybeDuplicate === 'maybe' && { maybeDuplicate: 'maybe' as const }),
   };
+}
+
+function acknowledgeMember(value: unknown): Pick<Message, 'acknowledge'> {
+  const acknowledge = ACKNOWLEDGE.find((word) => word === value);
+  return acknowledge === undefined ? {} : { acknowledge };
+}
+
+function transactionMember(value: unknown): { transaction?: TransactionMark } {
+  if (!isObject(value)) return {};
+  const { id, index, count } = value;
+  return typeof id === 'string' && isWhole(index) && isWhole(count) ? { transaction: { id, index, count } } : {};
 }
 
 function parseEpoch(value: unknown): Epoch | undefined {

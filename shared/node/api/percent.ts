@@ -1,7 +1,10 @@
 /** Percent-encoding of the UTF-8 of any text [RFC 3986 §2.1], and back, strictly. */
 
+const PLAIN = /^[A-Za-z0-9._~-]*$/;
+
 /** Never throws: half of a surrogate pair becomes U+FFFD, as everywhere. */
 export function percentEncode(text: string): string {
+  if (PLAIN.test(text)) return text;
   let encoded = '';
   for (const byte of Buffer.from(text, 'utf8')) {
     const char = String.fromCharCode(byte);

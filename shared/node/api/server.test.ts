@@ -123,6 +123,8 @@ describe('receive', () => {
       lease: '1.k3v9-1',
       leaseMs: 5000,
       deliveryCount: 1,
+      moveCount: 0,
+      lookupId: 1,
       hops: 0,
       elapsedMs: 0,
       message: {

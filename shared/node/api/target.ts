@@ -58,6 +58,14 @@ export class Query {
     return value;
   }
 
+  /** `name*` stands for all that begin so. @throws REQUEST_INVALID for one that is not among the known */
+  refuseUnknown(known: ReadonlySet<string>): void {
+    for (const name of this.#values.keys()) {
+      const isKnown = known.has(name) || (name.includes(':') && known.has(`${name.slice(0, name.indexOf(':') + 1)}*`));
+      if (!isKnown) throw invalid(`parameter ${name} is not known here`);
+    }
+  }
+
   /** @throws REQUEST_INVALID when something is left that nobody took: a misspelt property must not be lost silently */
   refuseOthers(): void {
     const [name] = this.#values.keys();

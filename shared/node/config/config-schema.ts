@@ -8,6 +8,7 @@ import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type {
   AdapterConfig,
   ApiConfig,
+  ApiRemoteConfig,
   BrokerAccess,
   CentralConfig,
   LinkConfig,
@@ -96,9 +97,35 @@ function readInterval(section: Section): number | undefined {
 }
 
 function readApi(section: Section, socket: string): ApiConfig {
-  const api = { socket: section.get('socket', kinds.filePath, socket), mode: section.get('mode', kinds.fileMode, SOCKET_MODE) };
+  const api = {
+    socket: section.get('socket', kinds.filePath, socket),
+    mode: section.get('mode', kinds.fileMode, SOCKET_MODE),
+    remote: readApiRemote(section),
+  };
   section.finish();
   return api;
+}
+
+/** Over the network nobody is known by the rights of a file: who asks has a token, and other machines are spoken to over TLS only. */
+function readApiRemote(section: Section): ApiRemoteConfig | undefined {
+  const listen = section.find('listen', kinds.hostPort);
+  const certFile = section.find('certFile', kinds.filePath);
+  const keyFile = section.find('keyFile', kinds.filePath);
+  const tokens = section.find('tokens', kinds.filePath);
+  if (listen === undefined) {
+    const alone = { certFile, keyFile, tokens };
+    for (const [key, value] of Object.entries(alone)) {
+      if (value !== undefined) section.problem(key, 'is of use only with listen = "<host>:<port>"');
+    }
+    return undefined;
+  }
+  if (tokens === undefined) section.problem('listen', 'needs tokens = "<file>": who asks over the network has to be known');
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    section.problem(certFile === undefined ? 'keyFile' : 'certFile', 'certFile and keyFile go together');
+  } else if (certFile === undefined && !isLoopback(listen.host)) {
+    section.problem('listen', `other machines reach ${listen.host}: that takes certFile and keyFile`);
+  }
+  return { listen, certFile, keyFile, tokens: tokens ?? '' };
 }
 
 function readQueues(queues: Section | undefined, bytesLimit: number): NodeFileConfig['queues'] {

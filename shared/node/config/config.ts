@@ -54,6 +54,18 @@ export interface ApiConfig {
   readonly socket: string;
   /** Rights of the socket, as in `chmod`. */
   readonly mode: number;
+  /** Undefined: the socket is all it listens on. */
+  readonly remote: ApiRemoteConfig | undefined;
+}
+
+/** The local API over the network: for who has a token. */
+export interface ApiRemoteConfig {
+  readonly listen: HostPort;
+  /** With `keyFile`; both are there where other machines reach `listen`. */
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  /** Who may use it. */
+  readonly tokens: string;
 }
 
 export type UplinkConfig =

@@ -1,0 +1,88 @@
+/** Sending: one message, or a transaction. */
+import type { Call, Durability, TransactionStep } from '../../core/calls.ts';
+import { RingmailError } from '../../errors.ts';
+import { BODY_BYTES_MAX, TRANSACTION_BYTES_MAX } from './api-limits.ts';
+import { guessContentType } from './body-forms.ts';
+import type { ClientAccount } from './client-account.ts';
+import type { Endpoint, Serving } from './endpoint.ts';
+import type { LeaseBook } from './lease-book.ts';
+import {
+  PRODUCER_PARAMETERS,
+  PROPERTY_PARAMETERS,
+  takeProducer,
+  takeProperties,
+  takeSendWait,
+  takeWord,
+  unanswered,
+} from './query-parts.ts';
+import { jsonReply, jsonTextReply, type Reply } from './reply.ts';
+import { demand } from './rights.ts';
+import { readSteps } from './transaction-json.ts';
+
+const PARAMETERS = ['contentType', 'waitMs', 'sendKey', 'delivery', ...PRODUCER_PARAMETERS, ...PROPERTY_PARAMETERS];
+
+export const SEND_ENDPOINTS: readonly Endpoint[] = [
+  { method: 'POST', path: '/v1/send/{queue}', parameters: PARAMETERS, body: 'message', answers: [200], serve: send },
+  { method: 'POST', path: '/v1/send/{node}/{queue}', parameters: PARAMETERS, body: 'message', answers: [200], serve: send },
+  { method: 'POST', path: '/v1/transactions', parameters: PRODUCER_PARAMETERS, body: 'json', answers: [200], serve: commit },
+];
+
+async function send({ ask, node, query, names }: Serving): Promise<Reply> {
+  const destination = names.length === 1 ? (names[0] ?? '') : names.join('/');
+  demand(ask.client, 'send', destination);
+  const named = query.take('contentType');
+  const sendKey = query.take('sendKey');
+  const delivery = takeWord(query, 'delivery', ['recoverable', 'express']);
+  const how: Partial<Call & { verb: 'send' }> = {
+    ...takeSendWait(query),
+    ...takeProducer(query),
+    ...(sendKey !== undefined && { sendKey }),
+    ...(delivery === 'express' && { delivery }),
+  };
+  const properties = takeProperties(query);
+  query.refuseOthers();
+  const body = await ask.readBody(BODY_BYTES_MAX);
+  // What curl -d says when nobody said anything. Nobody queues a web form; who does names the type in the query.
+  const said = ask.contentType === 'application/x-www-form-urlencoded' ? guessContentType(body) : ask.contentType;
+  const contentType = named ?? said;
+  const typed = contentType === undefined ? properties : { ...properties, contentType };
+  const result = await node.call({ verb: 'send', destination, body, properties: typed, ...how });
+  if (result.kind !== 'sent') throw unanswered('send');
+  return sentReply(result);
+}
+
+/** An identity is letters, digits and `:/_-$`: it is JSON as it is. Of a producer's older number there is none. */
+export function sentReply({ identity, durability }: { identity: string; durability: Durability }): Reply {
+  return jsonTextReply(`{"identity":"${identity}","durable":${durability === 'sync'},"durability":"${durability}"}`);
+}
+
+async function commit({ ask, node, leases, query }: Serving): Promise<Reply> {
+  const by = takeProducer(query);
+  query.refuseOthers();
+  const steps = readSteps(await ask.readBody(TRANSACTION_BYTES_MAX));
+  for (const step of steps) demandStep(step, { client: ask.client, leases });
+  const result = await node.call({ verb: 'commit', steps, ...by });
+  if (result.kind !== 'committed') throw unanswered('commit');
+  for (const step of steps) if ('lease' in step) leases.ended(step.lease);
+  const { identities, durability } = result;
+  return jsonReply({ identities, durable: durability === 'sync', durability });
+}
+
+/** @throws ACCESS_DENIED, LEASE_UNKNOWN */
+function demandStep(step: TransactionStep, { client, leases }: { client: ClientAccount; leases: LeaseBook }): void {
+  switch (step.do) {
+    case 'send':
+      return demand(client, 'send', step.destination);
+    case 'move':
+      demand(client, 'receive', step.to);
+      return leases.check(step.lease, client);
+    case 'ack':
+    case 'deadLetter':
+      demand(client, 'receive');
+      return leases.check(step.lease, client);
+    case 'position':
+      return demand(client, 'receive');
+    default:
+      throw new RingmailError('REQUEST_INVALID', { reason: 'no such step' });
+  }
+}
