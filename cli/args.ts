@@ -11,9 +11,16 @@ export interface Command {
   readonly summary: string;
   /** `no`: part of another command, a process of its own; not for people, so not in the help. */
   readonly listed?: 'no';
+  /** What it takes, for who completes command lines. */
+  readonly options?: OptionSpecs;
+  /** Its commands, where it is a group of them. */
+  readonly tools?: CommandTable;
   /** Resolves with the exit code. @throws RingmailError, USAGE_INVALID when `argv` is not understood */
   run(argv: readonly string[], world: World): Promise<number>;
 }
+
+/** Commands by name, each loaded when it is called: `send` does not wait for an MQTT client it does not use. */
+export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
@@ -22,6 +29,8 @@ export interface OptionSpec {
   readonly multiple?: true;
   /** Stands for the value in the help: `--wait <time>`. */
   readonly value?: string;
+  /** Every value there is. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -61,6 +70,7 @@ export function defineCommand<const O extends OptionSpecs>(
     name: spec.name,
     summary: spec.summary,
     ...(spec.listed && { listed: spec.listed }),
+    options: spec.options,
     run: async (argv, world) => {
       const options = { ...spec.options, help: { type: 'boolean', short: 'h' } } as const;
       const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
@@ -96,6 +106,13 @@ export function durationMs(option: string, text: string): number {
   if (factor === undefined)
     throw usage(`--${option} ${text}: a time is a whole number and its unit, such as 500ms, 5s, 2m, 1h or 4d`);
   return Number(digits) * factor;
+}
+
+/** One of the words that an option knows. @throws USAGE_INVALID */
+export function oneOf<T extends string>(option: string, text: string, words: readonly T[]): T {
+  const word = words.find((known) => known === text);
+  if (word === undefined) throw usage(`--${option} ${text}: one of ${words.join(', ')}`);
+  return word;
 }
 
 /** @throws USAGE_INVALID */

@@ -4,14 +4,26 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FakeNode } from '../shared/node/api/fake-node.ts';
 import { type ApiServer, serveApi } from '../shared/node/api/server.ts';
+import type { CommandTable } from './args.ts';
 import { FakeWorld } from './fake-world.ts';
 import { SOCKET_DEFAULT } from './reach-node.ts';
-import { type CommandTable, runCommandLine } from './run.ts';
+import { runCommandLine } from './run.ts';
 
 export const COMMANDS: CommandTable = {
   send: async () => (await import('./send.ts')).send,
   receive: async () => (await import('./receive.ts')).receive,
+  peek: async () => (await import('./peek.ts')).peek,
+  transaction: async () => (await import('./transaction.ts')).transaction,
+  dead: async () => (await import('./dead.ts')).dead,
+  redrive: async () => (await import('./letters.ts')).redrive,
+  move: async () => (await import('./letters.ts')).move,
+  outcome: async () => (await import('./outcome.ts')).outcome,
   stats: async () => (await import('./stats.ts')).stats,
+};
+/** Groups of commands. */
+export const GROUPS: CommandTable = {
+  queue: async () => (await import('./queue.ts')).queue,
+  producer: async () => (await import('./producer.ts')).producer,
 };
 
 export class CliFixture {
@@ -34,7 +46,7 @@ export class CliFixture {
 
   /** Runs one command line in a world of its own, or in the given one. */
   async run(argv: readonly string[], world = this.newWorld()): Promise<{ code: number; out: string; err: string }> {
-    const code = await runCommandLine(COMMANDS, argv, world);
+    const code = await runCommandLine({ ...COMMANDS, ...GROUPS }, argv, world);
     return { code, out: world.out, err: world.err };
   }
 

@@ -1,7 +1,8 @@
 /** What `--help` prints. */
 import type { Command, CommandSpec, OptionSpec, OptionSpecs } from './args.ts';
 
-const WIDTH = 100;
+/** As wide as the terminal that everything has. */
+const WIDTH = 80;
 
 /** The list of commands. */
 export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>[]): string {
@@ -18,9 +19,9 @@ export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>
       ['--version', 'the version of ringmail'],
     ]),
     '',
-    'Exit codes: 0 done, 1 nothing to receive, 2 wrong command line or configuration, 3 refused, 4 no node,',
-    '5 not now, 6 done or not is unknown, 7 output closed, 8 damage found, 9 not a ring, 70 a bug,',
-    '130 interrupted.',
+    'Exit codes: 0 done, 1 nothing to receive, 2 wrong command line or configuration,',
+    '3 refused, 4 no node, 5 not now, 6 done or not is unknown, 7 output closed,',
+    '8 damage found, 9 not a ring, 70 a bug, 130 interrupted.',
     '',
   ].join('\n');
 }
@@ -28,12 +29,33 @@ export function generalHelp(commands: readonly Pick<Command, 'name' | 'summary'>
 export function commandHelp(spec: CommandSpec<OptionSpecs>): string {
   const rows = Object.entries(spec.options).map(([name, option]): [string, string] => [optionHead(name, option), option.help]);
   return [
-    `ringmail ${spec.name}: ${spec.summary}`,
+    ...wrap(`ringmail ${spec.name}: ${spec.summary}`, WIDTH),
     '',
     `Usage: ringmail ${spec.name} ${spec.operands === '' ? '' : `${spec.operands} `}[options]`,
     '',
     ...columns([...rows, ['-h, --help', 'this text']]),
     ...spec.notes.flatMap((note) => ['', ...wrap(note, WIDTH)]),
+    '',
+  ].join('\n');
+}
+
+/** A command that is a group of commands. */
+export function groupHelp(group: {
+  readonly name: string;
+  readonly summary: string;
+  readonly notes: readonly string[];
+  readonly tools: readonly Pick<Command, 'name' | 'summary'>[];
+}): string {
+  const { name, summary, notes, tools } = group;
+  return [
+    ...wrap(`ringmail ${name}: ${summary}`, WIDTH),
+    '',
+    `Usage: ringmail ${name} <command> [options]`,
+    '',
+    ...columns(tools.map((tool): [string, string] => [tool.name, tool.summary])),
+    ...notes.flatMap((note) => ['', ...wrap(note, WIDTH)]),
+    '',
+    `ringmail ${name} <command> --help tells what each takes.`,
     '',
   ].join('\n');
 }

@@ -1,5 +1,5 @@
 /** `ringmail`: its commands. Has no branch worth testing. */
-import type { CommandTable } from './run.ts';
+import type { CommandTable } from './args.ts';
 import { runProcess } from './run-process.ts';
 
 /** In the order of the help. To add one: its name, and where it is loaded from. */
@@ -15,8 +15,17 @@ const COMMANDS: CommandTable = {
   broker: async () => (await import('./broker.ts')).broker,
   send: async () => (await import('./send.ts')).send,
   receive: async () => (await import('./receive.ts')).receive,
+  peek: async () => (await import('./peek.ts')).peek,
+  transaction: async () => (await import('./transaction.ts')).transaction,
+  queue: async () => (await import('./queue.ts')).queue,
+  dead: async () => (await import('./dead.ts')).dead,
+  redrive: async () => (await import('./letters.ts')).redrive,
+  move: async () => (await import('./letters.ts')).move,
+  outcome: async () => (await import('./outcome.ts')).outcome,
+  producer: async () => (await import('./producer.ts')).producer,
   stats: async () => (await import('./stats.ts')).stats,
   ring: async () => (await import('./ring.ts')).ring,
+  completion: async () => (await import('./completion.ts')).completionOf(COMMANDS),
   'demo-receiver': async () => (await import('./demo-receiver.ts')).demoReceiver,
 };
 

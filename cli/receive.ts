@@ -3,9 +3,12 @@ import type { Received } from '../shared/core/calls.ts';
 import { exactText } from '../shared/node/api/body-forms.ts';
 import { receivedJson } from '../shared/node/api/message-json.ts';
 import type { NodeCalls } from '../shared/node/node-calls.ts';
+import type { Selector } from '../shared/queue/selector.ts';
 import { type CommandLine, defineCommand, durationMs, type OptionSpecs, usage, wholeNumber } from './args.ts';
 import { EXIT } from './exit-codes.ts';
+import { harmless } from './plain-text.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
+import { SELECT_OPTIONS, selectorOf } from './select-options.ts';
 import type { World } from './world.ts';
 
 const OPTIONS = {
@@ -15,6 +18,7 @@ const OPTIONS = {
   raw: { type: 'boolean', help: 'print the bytes of the body and nothing else, not even a line end' },
   json: { type: 'boolean', help: 'print each message as one line of JSON: the answer of the local API' },
   'no-ack': { type: 'boolean', help: 'only look: the message is back when its lease ends' },
+  ...SELECT_OPTIONS,
   lease: { type: 'string', value: 'time', help: 'how long a message is ours while it is printed; default 30s' },
   ...REACH_OPTIONS,
 } as const satisfies OptionSpecs;
@@ -24,6 +28,7 @@ const FOLLOW_WAIT_MS = 30_000;
 
 interface Plan {
   readonly queue: string;
+  readonly select: Selector | undefined;
   readonly countMax: number;
   readonly waitMs: number;
   readonly leaseMs: number;
@@ -64,9 +69,13 @@ function planOf({ values, operands: [queue = ''] }: CommandLine<typeof OPTIONS>)
   if (follow && (wait !== undefined || count !== undefined))
     throw usage('--follow goes on until stopped: it takes no --wait and no --count');
   if (raw && json) throw usage('--raw or --json, not both');
+  const select = selectorOf(values);
+  if (select !== undefined && select.by !== 'last' && (follow || count !== undefined))
+    throw usage('one message is named: it takes no --count and no --follow');
   if (count === '0') throw usage('--count 0: at least one');
   return {
     queue,
+    select,
     countMax: follow ? Number.POSITIVE_INFINITY : wholeNumber('count', count ?? '1'),
     waitMs: follow ? FOLLOW_WAIT_MS : durationMs('wait', wait ?? '0'),
     leaseMs: durationMs('lease', lease ?? '30s'),
@@ -77,10 +86,10 @@ function planOf({ values, operands: [queue = ''] }: CommandLine<typeof OPTIONS>)
 }
 
 async function receiveAll(plan: Plan, node: NodeCalls, world: World): Promise<number> {
-  const { queue, waitMs, leaseMs } = plan;
+  const { queue, select, waitMs, leaseMs } = plan;
   let count = 0;
   while (count < plan.countMax && !world.signal.aborted) {
-    const result = await node.call({ verb: 'receive', queue, waitMs, leaseMs }, world.signal);
+    const result = await node.call({ verb: 'receive', queue, waitMs, leaseMs, ...(select && { select }) }, world.signal);
     if (result.kind !== 'received') {
       if (plan.whenEmpty === 'end') break;
       continue;
@@ -111,12 +120,4 @@ async function print(received: Received, { form }: Plan, world: World): Promise<
       return world.stdout(`${world.isTty ? harmless(shown) : shown}\n`);
     }
   }
-}
-
-/** Whoever sends a message must not steer the terminal of whoever reads it. */
-function harmless(text: string): string {
-  return text.replaceAll('\r\n', '\n').replaceAll(/\p{Cc}/gu, (control) => {
-    if (control === '\n' || control === '\t') return control;
-    return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
 }

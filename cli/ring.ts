@@ -1,8 +1,8 @@
 /** `ringmail ring`: tools for the ring file itself, whether a node has it open or not. */
 import { hasCode } from '../shared/errors.ts';
-import { type Command, usage } from './args.ts';
+import type { Command, CommandTable } from './args.ts';
 import { EXIT } from './exit-codes.ts';
-import type { CommandTable } from './run.ts';
+import { defineGroup } from './group.ts';
 import type { World } from './world.ts';
 
 /** In the order of the help. */
@@ -16,20 +16,16 @@ const TOOLS: CommandTable = {
   create: async () => (await import('./ring-create.ts')).ringCreate,
 };
 
-export const ring: Command = {
+export const ring = defineGroup({
   name: 'ring',
   summary: 'look into a ring file, check it, save what is in it, copy it, change its length',
-  run: async (argv, world) => {
-    const [first, ...rest] = argv;
-    if (first === '--help' || first === '-h') {
-      await world.stdout(await help());
-      return EXIT.ok;
-    }
-    const load = first !== undefined && Object.hasOwn(TOOLS, first) ? TOOLS[first] : undefined;
-    if (load === undefined) throw usage(`ringmail ring needs one of ${Object.keys(TOOLS).join(', ')}`);
-    return endedBy(await load(), rest, world);
-  },
-};
+  tools: TOOLS,
+  notes: [
+    'inspect, verify, salvage and export only read the ring, also while a node has it open.',
+    'docs/ring-tools.md has examples.',
+  ],
+  run: endedBy,
+});
 
 /** A file that is no ring, and being asked to end, have exit codes of their own here. */
 async function endedBy(tool: Command, argv: readonly string[], world: World): Promise<number> {
@@ -45,20 +41,4 @@ async function endedBy(tool: Command, argv: readonly string[], world: World): Pr
     if (world.signal.aborted && error === world.signal.reason) return EXIT.interrupted;
     throw error;
   }
-}
-
-async function help(): Promise<string> {
-  const tools = await Promise.all(Object.values(TOOLS).map((load) => load()));
-  const width = Math.max(...tools.map(({ name }) => name.length)) + 2;
-  return [
-    'ringmail ring: tools for the ring file',
-    '',
-    'Usage: ringmail ring <tool> [options]',
-    '',
-    ...tools.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
-    '',
-    'inspect, verify, salvage and export only read the ring, also while a node has it open.',
-    'ringmail ring <tool> --help tells what each takes. docs/ring-tools.md has examples.',
-    '',
-  ].join('\n');
 }

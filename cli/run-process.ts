@@ -1,6 +1,8 @@
 /** The command line of this process: its world, its exit code, and what a bug looks like from outside. */
+
+import type { CommandTable } from './args.ts';
 import { EXIT } from './exit-codes.ts';
-import { type CommandTable, runCommandLine } from './run.ts';
+import { runCommandLine } from './run.ts';
 import { processWorld } from './world.ts';
 
 /** Runs what this process was started with, then ends it. */

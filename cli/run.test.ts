@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RingmailError } from '../shared/errors.ts';
 import { durationMs, wholeNumber } from './args.ts';
-import { CliFixture, COMMANDS } from './cli-fixture.ts';
+import { CliFixture, COMMANDS, GROUPS } from './cli-fixture.ts';
 import { EXIT } from './exit-codes.ts';
 import { runCommandLine } from './run.ts';
 
@@ -24,8 +24,22 @@ test.each(Object.keys(COMMANDS))('%s --help says what it takes, and does nothing
   expect(code).toBe(0);
   expect(out).toContain(`Usage: ringmail ${name} `);
   expect(out).toContain('--socket <path>');
-  expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   expect((await cli.run(['help', name])).out).toBe(out);
+});
+
+test.each(Object.keys(GROUPS))('%s --help lists its commands, and each says what it takes', async (name) => {
+  const { tools = {} } = (await GROUPS[name]?.()) ?? {};
+  const { code, out } = await cli.run([name, '--help']);
+  expect(code).toBe(0);
+  for (const tool of Object.keys(tools)) {
+    expect(out).toMatch(new RegExp(`^  ${name} ${tool} +\\S`, 'm'));
+    const help = (await cli.run([name, tool, '--help'])).out;
+    expect(help).toContain(`Usage: ringmail ${name} ${tool} `);
+    expect(help).toContain('--json');
+    expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  }
+  expect(await cli.run([name, 'sned'])).toMatchObject({ code: 2, err: expect.stringContaining('needs one of') });
 });
 
 test('--version is that of the package', async () => {
@@ -37,7 +51,7 @@ test('without a command, or with one there is not, says what there is', async ()
   expect(await cli.run([])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Usage: ringmail <command>') });
   for (const name of ['sned', '', '--bogus', 'constructor', '__proto__']) {
     const { code, err } = await cli.run([name]);
-    expect([code, err]).toEqual([2, expect.stringContaining('there are send, receive, stats')]);
+    expect([code, err]).toEqual([2, expect.stringContaining('there are send, receive, peek')]);
   }
 });
 

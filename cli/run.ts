@@ -1,13 +1,10 @@
 /** From a command line to an exit code. */
 import { RingmailError } from '../shared/errors.ts';
 import { ownVersion } from '../shared/node/api/version.ts';
-import { type Command, usage, usageOf } from './args.ts';
+import { type CommandTable, usage, usageOf } from './args.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { generalHelp } from './help.ts';
 import type { World } from './world.ts';
-
-/** Commands by name, each loaded when it is called: `send` does not wait for an MQTT client it does not use. */
-export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
 
 /** Runs one command line, says what went wrong on stderr. Rejects only for a bug. */
 export async function runCommandLine(commands: CommandTable, argv: readonly string[], world: World): Promise<number> {

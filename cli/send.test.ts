@@ -132,7 +132,7 @@ describe('exit codes', () => {
     [new RingmailError('QUEUE_FULL', { queue: 'bags', bytesLimit: 1, bytesUsed: 1, bytesNeeded: 1 }), 5],
     [new RingmailError('BUSY', { pending: 1, pendingMax: 1 }), 5],
     [new RingmailError('NODE_STOPPED', { reason: 'closing' }), 5],
-    [new RingmailError('IN_DOUBT', { identity: IDENTITY, reason: 'EIO' }), 6],
+    [new RingmailError('IN_DOUBT', { identity: IDENTITY, epoch: 7, reason: 'EIO' }), 6],
     [new RingmailError('ROUTE_NOT_FOUND', { address: 'a/b' }), 3],
   ])('%s ends with %i', async (error, code) => {
     cli.node.refusals.push(error);

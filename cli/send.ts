@@ -1,14 +1,14 @@
 /** `ringmail send`: one message, acknowledged when it is on the disk. */
-import { concatBytes, toUtf8 } from '../shared/bytes.ts';
-import { RingmailError } from '../shared/errors.ts';
+import { toUtf8 } from '../shared/bytes.ts';
+import type { Call } from '../shared/core/calls.ts';
 import { parseAddress } from '../shared/message/address.ts';
-import type { Properties } from '../shared/message/message.ts';
+import { ACKNOWLEDGE, type Properties } from '../shared/message/message.ts';
 import { BODY_BYTES_MAX } from '../shared/node/api/api-limits.ts';
 import { guessContentType } from '../shared/node/api/body-forms.ts';
-import { defineCommand, durationMs, type OptionSpecs, type OptionValues, usage, wholeNumber } from './args.ts';
+import { defineCommand, durationMs, type OptionSpecs, type OptionValues, oneOf, usage, wholeNumber } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
-import type { World } from './world.ts';
+import { readAll } from './stdin.ts';
 
 const OPTIONS = {
   priority: { type: 'string', short: 'p', value: '0-7', help: '7 is most urgent; default 3' },
@@ -29,13 +29,25 @@ const OPTIONS = {
     value: 'name=value',
     help: 'a header of the application; may be repeated',
   },
-  'time-to-reach-queue': { type: 'string', value: 'time', help: 'carried with the message; not enforced yet' },
+  'time-to-reach-queue': { type: 'string', value: 'time', help: 'not stored at its destination by then, it ends here' },
   'time-to-be-received': {
     type: 'string',
     value: 'time',
     help: 'not received by then, it expires: it is counted, not delivered',
   },
   'deliver-after': { type: 'string', value: 'time', help: 'not delivered before' },
+  acknowledge: {
+    type: 'string',
+    value: 'what',
+    choices: ACKNOWLEDGE,
+    help: 'tell $admin when it is stored (reach), received (receive) or both (full), or never will be',
+  },
+  'no-dead-letter': { type: 'boolean', help: 'keep no copy of it when it is given up' },
+  journal: { type: 'boolean', help: 'keep a copy of it in $journal' },
+  express: { type: 'boolean', help: 'in memory only: faster, and gone when the node crashes' },
+  'send-key': { type: 'string', value: 'text', help: 'sent before under this key, it is not sent again' },
+  producer: { type: 'string', value: 'name', help: 'who sends: with --number the same request again does nothing' },
+  number: { type: 'string', value: 'n', help: 'number of this request, one higher than the one before' },
   'max-wait': { type: 'string', value: 'time', help: 'how long to wait for room, where the queue waits; default: as configured' },
   ...REACH_OPTIONS,
   json: { type: 'boolean', help: 'print {"identity", "durable", "durability"} and not just the identity' },
@@ -58,12 +70,11 @@ export const send = defineCommand(
   async ({ values, operands: [address = '', text] }, world) => {
     parseAddress(address, 'self');
     const given = propertiesOf(values);
-    const body = text === undefined || text === '-' ? await readAll(world) : toUtf8(text);
+    const how = howOf(values);
+    const body = text === undefined || text === '-' ? await readAll(world, BODY_BYTES_MAX) : toUtf8(text);
     if (body === undefined) return EXIT.interrupted;
     const properties = { ...given, contentType: values['content-type'] ?? guessContentType(body) };
-    const wait = values['max-wait'];
-    const waitMs = wait === undefined ? {} : { waitMs: durationMs('max-wait', wait) };
-    const call = { verb: 'send', destination: address, body, properties, ...waitMs } as const;
+    const call = { verb: 'send', destination: address, body, properties, ...how } as const;
     const result = await withNode(placeOf(values, world), world, (node) => node.call(call));
     if (result.kind !== 'sent') throw new TypeError(`a send was answered with ${result.kind}`);
     const { identity, durability } = result;
@@ -75,7 +86,7 @@ export const send = defineCommand(
 );
 
 function propertiesOf(values: OptionValues<typeof OPTIONS>): Properties {
-  const { priority, label, header } = values;
+  const { priority, label, header, acknowledge } = values;
   const appSpecific = values['app-specific'];
   const correlationId = values['correlation-id'];
   const responseQueue = values['response-queue'];
@@ -92,6 +103,25 @@ function propertiesOf(values: OptionValues<typeof OPTIONS>): Properties {
     ...(reach !== undefined && { timeToReachQueueMs: durationMs('time-to-reach-queue', reach) }),
     ...(received !== undefined && { timeToBeReceivedMs: durationMs('time-to-be-received', received) }),
     ...(after !== undefined && { deliverAfterMs: durationMs('deliver-after', after) }),
+    ...(acknowledge !== undefined && { acknowledge: oneOf('acknowledge', acknowledge, ACKNOWLEDGE) }),
+    ...(values['no-dead-letter'] && { deadLetter: 'off' as const }),
+    ...(values.journal && { journal: 'on' as const }),
+  };
+}
+
+type How = Pick<Extract<Call, { verb: 'send' }>, 'waitMs' | 'sendKey' | 'by' | 'delivery'>;
+
+/** How it is sent: what no receiver sees. */
+function howOf(values: OptionValues<typeof OPTIONS>): How {
+  const { producer, number } = values;
+  const sendKey = values['send-key'];
+  const wait = values['max-wait'];
+  if ((producer === undefined) !== (number === undefined)) throw usage('--producer and --number belong together');
+  return {
+    ...(wait !== undefined && { waitMs: durationMs('max-wait', wait) }),
+    ...(sendKey !== undefined && { sendKey }),
+    ...(producer !== undefined && number !== undefined && { by: { producer, number: wholeNumber('number', number) } }),
+    ...(values.express && { delivery: 'express' as const }),
   };
 }
 
@@ -99,24 +129,4 @@ function parseHeader(text: string): [string, string] {
   const equals = text.indexOf('=');
   if (equals < 1) throw usage(`--header ${text}: a header is name=value`);
   return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-/** All of stdin; undefined when asked to end before it did. @throws MESSAGE_TOO_LARGE before it fills the memory */
-function readAll({ stdin, signal }: World): Promise<Uint8Array | undefined> {
-  const interrupted = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  return Promise.race([readToEnd(stdin), interrupted]);
-}
-
-async function readToEnd(stdin: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of stdin) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax: BODY_BYTES_MAX });
-    chunks.push(chunk);
-  }
-  return concatBytes(chunks);
 }

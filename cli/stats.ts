@@ -1,6 +1,7 @@
 /** `ringmail stats`: what a node holds and whether it moves. */
 import type { Stats } from '../shared/core/calls.ts';
 import { streamText } from '../shared/message/identity.ts';
+import { formatSize } from '../shared/node/config/sizes.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
@@ -29,7 +30,7 @@ export function statsText(stats: Stats): string {
     `node     ${stats.node}, incarnation ${stats.incarnation}, epoch ${stats.epoch}`,
     `health   ${health.status}`,
     ...health.causes.map(({ code, detail }) => `         ${code}: ${detail}`),
-    `ring     ${sizeText(ring.bytesUsed)} of ${sizeText(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
+    `ring     ${formatSize(ring.bytesUsed)} of ${formatSize(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
     ...damageText(ring),
     `disk     ${diskText(ring)}`,
     `uplink   ${stats.uplink}`,
@@ -40,7 +41,7 @@ export function statsText(stats: Stats): string {
       queues.map((q) => [
         q.name,
         ...[q.ready, q.leased, q.delayed].map(String),
-        ...[q.bytes, q.bytesLimit, q.bytesReserved].map(sizeText),
+        ...[q.bytes, q.bytesLimit, q.bytesReserved].map(formatSize),
         q.blocked > 0 ? `${q.whenFull}, ${q.blocked} wait` : q.whenFull,
         ...[q.dropped, q.expired].map(String),
       ]),
@@ -91,16 +92,4 @@ function section(head: readonly string[], rows: readonly (readonly string[])[]):
     '',
     ...all.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ')),
   ];
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB'];
-
-function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }

@@ -4,10 +4,15 @@
  */
 import { invariant } from '../shared/assert.ts';
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
-import type { Call, CallResult, QueueStats, Received, Stats } from '../shared/core/calls.ts';
+import type { Call, CallResult, ProducerNumber, QueueStats, Received, Stats, TransactionStep } from '../shared/core/calls.ts';
 import type { NodeConfig } from '../shared/core/node-io.ts';
+import { metaValues } from '../shared/custody/meta-keys.ts';
+import { readQueue } from '../shared/custody/queue-meta.ts';
 import type { Properties } from '../shared/message/message.ts';
+import type { Ring } from '../shared/ring/ring.ts';
 import { type Prng, stream } from './random.ts';
+import { openRing } from './ring-driver.ts';
+import { SimDisk } from './sim-disk.ts';
 import { SimNode, type SimNodeOptions } from './sim-node.ts';
 import { World } from './world.ts';
 
@@ -79,11 +84,12 @@ export class QueueBox {
   }
 
   /** Asks; the answer is in `result` once it is there. */
-  begin(call: Call): { result: CallResult | undefined } {
-    const pending: { result: CallResult | undefined } = { result: undefined };
-    this.node.call(call, (result) => {
+  begin(call: Call): { result: CallResult | undefined; readonly cancel: () => void } {
+    const pending: { result: CallResult | undefined; cancel: () => void } = { result: undefined, cancel: () => {} };
+    const token = this.node.call(call, (result) => {
       pending.result = result;
     });
+    if (token !== undefined) pending.cancel = () => this.node.cancel(token);
     return pending;
   }
 
@@ -110,6 +116,14 @@ export class QueueBox {
     return result?.kind === 'received' ? result.received : undefined;
   }
 
+  async commit(steps: readonly TransactionStep[], by?: ProducerNumber): Promise<string | undefined> {
+    return codeOf(await this.ask(this.committing(steps, by)));
+  }
+
+  committing(steps: readonly TransactionStep[], by?: ProducerNumber): Call {
+    return { verb: 'commit', steps, ...(by && { by }) };
+  }
+
   async ack(received: Received | undefined): Promise<string | undefined> {
     return codeOf(await this.ask({ verb: 'ack', lease: received?.lease ?? '' }));
   }
@@ -124,6 +138,24 @@ export class QueueBox {
     return texts;
   }
 
+  /** What a ring would hold that is opened on the medium as it is now. */
+  onDisk(): Ring {
+    const platter = this.node.disk.platter();
+    const copy = new SimDisk({ bytes: platter.length, random: stream(this.#name, 'copy') }, platter);
+    const driver = openRing(copy, { epochRandom: 1 });
+    driver.play(0);
+    return driver.ring;
+  }
+
+  /** By which the ring knows a queue; 0 when it does not. */
+  queueId(name: string): number {
+    for (const [id, value] of metaValues(this.onDisk().metas, 'q/')) {
+      const { name: kept, state } = readQueue(value);
+      if (kept === name && state === 'there') return Number(id);
+    }
+    return 0;
+  }
+
   get stats(): Stats {
     const stats = this.node.stats();
     invariant(stats !== undefined, 'the node is up');
@@ -135,6 +167,11 @@ export class QueueBox {
     invariant(found !== undefined, `there is a queue ${name}`);
     return found;
   }
+}
+
+/** A step that sends. */
+export function sendStep(destination: string, text: string, properties: Properties = {}): TransactionStep {
+  return { do: 'send', destination, body: toUtf8(text), properties };
 }
 
 export function codeOf(result: CallResult | undefined): string | undefined {

@@ -2,12 +2,15 @@
  * A whole node in virtual time: the product's core and drive over a simulated disk. It can lose power at any moment, die alone, stand
  * still for a while, or find another disk in its slot; it comes back with what its platter kept.
  */
+
+import { ALL_DESKS } from '../shared/core/all-desks.ts';
 import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
 import { linksAndRelay } from '../shared/core/carriers.ts';
 import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
 import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
+import type { Policy } from '../shared/custody/policy.ts';
 import type { Broker, Line, RingFile } from '../shared/ports.ts';
 import { geometryFor, type RingGeometry } from '../shared/ring/geometry.ts';
 import type { OpenReport } from '../shared/ring/ring.ts';
@@ -26,6 +29,8 @@ export interface SimNodeOptions {
   /** What those who watch it call it; undefined: the name of its configuration. Two that run at once differ in it. */
   readonly label?: string;
   readonly random: Prng;
+  /** What is let in; everything unless said. */
+  readonly policy?: Policy;
   /** Longest time a durable write takes, in virtual milliseconds; each draws its own. */
   readonly syncMsMax: number;
   readonly ringBytes?: number;
@@ -125,7 +130,14 @@ export class SimNode {
     const broker = connectBroker?.();
     const core = new NodeCore(
       { ...config, home: this.home },
-      { file: { path: this.name, size: file.size }, checksum: crc32, random, carriers: linksAndRelay },
+      {
+        file: { path: this.name, size: file.size },
+        checksum: crc32,
+        random,
+        carriers: linksAndRelay,
+        desks: ALL_DESKS,
+        policy: this.#options.policy,
+      },
     );
     const drive = new Drive(
       core,
@@ -207,9 +219,9 @@ export class SimNode {
     this.disk = disk;
   }
 
-  /** Asks the node. Never answered when it loses power first: then the caller knows nothing, as in life. */
-  call(call: Call, then: (result: CallResult) => void): number {
-    return this.#drive?.call(call, then) ?? 0;
+  /** Asks the node; returns a token to cancel a wait with. Never answered when it loses power first: then the caller knows nothing, as in life. */
+  call(call: Call, then: (result: CallResult) => void): number | undefined {
+    return this.#drive?.call(call, then);
   }
 
   /** Nobody waits for this answer any more. */

@@ -14,6 +14,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
+import { bundleCore, CORE_ENTRY } from './core-bundle.mjs';
 import { collectNotices } from './notices.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -29,12 +30,6 @@ const ENTRIES = {
   central: 'central/index.ts',
   sim: 'hardware-sim/index.ts',
 };
-/**
- * The core for any ECMAScript engine (docs/embedded.md): bundled apart, whole, as a module and as a script for engines without them,
- * which gives `ringmail` to all. Nothing of Node gets in, and nothing is left outside.
- */
-const CORE_ENTRY = 'shared/core/embedded.ts';
-
 /** Loaded when present: native (serialport), or an accelerator that a bundled package asks for and does without. */
 const EXTERNAL = ['serialport', 'bufferutil', 'utf-8-validate'];
 
@@ -74,8 +69,8 @@ const [shell, ...cores] = await Promise.all([
     external: EXTERNAL,
     banner: { js: REQUIRE_BANNER },
   }),
-  buildCore({ embedded: CORE_ENTRY }, {}),
-  buildCore({ 'embedded.script': CORE_ENTRY }, { format: 'iife', globalName: 'ringmail' }),
+  // Without its entry (--partial) there is no core.
+  ...(isThere(CORE_ENTRY) ? [bundleCore(), bundleCore({ entryPoints: { 'embedded.script': CORE_ENTRY }, format: 'iife' })] : []),
 ]).catch(() => fail('the bundles could not be built'));
 
 /** @type {Map<string, Uint8Array>} */
@@ -89,23 +84,9 @@ for (const line of sizeLines()) say(line);
 if (!process.argv.includes('--fast')) buildTypes();
 say(`built ${relative(process.cwd(), DIST) || '.'} in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 
-/** @param {Record<string, string>} entryPoints @param {import('esbuild').BuildOptions} options */
-function buildCore(entryPoints, options) {
-  return esbuild.build({
-    ...COMMON,
-    entryPoints: isThere(CORE_ENTRY) ? entryPoints : {},
-    platform: 'neutral',
-    target: 'es2022',
-    minify: true,
-    // cbor-x is a quarter of the whole and most of it is for others: a small engine has no memory for that.
-    alias: { 'cbor-x/index-no-eval': './shared/message/small-encoder.ts' },
-    ...options,
-  });
-}
-
 /** What each bundle weighs, the chunks that it shares with others included; the core has a budget (test/bundle-size.test.ts). */
 function sizeLines() {
-  const core = bundleBytes(cores[0].metafile, 'dist/embedded.js');
+  const core = cores[0] && bundleBytes(cores[0].metafile, 'dist/embedded.js');
   const lines = core ? [`core ${kilobytes(core.bytes)} minified, ${kilobytes(core.gzipBytes)} gzipped`] : [];
   for (const name of ['device', 'gateway', 'central', 'cli']) {
     const bundle = bundleBytes(shell.metafile, `dist/${name}.js`);

@@ -55,8 +55,11 @@ export interface ErrorDetails {
   ENVELOPE_INVALID: { reason: string };
   /** The lease is unknown: it ended, was acknowledged already, or never was. The message may be delivered again. */
   LEASE_UNKNOWN: { lease: string };
-  /** The durable write failed: the message may or may not be there when the node is back. Sending it again may store it twice. */
-  IN_DOUBT: { identity: string; reason: string };
+  /**
+   * The durable write failed: the message may or may not be there when the node is back. Sending it again may store it twice; `outcome`
+   * tells, by identity and epoch. Of a transaction its first send is named; '' and 0 where the node could not say.
+   */
+  IN_DOUBT: { identity: string; epoch: number; reason: string };
   /** The node is stopping or its store has stopped. Nothing was written. */
   NODE_STOPPED: { reason: string };
   /** Too many requests wait for the disk. Nothing was written. Retry later. */
@@ -89,6 +92,8 @@ export interface ErrorDetails {
   RING_WORN_OUT: { path: string; counter: number; counterMax: number };
   /** The ring file belongs to another node. Nothing was changed. */
   RING_OTHER_NODE: { path: string; node: string; expected: string };
+  /** The node was composed without this verb: the embedded profile has fewer. Nothing was done. Do not retry. */
+  VERB_ABSENT: { verb: string };
   /** The configuration was refused. `issues` lists every problem, not just the first. */
   CONFIG_INVALID: { issues: readonly string[] };
   /** A request of the local API is malformed. */

@@ -21,15 +21,17 @@ export const SEARCH_COUNT_PER_STEP = 256;
 export const CORRELATION_COUNT_MAX = 4096;
 /** Messages of one queue that became ready and that a search has not looked at. Beyond it the search begins anew. */
 export const FRESH_COUNT_MAX = 65_536;
-/** Poisoned messages whose letter is being made, over all queues. Beyond it a queue with another one at its head waits. */
-export const POISON_COUNT_MAX = 1024;
+/** Messages given up whose letter is being made, over all queues. Beyond it a queue with a poisoned one at its head waits. */
+export const GIVEN_UP_COUNT_MAX = 1024;
 /** Until a letter is tried again that found no room. Doubled each time in vain; its message is in nobody's hands meanwhile. */
-export const POISON_RETRY_MS_MIN = 1_000;
-export const POISON_RETRY_MS_MAX = 60_000;
+export const LETTER_RETRY_MS_MIN = 1_000;
+export const LETTER_RETRY_MS_MAX = 60_000;
 /** Ends of messages that wait for their body and are asked for in one step: more than the ring reads at once. */
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
+export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
 export const BLOCKED_COUNT_MAX = 1024;
 /** Bytes of what they wait with. As much as may wait for the disk. */
@@ -39,6 +41,22 @@ export const BLOCKED_BYTES_MAX = 4 * 1024 * 1024;
  * local API that does not know of it waits longer for any answer; who wants to wait longer says so in the call.
  */
 export const BLOCK_MS_MAX = 30_000;
+/** Queues of one node, system queues counted. Each takes about a kilobyte of memory and 100 bytes of META. */
+export const QUEUE_COUNT_MAX = 4096;
+/** Of a queue, for people. MSMQ's. */
+export const QUEUE_LABEL_LENGTH_MAX = 124;
+/** Longest wait between two deliveries of a message that comes back: 30 days. */
+export const RETRY_MS_MAX = 30 * 86_400_000;
+/** By which each wait may grow over the one before. */
+export const RETRY_FACTOR_MAX = 100;
+/** Messages of queues that are purged or deleted whose end waits for the disk. Small enough that nobody waits long behind them. */
+export const CLEARING_COUNT_MAX = 256;
+/** Bodies that are asked for ahead while a queue is purged or deleted. */
+export const CLEARING_AHEAD_MAX = 16;
+/** Handles open at once. One takes about 200 bytes. */
+export const HANDLE_COUNT_MAX = 4096;
+/** A handle that is not used for so long is closed, where nobody says how long. */
+export const HANDLE_IDLE_MS = 30_000;
 /** Headers of one message. Bounds what every decoder and every page has to hold. */
 export const HEADER_COUNT_MAX = 64;
 
@@ -64,3 +82,28 @@ export const SYNC_SPACING_MS = 200;
 export const SYNC_STREAM_COUNT_MAX = 256;
 /** Senders one receiver keeps a session with. Each takes about 1 KiB and 100 bytes a stream that moves. */
 export const RELAY_PEER_COUNT_MAX = 4096;
+
+/** Steps of one transaction. What a frame holds bounds the bytes; this bounds the work of one step of the node. */
+export const COMMIT_STEP_COUNT_MAX = 1024;
+/** Transactions that wait for bodies to be read: those whose letters are not in memory any more. Beyond it BUSY. */
+export const COMMIT_WAITING_COUNT_MAX = 256;
+/** Bytes of what they would send. As much as may wait for the disk. */
+export const COMMIT_WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** Places that programs have the node remember for them (`position`); about 64 bytes of the ring each. A new one beyond is BUSY. */
+export const POSITION_COUNT_MAX = 1024;
+/** Characters of the name of such a place. Its META key stays well within 255 bytes. */
+export const POSITION_NAME_LENGTH_MAX = 128;
+/** Bytes of its value: it tells a place, and is no place to keep things. */
+export const POSITION_BYTES_MAX = 1024;
+/** Characters of a `sendKey`: a UUID and a prefix, and the META of a destination's keys stays below 32 KiB. */
+export const SEND_KEY_LENGTH_MAX = 64;
+/** Keys remembered for each destination: at ten sends a second, those of the last half minute. */
+export const SEND_KEY_COUNT_MAX = 256;
+/** Destinations whose keys are remembered, up to 32 KiB of the ring each. A key for another one is BUSY. */
+export const SEND_KEY_DESTINATION_COUNT_MAX = 64;
+/** Producers whose last number is remembered, for ever: about 64 bytes of the ring each. Another one is BUSY. */
+export const PRODUCER_COUNT_MAX = 1024;
+/** Of a producer's last answer: stretches of consecutive numbers, 9 bytes each at the most usual. What has more is answered `done` later. */
+export const ANSWER_STRETCH_COUNT_MAX = 32;
+/** Requests that wait for one that was made before and is on its way to the disk. Beyond it BUSY: a client needs one or two. */
+export const REPEAT_WAITING_COUNT_MAX = 64;

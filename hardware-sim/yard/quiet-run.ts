@@ -155,7 +155,18 @@ export function atRest(
     ioMode: '',
     ...more,
   };
-  const none = { ready: 0, leased: 0, delayed: 0, bytes: 0, ...QUEUE_DEFAULTS, blocked: 0, dropped: 0, expired: 0 };
+  const none = {
+    ready: 0,
+    leased: 0,
+    delayed: 0,
+    arrived: 0,
+    ended: 0,
+    bytes: 0,
+    ...QUEUE_DEFAULTS,
+    blocked: 0,
+    dropped: 0,
+    expired: 0,
+  };
   const policy = { bytesLimit: 40_000, whenFull: 'reject', remoteWhenFull: 'wait' } as const;
   const names = node === 'central' ? ['$dead', 'bags', 'alarms'] : ['$dead'];
   const stats: Stats = {

@@ -93,8 +93,8 @@ export type Call =
   /** Ends all that is ready or delayed, as Q_PURGED. */
   | { readonly verb: 'purge'; readonly queue: string }
   /** A ready message, from a queue to one of its subqueues, between two of them, or back. It keeps its identity, body and lookup id. */
-  | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string }
-  /** A dead letter becomes a message again, for `to` or for where it was going: a new one, linked to the old. */
+  | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string; readonly handle?: string }
+  /** A dead letter becomes a message again, for `to` or for where it was going: a new one, linked to the old. Answered `sent`. */
   | { readonly verb: 'redrive'; readonly queue: string; readonly lookupId: number; readonly to?: string }
   /** A queue, opened for something. A handle that is not used for `idleMs` is closed. */
   | { readonly verb: 'open'; readonly queue: string; readonly access: Access; readonly share: Share; readonly idleMs: number }
@@ -141,7 +141,10 @@ export interface QueueStats extends QueueOptions {
   readonly leased: number;
   /** Not to be delivered yet. */
   readonly delayed: number;
-  /** Of messages that it holds or that are on their way to its disk. */
+  /** Since the node opened: messages that were there then or came since, and those that ended or were moved away. The rest is there. */
+  readonly arrived: number;
+  readonly ended: number;
+  /** Of messages that it holds or that are on their way to its disk, those of its subqueues included. */
   readonly bytes: number;
   /** Senders that wait for room. */
   readonly blocked: number;

@@ -40,7 +40,8 @@ export class ComingBack {
   poison(message: MessageAt, token?: number): void {
     const { store, counts, endings } = this.#parts;
     const { deliveriesMax } = store.queues.of(message.slot).options;
-    endings.poison(message, `delivered ${counts.of(message)} times, at most ${deliveriesMax}`, token);
+    const reason = `delivered ${counts.of(message)} times, of at most ${deliveriesMax}`;
+    endings.giveUp(message, { class: 'POISON', reason }, token);
   }
 
   /** Given back by `token`, with a delay of its own or the queue's. */

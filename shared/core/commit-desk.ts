@@ -1,23 +1,230 @@
-/** Where several things are done in one frame, and where one asks what became of a frame. */
-import type { Call } from './calls.ts';
-import type { DeskParts } from './desk-shell.ts';
+/**
+ * Where several things are done in one frame, and where one asks what became of a frame.
+ *
+ *   asked ──▶ planned ──▶ appended ──▶ answered when its frame is on the disk
+ *     ▲          │ └ refused: whatever was planned is taken back
+ *     └ waits ◀──┘ a letter's body has to be read first
+ *
+ * Endings come first, then moves, then sends in their order: what ends makes room for what is sent, and no letter stands between two
+ * messages of the transaction. A transaction that waits has planned nothing, and a lease that ends meanwhile refuses it.
+ */
+import { unreachable } from '../assert.ts';
+import type { MetaChange } from '../custody/meta-keys.ts';
+import type { Planned } from '../custody/planned.ts';
+import { RingmailError } from '../errors.ts';
+import { COMMIT_STEP_COUNT_MAX, COMMIT_WAITING_BYTES_MAX, COMMIT_WAITING_COUNT_MAX } from '../limits.ts';
+import { type Identity, identityText } from '../message/identity.ts';
+import { checkProperties } from '../message/message.ts';
+import type { Lease } from '../queue/leases.ts';
+import type { Batch, Outcome } from '../ring/ring.ts';
+import type { Call, CallResult, TransactionStep } from './calls.ts';
+import { type DeskParts, outcomeResult } from './desk-shell.ts';
+import type { Cause } from './endings.ts';
+import { judgeOutcome } from './outcome.ts';
+import { checkPosition, positionChange } from './positions.ts';
 import type { ReceiveDesk } from './receive-desk.ts';
+import { checkDestination, type SendDesk } from './send-desk.ts';
+
+type CommitCall = Call & { readonly verb: 'commit' };
+type Step<D extends TransactionStep['do']> = TransactionStep & { readonly do: D };
+
+/** A transaction as it goes into a batch. */
+interface Transaction {
+  readonly batch: Batch;
+  readonly ended: readonly Lease[];
+  readonly identities: readonly Identity[];
+}
 
 export class CommitDesk {
   readonly #parts: DeskParts;
+  readonly #sends: SendDesk;
   readonly #receives: ReceiveDesk;
+  /** Of this opening: transactions are told apart by it and a running number. */
+  readonly #idPrefix: string;
+  #lastId = 0;
+  #waiting: { readonly token: number; readonly call: CommitCall; readonly bytes: number }[] = [];
 
-  constructor(parts: DeskParts, receives: ReceiveDesk) {
+  constructor(parts: DeskParts, desks: { readonly sends: SendDesk; readonly receives: ReceiveDesk }) {
     this.#parts = parts;
-    this.#receives = receives;
+    this.#sends = desks.sends;
+    this.#receives = desks.receives;
+    const { counter, random } = parts.store.ring.epoch;
+    this.#idPrefix = `${counter}.${random.toString(36)}`;
   }
 
-  call(_token: number, call: Call & { readonly verb: 'commit' | 'outcome' | 'retireProducer' }): void {
-    throw new Error(`not built yet: ${call.verb} of ${this.#parts.store.self.name} ${this.#receives.wakeAtMs}`);
+  /** @throws whatever refuses it; then nothing was changed */
+  call(token: number, call: Call & { readonly verb: 'commit' | 'outcome' | 'retireProducer' }): void {
+    switch (call.verb) {
+      case 'commit':
+        this.#check(call);
+        if (!this.#goes(token, call)) this.#wait(token, call);
+        return;
+      case 'outcome':
+        return this.#tellOutcome(token, call);
+      case 'retireProducer':
+        return this.#parts.repeats.retire(call.producer, (outcome) => this.#settled(token, outcome, { kind: 'done' }));
+      default:
+        return unreachable(call);
+    }
   }
 
   /** Goes on with transactions whose messages are being read. */
-  pump(): void {}
+  pump(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) {
+      try {
+        if (!this.#goes(one.token, one.call)) this.#waiting.push(one);
+      } catch (error) {
+        if (!(error instanceof RingmailError)) throw error;
+        this.#parts.shell.answer(one.token, { kind: 'error', error });
+      }
+    }
+  }
 
-  cancel(_token: number): void {}
+  /** Nobody waits for this answer any more: what still waits is not done. */
+  cancel(token: number): void {
+    this.#waiting = this.#waiting.filter((one) => one.token !== token);
+  }
+
+  /** Answers those that wait: nothing of them was done. */
+  close(): void {
+    const error = new RingmailError('NODE_STOPPED', { reason: 'closing' });
+    for (const { token } of this.#waiting.splice(0)) this.#parts.shell.answer(token, { kind: 'error', error });
+  }
+
+  #check({ steps }: CommitCall): void {
+    if (steps.length > COMMIT_STEP_COUNT_MAX) refuse('steps', `more than ${COMMIT_STEP_COUNT_MAX}`);
+    const leases = new Set<string>();
+    for (const step of steps) {
+      if (step.do === 'send') {
+        checkProperties(step.properties);
+        checkDestination(step.destination);
+      } else if (step.do === 'position') {
+        checkPosition(this.#parts.store.ring.metas, step);
+      } else {
+        if (leases.has(step.lease)) refuse('lease', `${step.lease} is named twice`);
+        leases.add(step.lease);
+      }
+    }
+  }
+
+  #wait(token: number, call: CommitCall): void {
+    const bytes = call.steps.reduce((sum, step) => sum + (step.do === 'send' ? step.body.length : 0), 0);
+    const pending = this.#waiting.reduce((sum, one) => sum + one.bytes, bytes);
+    if (this.#waiting.length >= COMMIT_WAITING_COUNT_MAX) {
+      throw new RingmailError('BUSY', { pending: this.#waiting.length, pendingMax: COMMIT_WAITING_COUNT_MAX });
+    }
+    if (pending > COMMIT_WAITING_BYTES_MAX) throw new RingmailError('BUSY', { pending, pendingMax: COMMIT_WAITING_BYTES_MAX });
+    this.#waiting.push({ token, call, bytes });
+  }
+
+  /** False when it has to wait. @throws whatever refuses it; then nothing was changed */
+  #goes(token: number, call: CommitCall): boolean {
+    const { store, repeats } = this.#parts;
+    if (repeats.answers(token, call)) return true;
+    const { draft } = store;
+    draft.open();
+    try {
+      const transaction = this.#plan(call);
+      if (transaction === 'loading') {
+        draft.undo();
+        return false;
+      }
+      this.#append(token, call, transaction);
+      draft.keep();
+    } catch (error) {
+      if (draft.isOpen) draft.undo();
+      throw error;
+    }
+    return true;
+  }
+
+  /** All of it, one step after the other; counters move on with each. */
+  #plan(call: CommitCall): Transaction | 'loading' {
+    const { store, intake } = this.#parts;
+    const leases = call.steps.map((step) => ('lease' in step ? this.#receives.leaseOf(step.lease) : undefined));
+    const parts: Planned[] = [];
+    const ended: Lease[] = [];
+    for (const [at, step] of call.steps.entries()) {
+      const lease = leases[at];
+      if (lease === undefined || (step.do !== 'ack' && step.do !== 'deadLetter')) continue;
+      const part = this.#parts.endings.plan(lease.slot, causeOf(step));
+      if (part === 'loading') return 'loading';
+      part.settle();
+      this.#free(lease.slot);
+      parts.push(part);
+      ended.push(lease);
+    }
+    if (call.steps.some((step) => step.do === 'move')) refuse('move', 'not built yet');
+    const sends = call.steps.filter((step) => step.do === 'send');
+    const id = `${this.#idPrefix}-${++this.#lastId}`;
+    const identities: Identity[] = [];
+    for (const [index, { destination, body, properties }] of sends.entries()) {
+      const refusal = this.#sends.refusalAt(destination);
+      if (refusal !== undefined) throw refusal;
+      const part = intake.begin(destination, { body, properties, transaction: { id, index, count: sends.length } });
+      part.settle();
+      parts.push(part);
+      identities.push(part.identity);
+    }
+    const positions = call.steps.filter((step) => step.do === 'position').map(positionChange);
+    const remembered = this.#parts.repeats.plan(call, { kind: 'committed', identities });
+    // Each part knows the counters as they are after it: the last value of a key is that of the whole.
+    const metas = new Map<string, MetaChange>();
+    for (const change of [...parts.flatMap(({ changes }) => changes), ...positions, ...remembered]) metas.set(change.key, change);
+    const puts = parts.flatMap((part) => part.puts);
+    const acks = parts.flatMap((part) => part.acks);
+    return { batch: { puts, acks, metas: [...metas.values()] }, ended, identities };
+  }
+
+  /** What is leased leaves its queue in the frame that brings the rest. */
+  #free(slot: number): void {
+    const { ring, queues, draft } = this.#parts.store;
+    const queue = queues.byId(ring.index.queue(slot));
+    if (queue !== undefined) draft.frees(queue, ring.index.bodyBytes(slot));
+  }
+
+  /** @throws as `Ring.append`; then nothing was planned */
+  #append(token: number, call: CommitCall, { batch, ended, identities }: Transaction): void {
+    const { store, shell, repeats } = this.#parts;
+    const isForDisk = call.by !== undefined || call.steps.some((step) => step.do !== 'send');
+    const intervalMs = isForDisk ? undefined : shell.intervalMs;
+    const durability = shell.durability();
+    const isLater = intervalMs !== undefined && durability !== 'volatile';
+    const names = identities.map(identityText);
+    const result: CallResult = { kind: 'committed', identities: names, durability: isLater ? 'interval' : durability };
+    let over: (outcome: Outcome) => void = () => {};
+    store.commit(
+      batch,
+      (outcome) => {
+        if (intervalMs === undefined) this.#settled(token, outcome, result);
+        over(outcome);
+      },
+      intervalMs ?? 0,
+    );
+    over = repeats.planned(call, identities, result);
+    for (const lease of ended) this.#receives.finished(lease);
+    if (intervalMs !== undefined) shell.answer(token, result);
+  }
+
+  #tellOutcome(token: number, { identity, epoch }: Call & { readonly verb: 'outcome' }): void {
+    const { store, shell } = this.#parts;
+    const { outcome, when } = judgeOutcome(store, identity, epoch);
+    const result: CallResult = { kind: 'outcome', outcome };
+    if (when === 'now') return shell.answer(token, result);
+    store.commit({}, (written) => this.#settled(token, written, result));
+  }
+
+  #settled(token: number, outcome: Outcome, result: CallResult): void {
+    this.#parts.shell.answer(token, outcomeResult(this.#parts.store.ring, outcome, result));
+  }
+}
+
+function causeOf(step: Step<'ack' | 'deadLetter'>): Cause {
+  return step.do === 'ack' ? { class: 'received' } : { class: 'POISON', reason: step.reason };
+}
+
+function refuse(property: string, reason: string): never {
+  throw new RingmailError('PROPERTY_INVALID', { property, reason });
 }

@@ -7,6 +7,7 @@ import type { Outcome, Ring } from '../ring/ring.ts';
 import type { CallResult, Durability, Stats } from './calls.ts';
 import type { Endings } from './endings.ts';
 import type { Handles } from './handles.ts';
+import type { Repeats } from './repeats.ts';
 
 /** Longest wait of a receive or a send, and longest lease: a day. What needs more asks again. */
 export const WAIT_MS_MAX = 86_400_000;
@@ -31,15 +32,18 @@ export interface DeskParts {
   readonly shell: DeskShell;
   readonly endings: Endings;
   readonly handles: Handles;
+  readonly repeats: Repeats;
 }
 
 /** `result` once it is durable, or the error that says what is known instead. */
 export function outcomeResult(ring: Ring, outcome: Outcome, result: CallResult): CallResult {
   if (outcome === 'durable') return result;
   const reason = ring.failure?.message ?? 'stopped';
-  const identity = result.kind === 'sent' ? result.identity : '';
+  const identity = result.kind === 'sent' ? result.identity : result.kind === 'committed' ? (result.identities[0] ?? '') : '';
   const error =
-    outcome === 'in-doubt' ? new RingmailError('IN_DOUBT', { identity, reason }) : new RingmailError('NODE_STOPPED', { reason });
+    outcome === 'in-doubt'
+      ? new RingmailError('IN_DOUBT', { identity, epoch: ring.epoch.counter, reason })
+      : new RingmailError('NODE_STOPPED', { reason });
   return { kind: 'error', error };
 }
 

@@ -8,14 +8,13 @@ import { metaValue } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
-import { CommitDesk } from './commit-desk.ts';
 import type { DeskParts, DeskShell } from './desk-shell.ts';
 import { DueWork } from './due-work.ts';
 import { Endings } from './endings.ts';
 import { Handles } from './handles.ts';
-import { LetterDesk } from './letter-desk.ts';
-import { QueueDesk } from './queue-desk.ts';
+import type { MoreDesks } from './no-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
+import { Repeats } from './repeats.ts';
 import { SendDesk } from './send-desk.ts';
 
 export class Desk {
@@ -25,24 +24,26 @@ export class Desk {
   readonly #shell: DeskShell;
   readonly #sends: SendDesk;
   readonly #receives: ReceiveDesk;
-  readonly #commits: CommitDesk;
-  readonly #queues: QueueDesk;
-  readonly #letters: LetterDesk;
-  readonly #handles = new Handles();
+  readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
+  readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
+  readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
+  readonly #handles: Handles;
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
-  constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number }) {
+  constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
+    const { CommitDesk, QueueDesk, LetterDesk } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
+    this.#handles = new Handles(store);
     const endings = new Endings(store, intake);
-    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles };
+    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles, repeats: new Repeats(store, shell) };
     this.#sends = new SendDesk(parts);
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
-    this.#commits = new CommitDesk(parts, this.#receives);
-    this.#queues = new QueueDesk(parts);
+    this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
+    this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
     this.#due = new DueWork(store, endings);
   }
@@ -79,6 +80,7 @@ export class Desk {
   /** Answers the senders who wait for room, and plans to write what only memory knows. The ring is closed next. */
   close(): void {
     this.#sends.close();
+    this.#commits.close();
     this.#receives.close();
   }
 

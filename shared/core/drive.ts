@@ -61,7 +61,8 @@ export class Drive {
   call(call: Call, then: (result: CallResult) => void): number {
     const token = this.#nextToken++;
     this.#answers.set(token, then);
-    this.#ports.timers.soon(() => this.#put({ kind: 'call', token, call }));
+    // Cancelled before it was asked, it is not asked: its cancellation went by.
+    this.#ports.timers.soon(() => this.#answers.has(token) && this.#put({ kind: 'call', token, call }));
     return token;
   }
 

@@ -1,6 +1,7 @@
 /** Delays and expiry, over restarts, by queue time: late rather than early. */
 import { describe, expect, test } from 'vitest';
 import { QueueBox, textOf } from '../../hardware-sim/queue-box.ts';
+import { EXPIRED_READ_COUNT } from '../limits.ts';
 
 const QUEUES = [
   { name: 'bags', bytesLimit: 400_000 },
@@ -214,5 +215,52 @@ describe('what expires', () => {
     expect(await box.send('bags', 'waits '.padEnd(1_000, '.'), { waitMs: 10_000 })).toBeUndefined();
     await box.pass(500);
     expect(await box.drain('bags')).toEqual(['waits']);
+  });
+});
+
+describe('three thousand that expire together', () => {
+  test('hold up nobody who sends or receives, in bounded steps; $dead keeps the newest', { timeout: 120_000 }, async () => {
+    const box = new QueueBox(
+      'mass',
+      {
+        queues: [
+          { name: 'bags', bytesLimit: 4_000_000 },
+          { name: 'others', bytesLimit: 50_000 },
+          { name: '$dead', bytesLimit: 100_000 },
+        ],
+      },
+      { ringBytes: 48 * 1024 * 1024 },
+    );
+    await box.start();
+    for (let i = 0; i < 3_000; i++) {
+      box.begin(box.sending('bags', `m${i}`, { timeToBeReceivedMs: 60_000 }));
+      if (i % 1_000 === 999) await box.pass(50);
+    }
+    await box.pass(500);
+    expect(box.queue('bags').ready).toBe(3_000);
+    await box.restart('closed');
+    await box.pass(59_000 - (box.world.nowMs % 1));
+    const frames = box.stats.ring.framesWritten;
+    const waits: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      const atMs = box.world.nowMs;
+      await box.send('others', `o${i}`);
+      await box.ack(await box.receive('others'));
+      waits.push(box.world.nowMs - atMs);
+    }
+    await box.pass(10_000);
+    expect(box.queue('bags')).toMatchObject({ ready: 0, expired: 3_000 });
+    // Two for each that was sent and received meanwhile.
+    expect(box.stats.ring.framesWritten - frames).toBeLessThan(2 * waits.length + 300);
+    const kept: number[] = [];
+    for (let got = await box.receive('$dead'); got !== undefined; got = await box.receive('$dead')) {
+      kept.push(Number(got.message.previous?.split(':').at(-1)));
+      await box.ack(got);
+    }
+    expect(kept.length).toBeGreaterThan(200);
+    // A few are read at once, and end in the order in which they came from the disk.
+    expect(Math.min(...kept)).toBeGreaterThanOrEqual(3_000 - kept.length - EXPIRED_READ_COUNT);
+    // A durable write takes up to 5 ms here, and who sends may find one under way, and one of those who expire.
+    expect(Math.max(...waits)).toBeLessThan(40);
   });
 });

@@ -5,6 +5,7 @@ import { stream } from '../../hardware-sim/random.ts';
 import { SimLink } from '../../hardware-sim/sim-link.ts';
 import { SIM_RING_BYTES, SimNode } from '../../hardware-sim/sim-node.ts';
 import { crc32 } from '../crc32.ts';
+import { ALL_DESKS } from './all-desks.ts';
 import type { CallResult, Durability } from './calls.ts';
 import { NodeCore } from './node-core.ts';
 import type { NodeConfig } from './node-io.ts';
@@ -154,6 +155,7 @@ test.each<[Durability, number | undefined, Durability]>([
       checksum: crc32,
       random: stream('modes', 'core'),
       carriers: 'none',
+      desks: ALL_DESKS,
       describeFile: () => ({ durability: file, ioMode: '' }),
     },
   );

@@ -6,7 +6,8 @@
  *   node.run(nowMs) ─▶ events              all that is asked and due: one durable write for what was asked together
  *   node.wakeAtMs                          call `run` then, or earlier
  *
- * What is not here: links, the relay over MQTT, and with them any way to another node.
+ * What is not here: links, the relay over MQTT, and with them any way to another node; transactions, outcomes, verbs that make, change
+ * and empty queues, redrive.
  */
 import { unreachable } from '../assert.ts';
 import { crc32 } from '../crc32.ts';
@@ -18,6 +19,7 @@ import { formatRing } from '../ring/file-steps.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Call, Durability, Stats } from './calls.ts';
+import { NO_DESKS } from './no-desk.ts';
 import { NodeCore, type NodeMemory } from './node-core.ts';
 import type { NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 
@@ -96,6 +98,7 @@ export class EmbeddedNode {
       checksum: crc32,
       random,
       carriers: 'none',
+      desks: NO_DESKS,
       clock,
       describeFile: () => ({ durability, ioMode: '' }),
       memory,

@@ -2,9 +2,10 @@
  * What a node's ring remembers of its configuration (META `config`), so that whoever opens the ring for the length of one command
  * accepts and refuses what the node would.
  */
-import type { Intake, UnknownQueue } from '../custody/intake.ts';
+import type { UnknownQueue } from '../custody/intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import type { QueueOptions } from '../queue/queue-options.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NodeConfig, UplinkKind } from './node-io.ts';
 
@@ -37,11 +38,19 @@ export function rememberConfig(config: NodeConfig, metas: MetaTable): MetaChange
   return isKnown ? [] : [metaChange(KEY, [uplink, unknownQueue, queueBytesLimit])];
 }
 
-/** A queue that the configuration does not name any more keeps its messages and gives up what was kept for it. */
-export function releaseReserves(store: NodeStore, intake: Intake, config: NodeConfig): void {
+/** What was made or set by calls, of queues that the configuration does not name. */
+export function madeByCalls(store: NodeStore, config: NodeConfig): QueueOptions[] {
   const named = new Set(config.queues.map(({ name }) => name));
-  for (const { name, options } of store.queues.reserved) {
-    if (!named.has(name)) intake.define(name, options.bytesLimit, { ...options, bytesReserved: 0 });
+  const made = [...store.queues].filter(
+    ({ name, parent, source }) => parent === undefined && source === 'call' && !named.has(name),
+  );
+  return made.map(({ options }) => options);
+}
+
+/** A queue that only the configuration named, and that it does not name any more, keeps its messages and gives up what was kept for it. */
+export function releaseReserves(store: NodeStore): void {
+  for (const { name, options, source } of store.queues.reserved) {
+    if (source === 'use') store.defineQueue(name, { ...options, bytesReserved: 0, source });
   }
 }
 

@@ -3,11 +3,12 @@
  * nobody's: it cannot be ended twice, and no deadline overtakes its end.
  *
  *   ack, deadLetter ──▶ planned ──▶ in a frame: answered            refused: the lease holds as before
- *   poison ───────────▶ planned ──▶ in a frame                      refused: tried again, later each time, in nobody's hands meanwhile
+ *   poison, rot ──────▶ planned ──▶ in a frame                      refused: tried again, later each time, in nobody's hands meanwhile
  */
 import type { NodeStore } from '../custody/node-store.ts';
+import { batchOf } from '../custody/planned.ts';
 import { RingmailError } from '../errors.ts';
-import { ENDING_COUNT_PER_STEP, POISON_COUNT_MAX, POISON_RETRY_MS_MAX, POISON_RETRY_MS_MIN } from '../limits.ts';
+import { ENDING_COUNT_PER_STEP, GIVEN_UP_COUNT_MAX, LETTER_RETRY_MS_MAX, LETTER_RETRY_MS_MIN } from '../limits.ts';
 import type { Lease, Leases } from '../queue/leases.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { DeliveryCounts } from './delivery-counts.ts';
@@ -33,7 +34,7 @@ interface Ending extends MessageAt {
   readonly cause: Cause;
   token: number | undefined;
 }
-interface Poison extends Ending {
+interface GivenUp extends Ending {
   readonly lease: undefined;
   againAtMs: number;
   delayMs: number;
@@ -43,15 +44,15 @@ export class LeaseEndings {
   readonly #parts: EndingParts;
   /** Whose messages are being read. */
   #asked: Ending[] = [];
-  #poisoned: Poison[] = [];
+  #givenUp: GivenUp[] = [];
 
   constructor(parts: EndingParts) {
     this.#parts = parts;
   }
 
-  /** True while so many poisoned messages wait for their letters that no more are taken. */
+  /** True while so many messages wait for their letters that no more are given up for having been delivered too often. */
   get isFull(): boolean {
-    return this.#poisoned.length >= POISON_COUNT_MAX;
+    return this.#givenUp.length >= GIVEN_UP_COUNT_MAX;
   }
 
   /** Ends what is held, for who holds it. @throws as `Endings.plan`, `Ring.append`; then the lease holds */
@@ -63,10 +64,9 @@ export class LeaseEndings {
   }
 
   /** Gives up what is out of its queue and in nobody's hands. `token`: whose nack it was, answered with it. */
-  poison({ slot, messageId }: MessageAt, reason: string, token?: number): void {
-    const cause: Cause = { class: 'POISON', reason };
-    const poison: Poison = { lease: undefined, slot, messageId, cause, token, againAtMs: 0, delayMs: POISON_RETRY_MS_MIN };
-    if (!this.#tryPoison(poison)) this.#poisoned.push(poison);
+  giveUp({ slot, messageId }: MessageAt, cause: Cause, token?: number): void {
+    const givenUp: GivenUp = { lease: undefined, slot, messageId, cause, token, againAtMs: 0, delayMs: LETTER_RETRY_MS_MIN };
+    if (!this.#tryGiveUp(givenUp)) this.#givenUp.push(givenUp);
   }
 
   /** Goes on with those whose message was read by now, and with those that found no room. */
@@ -75,12 +75,12 @@ export class LeaseEndings {
     this.#asked.unshift(...asked.filter((ending) => !this.#goesOn(ending)));
     const { nowMs } = this.#parts.store;
     let left = ENDING_COUNT_PER_STEP;
-    this.#poisoned = this.#poisoned.filter((poison) => poison.againAtMs > nowMs || left-- <= 0 || !this.#tryPoison(poison));
+    this.#givenUp = this.#givenUp.filter((one) => one.againAtMs > nowMs || left-- <= 0 || !this.#tryGiveUp(one));
   }
 
   get wakeAtMs(): number | undefined {
     let next: number | undefined;
-    for (const { againAtMs } of this.#poisoned) {
+    for (const { againAtMs } of this.#givenUp) {
       // Those being read are woken by what is read.
       if (againAtMs > 0 && (next === undefined || againAtMs < next)) next = againAtMs;
     }
@@ -91,9 +91,9 @@ export class LeaseEndings {
   drop(queue: Queue): { readonly messages: MessageAt[]; readonly tokens: number[] } {
     const { queues } = this.#parts.store;
     const isThere = ({ slot }: Ending) => queues.of(slot) === queue;
-    const dropped: Ending[] = [...this.#asked.filter(isThere), ...this.#poisoned.filter(isThere)];
+    const dropped: Ending[] = [...this.#asked.filter(isThere), ...this.#givenUp.filter(isThere)];
     this.#asked = this.#asked.filter((ending) => !dropped.includes(ending));
-    this.#poisoned = this.#poisoned.filter((ending) => !dropped.includes(ending));
+    this.#givenUp = this.#givenUp.filter((ending) => !dropped.includes(ending));
     return { messages: dropped, tokens: dropped.flatMap(({ token }) => (token === undefined ? [] : [token])) };
   }
 
@@ -111,15 +111,15 @@ export class LeaseEndings {
   }
 
   /** True when it is on its way. One that is refused comes again; who gave it back need not wait for that. */
-  #tryPoison(poison: Poison): boolean {
+  #tryGiveUp(one: GivenUp): boolean {
     try {
-      return this.#tryEnd(poison) === 'ended';
+      return this.#tryEnd(one) === 'ended';
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
-      poison.againAtMs = this.#parts.store.nowMs + poison.delayMs;
-      poison.delayMs = Math.min(2 * poison.delayMs, POISON_RETRY_MS_MAX);
-      if (poison.token !== undefined) this.#parts.shell.answer(poison.token, { kind: 'done' });
-      poison.token = undefined;
+      one.againAtMs = this.#parts.store.nowMs + one.delayMs;
+      one.delayMs = Math.min(2 * one.delayMs, LETTER_RETRY_MS_MAX);
+      if (one.token !== undefined) this.#parts.shell.answer(one.token, { kind: 'done' });
+      one.token = undefined;
       return false;
     }
   }
@@ -128,11 +128,10 @@ export class LeaseEndings {
     const { store, counts, endings, shell } = this.#parts;
     const planned = endings.plan(slot, cause);
     if (planned === 'loading') return 'reading';
-    const { puts, acks, changes: metas, settle } = planned;
-    store.commit({ puts, acks, metas }, (outcome) => {
+    store.commit(batchOf(planned), (outcome) => {
       if (token !== undefined) shell.answer(token, outcomeResult(store.ring, outcome, { kind: 'done' }));
     });
-    settle();
+    planned.settle();
     store.queues.finish(slot);
     counts.forget(messageId);
     return 'ended';

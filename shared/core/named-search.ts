@@ -151,14 +151,15 @@ export class NamedSearch {
     const { streams } = this.#searcher.store;
     const identity = identityText({ ...streams.key(index.stream(slot)), number: index.number(slot) });
     const names = [`l${index.id(slot)}`, `i${identity}`, ...(correlation.is === 'id' ? [`c${correlation.id}`] : [])];
-    for (const name of names) {
-      for (const named of this.#waits.named.get(name)?.values() ?? []) {
-        const walk = this.#walks.get(named.waiting.number);
-        if (walk !== undefined && !isBefore(this.#searcher.store, slot, walk.place)) continue;
-        if (named.parkedId !== undefined) continue;
-        const found = this.#offer(named, slot);
-        if (found === 'taken' || found === 'gone') return;
-      }
+    const all = names.flatMap((name) => [...(this.#waits.named.get(name)?.values() ?? [])]);
+    // Who only looks takes it from nobody.
+    const inTurn = [...all.filter(isLook), ...all.filter((named) => !isLook(named))];
+    for (const named of inTurn) {
+      const walk = this.#walks.get(named.waiting.number);
+      if (walk !== undefined && !isBefore(this.#searcher.store, slot, walk.place)) continue;
+      if (named.parkedId !== undefined) continue;
+      const found = this.#offer(named, slot);
+      if (found === 'taken' || found === 'gone') return;
     }
   }
 
@@ -191,6 +192,10 @@ export class NamedSearch {
     this.#walks.delete(number);
     return found;
   }
+}
+
+function isLook({ waiting }: Named): boolean {
+  return waiting.wants.do === 'peek';
 }
 
 function correlationOf({ waiting }: Named): string | undefined {

@@ -8,10 +8,10 @@
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
+import type { Policy } from '../custody/policy.ts';
 import { Rehoming } from '../custody/rehoming.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
@@ -21,9 +21,11 @@ import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
-import { releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
 
 export interface NodeDeps {
@@ -32,8 +34,12 @@ export interface NodeDeps {
   readonly random: Random;
   /** What takes messages to other nodes; `none` for a node that keeps to itself, whose uplink then is none, whatever it is told. */
   readonly carriers: MakeCarriers | 'none';
+  /** `ALL_DESKS`, or fewer verbs in less memory. */
+  readonly desks: MoreDesks;
   /** The machine's clock as the ring is opened; undefined where it does not tell its boots apart. */
   readonly clock?: BootClock | undefined;
+  /** What is let in besides what queues have room for; everything unless said. */
+  readonly policy?: Policy | undefined;
   /** For stats and answers. A file that nobody describes is of unknown durability. */
   readonly describeFile?: () => FileDescription;
   /** 1 MiB of bodies and 4 MiB for the disk where nothing is said: much for a small engine. */
@@ -53,7 +59,9 @@ export class NodeCore {
   phase: NodePhase = 'opening';
   readonly config: NodeConfig;
   readonly #random: Random;
+  readonly #policy: Policy | undefined;
   readonly #makeCarriers: MakeCarriers | undefined;
+  readonly #desks: MoreDesks;
   readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
@@ -66,7 +74,9 @@ export class NodeCore {
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
     this.#random = deps.random;
+    this.#policy = deps.policy;
     this.#makeCarriers = deps.carriers === 'none' ? undefined : deps.carriers;
+    this.#desks = deps.desks;
     this.#describeFile = deps.describeFile ?? (() => ({ durability: 'unknown', ioMode: '' }));
     const epochRandom = new DataView(deps.random.bytes(4).slice().buffer).getUint32(0, true);
     this.#ring = new Ring({
@@ -170,19 +180,18 @@ export class NodeCore {
     const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
     const make = this.#makeCarriers;
     const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach });
+    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
     const isKept = config.queueBytesLimit === 'kept';
     try {
       store.load(config.name, this.#random);
-      if (!isKept) store.room.checkReserves(config.queues);
+      if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     } catch (error) {
       if (error instanceof RingmailError) return this.#stop(error);
       throw error;
     }
     const startCarriers = make?.({ store, intake, random: this.#random });
-    for (const name of SYSTEM_QUEUES) intake.define(name, Math.min(queueBytesLimit, Math.floor(this.#ring.bytesMax / 8)));
-    for (const { name, bytesLimit, ...others } of config.queues) intake.define(name, bytesLimit, others);
-    if (!isKept) releaseReserves(store, intake, config);
+    for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
+    if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
     const isForked = metaValue(this.#ring.metas, 'forked') !== undefined;
@@ -203,6 +212,7 @@ export class NodeCore {
     const carriers = startCarriers?.({ config, uplink, emit }) ?? NO_CARRIERS;
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
+      desks: this.#desks,
       answer: (token, result) => emit({ kind: 'answer', token, result }),
       stats: () => this.stats(store.nowMs),
       durability: () => this.#describeFile().durability,

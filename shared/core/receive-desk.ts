@@ -102,18 +102,6 @@ export class ReceiveDesk {
     return lease;
   }
 
-  /** Its end is about to be planned: from now on it cannot be ended by anybody else, and does not run out. @throws LEASE_UNKNOWN */
-  claim(id: string): Lease {
-    const lease = this.leaseOf(id);
-    this.#leases.end(lease);
-    return lease;
-  }
-
-  /** What was claimed is not ended after all. */
-  restore(lease: Lease): void {
-    this.#leases.restore(lease);
-  }
-
   /** The end of a leased message is planned: the lease is over, and the message out of its queue. */
   finished(lease: Lease): void {
     this.#leases.end(lease);
@@ -194,15 +182,11 @@ export class ReceiveDesk {
     });
   }
 
-  /** Its body does not decode, or rotted: nobody gets it, and it is accounted for. */
+  /** Its body does not decode, or rotted: nobody gets it, and it ends. */
   #unreadable(slot: number): void {
     const { ring, queues } = this.#store;
-    const id = ring.index.id(slot);
-    const account = this.#store.planLosses([{ handle: ring.index.stream(slot), class: 'CORRUPT', count: 1 }]);
-    this.#store.commit({ acks: [{ id, reason: 'corrupt' }], metas: account.changes }, () => {});
-    account.settle();
-    if (ring.index.isListed(slot)) queues.end(slot);
-    else queues.finish(slot);
-    this.#counts.forget(id);
+    if (ring.index.isListed(slot)) queues.lease(queues.of(slot), slot);
+    const message = { slot, messageId: ring.index.id(slot) };
+    this.#endings.giveUp(message, { class: 'CORRUPT', reason: 'it cannot be read' });
   }
 }

@@ -3,31 +3,38 @@
  * is no room and the queue blocks, it waits in order of arrival: nobody overtakes, and who has waited long enough is told QUEUE_FULL.
  */
 import type { Intake } from '../custody/intake.ts';
+import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { parseAddress } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
 import { drops } from '../queue/queue-options.ts';
+import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
 import type { CallResult } from './calls.ts';
 import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
+import type { Repeats } from './repeats.ts';
 
 export class SendDesk {
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #shell: DeskShell;
+  readonly #repeats: Repeats;
   readonly #blocked = new BlockedSends();
 
-  constructor({ store, intake, shell }: DeskParts) {
+  constructor({ store, intake, shell, repeats }: DeskParts) {
     this.#store = store;
     this.#intake = intake;
     this.#shell = shell;
+    this.#repeats = repeats;
   }
 
   /** @throws whatever refuses it; then nothing was written and nobody waits */
   send(token: number, call: SendCall): void {
     checkProperties(call.properties);
+    if (call.dead === undefined) checkDestination(call.destination);
+    if (this.#repeats.answers(token, call)) return;
     const waitMs = boundedMs(call.waitMs ?? this.#shell.blockMs);
     const queue = this.#queueOf(call);
     const first = this.#blocked.first(queue);
@@ -35,6 +42,12 @@ export class SendDesk {
     if (refusal === undefined) return;
     if (waitMs === 0 || !(first !== undefined || this.#mayWait(queue))) throw refusal;
     this.#blocked.add(queue, { token, call, deadlineMs: this.#store.nowMs + waitMs, refusal });
+  }
+
+  /** What somebody who waits for room at this destination would be told now: whoever does not wait is not let in before. */
+  refusalAt(destination: string): RingmailError | undefined {
+    const { node, queue } = parseAddress(destination, this.#store.self.name);
+    return node === this.#store.self.name ? this.#blocked.first(queue)?.refusal : undefined;
   }
 
   /** Nobody waits for this answer any more: what still waits for room is not sent. */
@@ -74,21 +87,25 @@ export class SendDesk {
     const planned =
       call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);
     const position = call.position === undefined ? [] : [this.#intake.position(call.position)];
-    const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position] };
+    const remembered = this.#repeats.plan(call, { kind: 'sent', identities: [planned.identity] });
+    const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position, ...remembered] };
     const identity = identityText(planned.identity);
-    // The source of an adapter is told too, and lets go of what it sent: that waits for the disk whatever the mode.
-    const intervalMs = call.position === undefined ? this.#shell.intervalMs : undefined;
+    // The source of an adapter is told too, and lets go of what it sent, and a producer counts on: that waits for the disk whatever the mode.
+    const intervalMs = call.position === undefined && call.by === undefined ? this.#shell.intervalMs : undefined;
     const durability = this.#shell.durability();
     const isLater = intervalMs !== undefined && durability !== 'volatile';
     const sent: CallResult = { kind: 'sent', identity, durability: isLater ? 'interval' : durability };
+    let over: (outcome: Outcome) => void = () => {};
     this.#store.commit(
       batch,
       (outcome) => {
         if (intervalMs === undefined) this.#shell.answer(token, outcomeResult(this.#store.ring, outcome, sent));
+        over(outcome);
       },
       intervalMs ?? 0,
     );
     planned.settle();
+    over = this.#repeats.planned(call, [planned.identity], sent);
     if (intervalMs !== undefined) this.#shell.answer(token, sent);
   }
 
@@ -97,8 +114,9 @@ export class SendDesk {
     const { token, call } = send;
     const queue = this.#queueOf(call);
     const isBlocking = this.#store.queues.find(queue)?.options.whenFull === 'block';
-    if (isBlocking && this.#intake.isFullFor(call.destination, call.body.length)) return false;
     try {
+      if (this.#repeats.answers(token, call)) return true;
+      if (isBlocking && this.#intake.isFullFor(call.destination, call.body.length)) return false;
       const refusal = this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL', 'BUSY');
       if (refusal === undefined) return true;
       if (hasCode(refusal, 'QUEUE_FULL')) send.refusal = refusal;
@@ -140,4 +158,16 @@ export class SendDesk {
     const whenFull = this.#store.queues.find(queue)?.options.whenFull;
     return whenFull === 'block' || (drops(whenFull) && this.#store.room.isMoving);
   }
+}
+
+/**
+ * Applications send to queues with a name of their own: the system queues are filled by the node, subqueues by moves.
+ * @throws ACCESS_MODE_INVALID
+ */
+export function checkDestination(destination: string): void {
+  const queue = destination.split('/').at(-1) ?? '';
+  const isSubqueue = queue.includes(';');
+  if (!isSubqueue && !SYSTEM_QUEUES.includes(queue)) return;
+  const reason = isSubqueue ? 'a subqueue is filled by moves' : 'a system queue is filled by the node';
+  throw new RingmailError('ACCESS_MODE_INVALID', { queue, needed: 'send', reason });
 }

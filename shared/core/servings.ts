@@ -62,15 +62,13 @@ export class Servings {
 
   cancel(token: number): void {
     const waiting = this.#waiting.find(token);
-    if (waiting !== undefined) this.#waiting.remove(waiting);
-    if (waiting !== undefined) this.#due.add(waiting.queue);
+    if (waiting !== undefined) this.#remove(waiting);
   }
 
   /** Nobody waits at this queue any more. Those who did, to be answered by the caller. */
   drop(queue: string): Waiting[] {
     const all = this.#waiting.allAt(queue);
-    for (const waiting of all) this.#waiting.remove(waiting);
-    this.#closeSearch(queue);
+    for (const waiting of all) this.#remove(waiting);
     return all;
   }
 
@@ -95,7 +93,7 @@ export class Servings {
   #serve(name: string): void {
     const waits = this.#waiting.at(name);
     const queue = this.#parts.store.queues.find(name);
-    if (waits === undefined || queue === undefined) return this.#closeSearch(name);
+    if (waits === undefined || queue === undefined) return;
     this.#serveNamed(queue, waits);
     for (const waiting of waits.placed.values()) this.#servePlaced(queue, waiting);
     for (const waiting of waits.plain.values()) {
@@ -106,12 +104,18 @@ export class Servings {
   }
 
   #serveNamed(queue: Queue, waits: QueueWaits): void {
-    if (waits.named.size === 0) return this.#closeSearch(queue.name);
+    if (waits.named.size === 0) return;
     const search = this.#searches.get(queue.name) ?? new NamedSearch(this.#searcher, queue, waits);
     this.#searches.set(queue.name, search);
     const how = search.pump();
     if (how === 'more') this.#due.add(queue.name);
     if (how === 'reading') this.#later.add(queue.name);
+  }
+
+  #remove(waiting: Waiting): void {
+    const { queue } = waiting;
+    this.#waiting.remove(waiting);
+    if (this.#searches.has(queue) && !this.#waiting.at(queue)?.named.size) this.#closeSearch(queue);
   }
 
   #closeSearch(queue: string): void {
@@ -174,7 +178,7 @@ export class Servings {
 
   #give(waiting: Waiting, slot: number): void {
     const { handing, showing } = this.#parts;
-    this.#waiting.remove(waiting);
+    this.#remove(waiting);
     if (waiting.wants.do === 'receive') handing.begin(waiting, waiting.wants.leaseMs, slot);
     else showing.begin(waiting, waiting.wants.bodies, slot);
   }
@@ -183,7 +187,7 @@ export class Servings {
   #expire(waiting: Waiting): void {
     const { store, shell } = this.#parts;
     if (waiting.deadlineMs > store.nowMs) return;
-    this.#waiting.remove(waiting);
+    this.#remove(waiting);
     const wanted = wantedText(waiting.select);
     if (wanted === undefined) return shell.answer(waiting.token, { kind: 'empty' });
     const error = new RingmailError('MESSAGE_NOT_FOUND', { queue: waiting.queue, wanted });

@@ -4,22 +4,23 @@
  */
 
 import { hasCode, RingmailError } from '../errors.ts';
+import { HOP_COUNT_MAX } from '../limits.ts';
 import { type Address, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
-import { type Ending, type Message, PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
+import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
+import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { batchOf, joined, type Planned, withRoom } from './planned.ts';
-import { queueChange } from './queue-meta.ts';
+import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
@@ -31,6 +32,7 @@ export interface NewBody {
   readonly history?: readonly Ending[];
   readonly previous?: string;
   readonly maybeDuplicate?: 'maybe';
+  readonly transaction?: TransactionMark;
 }
 
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
@@ -67,26 +69,35 @@ export class Intake {
   readonly #queueBytesLimit: number;
   /** True when a message for this node can leave it. */
   readonly #canReach: (node: string) => boolean;
+  readonly #policy: Policy;
 
   constructor(
     store: NodeStore,
-    options: { unknownQueue: UnknownQueue; queueBytesLimit: number; canReach: (node: string) => boolean },
+    options: {
+      readonly unknownQueue: UnknownQueue;
+      readonly queueBytesLimit: number;
+      readonly canReach: (node: string) => boolean;
+      readonly policy?: Policy | undefined;
+    },
   ) {
     this.#store = store;
     this.#unknownQueue = options.unknownQueue;
     this.#queueBytesLimit = options.queueBytesLimit;
     this.#canReach = options.canReach;
+    this.#policy = options.policy ?? (() => undefined);
   }
 
   /**
    * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it, and
    * so are its copy in `$journal` and the word that it is in its queue, where they are asked for: it may be several messages, itself
    * the first. `replacing`: the caller ends a message of this ring in the same batch.
-   * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE
+   * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE, MESSAGE_REFUSED
    */
   begin(destination: string, content: NewBody, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
-    const begun = this.#begin(destination, content, { place, what: 'message' });
     const { properties, maybeDuplicate } = content;
+    // One that is moved to another stream was let in before, and has its copy.
+    if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
+    const begun = this.#begin(destination, content, { place, what: 'message' });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
@@ -109,8 +120,17 @@ export class Intake {
     const { destination, content } = wordTo(asked, what, this.#store.self.name);
     const place = planned.acks.length > 0 ? 'replacing' : 'new';
     const both = this.#beside(planned, () => this.#begin(destination, content, { place, what: 'record' }));
-    if (both === undefined) this.#store.leftOut.words += 1;
+    // What is refused itself comes again.
+    if (both === undefined && this.#store.ring.admits(batchOf(planned))) this.#store.leftOut.words += 1;
     return both ?? planned;
+  }
+
+  #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
+    const { self } = this.#store;
+    const { node, queue } = parseAddress(destination, self.name);
+    const arrival = { destination: `${node}/${queue}`, origin: self.name, properties, hops: 0 };
+    const refused = this.#policy({ ...arrival, ...(transaction && { transaction }) });
+    if (refused !== undefined) throw new RingmailError('MESSAGE_REFUSED', { queue: arrival.destination, class: refused });
   }
 
   #withCopy(planned: Planned, content: NewBody, identity: Identity): Planned {
@@ -154,8 +174,9 @@ export class Intake {
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
     const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
+    const planned = this.#withEpoch(this.#planned(arrived, changes), handle, identity.number);
     return {
-      ...withRoom(this.#store, this.#planned(arrived, changes), queue, { ...how, bytes: envelope.length, priority }),
+      ...withRoom(this.#store, planned, queue, { ...how, bytes: envelope.length, priority }),
       identity,
     };
   }
@@ -194,6 +215,9 @@ export class Intake {
     // It would never fit, and nothing behind it would ever pass.
     if (queue !== undefined && bytes > queue.options.bytesLimit)
       return this.#deadLetter({ handle, key, item }, 'TOO_LARGE', changes);
+    const refused = this.#refusalOf(key, arrived);
+    if (refused !== undefined) return this.#deadLetter({ handle, key, item }, refused, changes);
+    if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
@@ -201,6 +225,31 @@ export class Intake {
     const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
     return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** Why a message of another node is not let in, though there is a place for it. */
+  #refusalOf(key: StreamKey, { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> }): EndingClass | undefined {
+    if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
+    const { node, queue } = this.#addressOf(key);
+    const isHere = node === this.#store.self.name;
+    // Records of this node are its own.
+    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
+    if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
+    const { transaction } = properties;
+    const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
+    return this.#policy({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
+  }
+
+  /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
+  #word(
+    { handle, key, number }: { handle: number; key: StreamKey; number: number },
+    arrived: Omit<Arrived, 'handle' | 'identity' | 'what'>,
+    changes: readonly MetaChange[],
+  ): Planned {
+    const identity = { ...key, number };
+    const planned = this.#planned({ handle, identity, ...arrived, what: 'record' }, changes);
+    const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
+    return withRoom(this.#store, planned, arrived.queue, newcomer);
   }
 
   /**
@@ -211,7 +260,7 @@ export class Intake {
     const { room, queues } = this.#store;
     const isLocal = this.#store.isLocal(key.destination);
     const queue = isLocal ? queues.find(parseAddress(key.destination, '').queue) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait';
+    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
     const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
     const inRing = room.inRing(queue);
     const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
@@ -258,17 +307,29 @@ export class Intake {
     const { queues } = this.#store;
     const known = queues.find(name);
     if (known !== undefined) return known;
-    if (this.#unknownQueue === 'refuse') throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
-    return this.define(name, this.#queueBytesLimit);
+    if (this.#unknownQueue === 'refuse' && queues.subqueue(name) === undefined)
+      throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
+    return (
+      this.#store.queues.subqueue(name) ?? this.#store.defineQueue(name, { bytesLimit: this.#queueBytesLimit, source: 'use' })
+    );
   }
 
-  /** A queue, durable with the next frame. Messages for it ride the same frame or a later one. */
+  /** Limit of a queue that is made without one, in bytes. */
+  get queueBytesLimit(): number {
+    return this.#queueBytesLimit;
+  }
+
+  /**
+   * A queue of the configuration, durable with the next frame. Messages for it ride the same frame or a later one. What is set while
+   * the node runs stays: it is paused if it was, and its ordering never changes.
+   */
   define(name: string, bytesLimit: number, others: Partial<QueueOptions> = {}): Queue {
     const before = this.#store.queues.find(name);
-    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit };
-    if (before !== undefined && sameOptions(before.options, options)) return before;
-    const queue = this.#store.queues.define(name, options);
-    this.#store.commit({ metas: [queueChange(queue)] }, () => {});
+    const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };
+    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit, ordering, state };
+    const isKept = before?.source !== 'call' && before !== undefined && sameOptions(before.options, options);
+    const queue = isKept ? before : this.#store.defineQueue(name, { ...options, source: 'config' });
+    queue.source = 'config';
     return queue;
   }
 
@@ -329,6 +390,18 @@ export class Intake {
     return form;
   }
 
+  /** The first of its stream in this opening says so, for who asks what became of it (first-numbers.ts). */
+  #withEpoch(planned: Planned, handle: number, number: number): Planned {
+    const { firstNumbers, ring, draft } = this.#store;
+    const first = firstNumbers.plan(handle, number, ring.epoch.counter);
+    if (first === undefined) return planned;
+    const settle = (): void => {
+      planned.settle();
+      draft.note(first.settle());
+    };
+    return { ...planned, changes: [...planned.changes, first.change], settle };
+  }
+
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
     const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
     const isMessage = what === 'message';
@@ -359,6 +432,10 @@ export class Intake {
       if (queue === undefined) return;
       queue.plannedCount += 1;
       queue.plannedBytes += envelope.length;
+      this.#store.draft.note(() => {
+        queue.plannedCount -= 1;
+        queue.plannedBytes -= envelope.length;
+      });
     };
     return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
   }
@@ -377,15 +454,24 @@ export class Intake {
     key: StreamKey,
     { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch },
   ): { change: MetaChange; settle: () => void } {
-    const { destinations, outgoing } = this.#store;
+    const { destinations, outgoing, draft } = this.#store;
     if (endsHere) {
-      const before = destinations.get(handle)?.spans ?? [];
+      const known = destinations.get(handle);
+      const before = known?.spans ?? [];
       const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
       const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
-      return { change: metaChange(`d/${handle}`, value), settle: () => destinations.set(handle, { next, spans }) };
+      const settle = (): void => {
+        draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
+        destinations.set(handle, { next, spans });
+      };
+      return { change: metaChange(`d/${handle}`, value), settle };
     }
     const stream = outgoing.open(handle, key);
     const settle = (): void => {
+      const before = stream.next;
+      draft.note(() => {
+        stream.next = before;
+      });
       stream.next = next;
     };
     return { change: counterChange({ ...stream, next }), settle };
@@ -428,7 +514,10 @@ export class Intake {
     const previous = identityText({ ...key, number: item.number });
     const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
-    const dead = this.#letterOf({ ...contentOf(item.envelope), previous }, { class: ending, node: self.name, reason });
+    const content = contentOf(item.envelope);
+    const isWanted = content.properties.deadLetter !== 'off';
+    const letter = { ...content, previous };
+    const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
     if (dead === undefined) return { refused: ending };
     const { changes: noted, settle: settleNoted } = local
       ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
@@ -440,7 +529,10 @@ export class Intake {
       settleNoted();
       counted.settle();
     };
-    return { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    const planned = { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
+    const asked = { ...content.properties, identity: { ...key, number: item.number } };
+    return this.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
   /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
@@ -472,6 +564,7 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
       identity: _identity,
       epoch: _epoch,
       previous: _previous,
+      transaction: _transaction,
       body,
       history,
       ...properties
@@ -483,19 +576,25 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
   }
 }
 
+const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
+
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
   if (ending === 'CLONED') return `its number was given out twice by ${key.origin}`;
   if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
-  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `no queue ${key.destination} here`;
+  if (ending === 'HOP_COUNT_EXCEEDED') return `passed ${HOP_COUNT_MAX} nodes`;
+  if (ending === 'REACH_QUEUE_TIMEOUT') return 'its time to reach the queue was over when it came';
+  if (ending === 'BAD_DST_Q') return `no queue ${key.destination} here`;
+  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `not let in at ${key.destination}`;
 }
 
-function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate'> {
-  const { body, history, previous, maybeDuplicate } = content;
+function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate' | 'transaction'> {
+  const { body, history, previous, maybeDuplicate, transaction } = content;
   return {
     body,
     ...(history && { history }),
     ...(previous && { previous }),
     ...(maybeDuplicate && { maybeDuplicate }),
+    ...(transaction && { transaction }),
   };
 }

@@ -20,6 +20,7 @@ import { PUT_BYTES } from '../ring/entry-layout.ts';
 import { bodyBytesMaxOf, liveBytesMaxOf, metaReserveBytesOf, type RingGeometry } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Ring } from '../ring/ring.ts';
+import type { Draft } from './draft.ts';
 
 /** Where a node keeps its own records. They are bounded and never stop anything: their oldest go. */
 export const DEAD_QUEUE = '$dead';
@@ -44,23 +45,26 @@ export interface Newcomer {
 export class MessageRoom {
   readonly #ring: Ring;
   readonly #queues: Queues;
+  readonly #draft: Draft;
   /** Planned to be dropped: until its frame is being written the ring counts it still. */
   #dropping: { readonly id: number; readonly bytes: number }[] = [];
 
-  constructor(ring: Ring, queues: Queues) {
+  constructor(ring: Ring, queues: Queues, draft: Draft) {
     this.#ring = ring;
     this.#queues = queues;
+    this.#draft = draft;
   }
 
   /** Bytes of entries and bodies that messages of this queue may add to the ring; undefined is what leaves this node. */
   inRing(queue: Queue | undefined): number {
     const ring = this.#ring;
-    return ring.messageBytesMax - ring.bytesUsed - this.#keptFrom(queue);
+    return ring.messageBytesMax - ring.bytesUsed - this.#draft.ringBytes - this.#keptFrom(queue);
   }
 
-  /** Bytes of bodies that the limit of a queue leaves. */
+  /** Bytes of bodies that the limit of a queue leaves; of a subqueue, that of its queue. */
   inQueue(queue: Queue): number {
-    return queue.options.bytesLimit - bytesUsed(queue);
+    const whole = queue.parent ?? queue;
+    return whole.options.bytesLimit - bytesUsed(whole) + this.#draft.freedIn(whole);
   }
 
   /** True when a body of this size would be taken now, without anything being dropped for it. */
@@ -121,7 +125,11 @@ export class MessageRoom {
   /** These are planned to go: their room is taken by who came for it. */
   dropped(slots: readonly number[]): void {
     const { index } = this.#ring;
-    this.#dropping = this.#dropping.filter(({ id }) => index.find(id) !== NO_SLOT);
+    const before = this.#dropping;
+    this.#draft.note(() => {
+      this.#dropping = before;
+    });
+    this.#dropping = before.filter(({ id }) => index.find(id) !== NO_SLOT);
     for (const slot of slots) this.#dropping.push({ id: index.id(slot), bytes: PUT_BYTES + index.bodyBytes(slot) });
   }
 
@@ -142,7 +150,8 @@ export class MessageRoom {
     if (!isRecord && !drops(whenFull)) return undefined;
     const ring = this.#ring;
     // Whoever is dropped, the newcomer lies beside it until the frame is written.
-    const isBeside = newcomer.place === 'replacing' || ring.bytesUsed + room.ringNeeded <= ring.messageBytesMax;
+    const isBeside =
+      newcomer.place === 'replacing' || ring.bytesUsed + this.#draft.ringBytes + room.ringNeeded <= ring.messageBytesMax;
     if (!isBeside) return undefined;
     return chooseVictims(queue, ring.index, isLeastUrgent ? 'least-urgent' : 'oldest', {
       queueBytes: bytes - room.queueRoom,

@@ -7,17 +7,21 @@
  *   open             true | id                                        from an opening until the clean close: found, there was none; then
  *                                                                     the highest id that was there at an opening after an unclean end
  *   q/<id>           [name, limit, reserve, when full, remote, {}]    a queue (queue-meta.ts)
+ *   ids              id                                               the highest id of a queue, once one was deleted
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
  *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
+ *   e/<handle>       [epoch, number, epoch, number, ...]              the first numbers of openings, of a stream that begins here
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
  *   n/<node>         true                                             a node below, over links (hops.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account
- *   p/<name>         bytes                                            an adapter's position
+ *   p/<name>         bytes                                            an adapter's position, or an application's
+ *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
+ *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */
 import { toHex } from '../bytes.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';

@@ -8,6 +8,7 @@
  *   or below what neighbours know of it
  *   a counter, cursor or gap of a stream or sender    goes: the next session finds out what is right (docs/custody.md, section 4)
  *   that nobody names                                 when it left from here, a new incarnation begins
+ *   a send key of a stream that nobody names          goes; of a producer's last answer the number stays
  *   an account of a stream that nobody names          is added to that of this node's own dead letters: never the count is lost
  *
  * Every step makes sense by itself, so that a power cut between two of them costs nothing: the next opening goes on.
@@ -27,6 +28,8 @@ import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaVal
 const BYTES_LIMIT_UNKNOWN = Number.MAX_SAFE_INTEGER;
 /** Changes per frame: they stay well within a small one. */
 const CHANGE_COUNT_MAX = 64;
+/** Of a producer's last answer: it is known that there was one (core/producers.ts). */
+const ANSWERED_DONE = 2;
 /** Of a store that forgot who it was. */
 const INCARNATION_UNKNOWN = '0000000000000000';
 
@@ -214,9 +217,16 @@ export class MetaRepair {
     const isUnnamed = (handle: string | undefined) => !this.#named.has(Number(handle));
     // Perhaps one of ours, whose numbers would be given out again; and the neighbour may have forgotten it in the same accident.
     if ([...metaValues(metas, 'o/')].some(([handle]) => isUnnamed(handle))) this.#change(metaChange('forked', true));
-    for (const prefix of ['o/', 'd/', 'g/'])
+    for (const prefix of ['o/', 'd/', 'g/', 'e/'])
       for (const [rest] of metaValues(metas, prefix)) drop(prefix + rest, isUnnamed(rest.split('/')[0]));
     for (const [rest] of metaValues(metas, 'b/')) drop(`b/${rest}`, isUnnamed(rest.split('/').at(-1)));
+    for (const [rest, value] of metaValues(metas, 'k/')) drop(`k/${rest}`, isUnnamed(`${new MetaFields(value).number(2)}`));
+    for (const [rest, value] of metaValues(metas, 'w/')) {
+      // Its number stands; what it was answered cannot be said any more.
+      const [last = 0, , ...stretches] = new MetaFields(value).numbers();
+      const isLost = stretches.some((handle, at) => at % 3 === 0 && !this.#named.has(handle));
+      if (isLost) this.#change(metaChange(`w/${rest}`, [last, ANSWERED_DONE]));
+    }
     for (const [rest] of metaValues(metas, 'c/')) {
       const [sender = '', handle] = rest.split('/');
       drop(`c/${rest}`, isUnnamed(handle) || !senders.has(sender));
@@ -258,7 +268,7 @@ export class MetaRepair {
     for (const [handle, key] of this.#named) if (streamText(key) === streamText(own)) return handle;
     let handle = Math.max(0, ...this.#named.keys());
     for (const slot of index.slots()) handle = Math.max(handle, index.stream(slot));
-    for (const prefix of ['o/', 'd/', 'g/', 'a/'])
+    for (const prefix of ['o/', 'd/', 'g/', 'e/', 'a/'])
       for (const [rest] of metaValues(metas, prefix)) handle = Math.max(handle, Number(rest.split('/')[0]));
     this.#nameStream(handle + 1, own);
     return handle + 1;

@@ -5,18 +5,23 @@
 import { invariant } from '../assert.ts';
 import { toHex } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
-import { parseAddress } from '../message/address.ts';
+import { QUEUE_COUNT_MAX } from '../limits.ts';
+import { isQueueName, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
-import { Queues } from '../queue/queues.ts';
+import { QUEUE_DEFAULTS } from '../queue/queue-options.ts';
+import type { Definition, QueueSource } from '../queue/queue-table.ts';
+import { messageCount, type Queue, Queues } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { Draft } from './draft.ts';
+import { FirstNumbers } from './first-numbers.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
-import { readQueue } from './queue-meta.ts';
+import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
 import { type EpochSpan, spansOf } from './stream-epochs.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -48,6 +53,8 @@ export interface Destination {
   readonly spans: readonly EpochSpan[];
 }
 
+/** Subqueues that are forgotten in one batch: well within the smallest frame. */
+const FORGOTTEN_PER_BATCH = 32;
 /** Name of a ring that was opened by commands only. */
 const UNCLAIMED_NAME = 'local';
 
@@ -56,6 +63,8 @@ export class NodeStore {
   readonly streams = new StreamTable();
   readonly queues: Queues;
   readonly room: MessageRoom;
+  readonly draft = new Draft();
+  readonly firstNumbers = new FirstNumbers();
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
@@ -72,7 +81,7 @@ export class NodeStore {
   constructor(ring: Ring) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
-    this.room = new MessageRoom(ring, this.queues);
+    this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
   }
 
@@ -98,10 +107,8 @@ export class NodeStore {
     else this.#self = { name: known, incarnation: fields.hex(1), secret: fields.bytes(2) };
     this.streams.load(metas);
     this.hops.load(metas);
-    for (const [id, value] of metaValues(metas, 'q/')) {
-      const { name: queue, definition } = readQueue(value);
-      this.queues.define(queue, { id: Number(id), ...definition });
-    }
+    loadQueues(this.queues, metas);
+    this.firstNumbers.load(metas);
     for (const [handle, value] of metaValues(metas, 'd/')) {
       const [next = 1, ...spans] = new MetaFields(value).numbers();
       const standing = this.streams.standing(Number(handle));
@@ -117,6 +124,7 @@ export class NodeStore {
     );
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     for (const slot of slots) this.place(slot);
+    this.#forgetEmptyParts();
     this.#offerAgain();
     this.#accountForDamage();
   }
@@ -141,6 +149,35 @@ export class NodeStore {
       }
       this.commit({ metas: [counterChange(stream)] }, () => {});
     }
+  }
+
+  /** A subqueue that is empty when the node opens is forgotten: the next move into it makes it anew. */
+  #forgetEmptyParts(): void {
+    const empty = [...this.queues].filter((queue) => queue.parent !== undefined && messageCount(queue) === 0);
+    for (let at = 0; at < empty.length; at += FORGOTTEN_PER_BATCH) {
+      const some = empty.slice(at, at + FORGOTTEN_PER_BATCH);
+      this.commit({ metas: queuesGone(this.queues, some) }, () => {});
+      for (const queue of some) this.queues.forget(queue);
+    }
+  }
+
+  /**
+   * A queue with these options, made or changed; durable with `done`, and in force at once. Its ordering stays what it is.
+   * @throws NAME_INVALID, BUSY, QUEUE_FULL; then nothing is changed
+   */
+  defineQueue(
+    name: string,
+    { source, ...definition }: Definition & { source: QueueSource },
+    done: WhenDurable = () => {},
+  ): Queue {
+    const before = this.queues.find(name);
+    const { count, nextId } = this.queues;
+    if (before === undefined && count >= QUEUE_COUNT_MAX)
+      throw new RingmailError('BUSY', { pending: count, pendingMax: QUEUE_COUNT_MAX });
+    if (!isQueueName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
+    const options = { ...QUEUE_DEFAULTS, ...definition, ...(before && { ordering: before.options.ordering }) };
+    this.commit({ metas: [queueChange({ id: before?.id ?? nextId, name, options, source })] }, done);
+    return this.queues.define(name, { ...options, source });
   }
 
   /** No node ever served this ring, and no message ever was in it. */
@@ -230,7 +267,11 @@ export class NodeStore {
     }
     const changes = [...totals].map(([key, total]) => metaChange(`a/${key}`, total));
     const settle = (): void => {
-      for (const [key, total] of totals) this.#accounts.set(key, total);
+      for (const [key, total] of totals) {
+        const before = this.#accounts.get(key);
+        this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
+        this.#accounts.set(key, total);
+      }
     };
     return { changes, settle };
   }

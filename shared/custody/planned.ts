@@ -2,7 +2,7 @@
 import { RingmailError } from '../errors.ts';
 import type { Queue } from '../queue/queues.ts';
 import { type Batch, batchBytes } from '../ring/batch.ts';
-import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
+import { type AckReason, metaBytes, PUT_BYTES } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NewMessage } from '../ring/ring.ts';
@@ -43,8 +43,13 @@ export function withRoom(
 ): Planned {
   const { ring, room, queues } = store;
   const { index } = ring;
-  const slots = room.admit(queue, { ...newcomer, metaBytes: metaGrowth(ring.metas, planned.changes) });
-  if (slots.length === 0) return planned;
+  const metaBytes = metaGrowth(ring.metas, planned.changes);
+  const slots = room.admit(queue, { ...newcomer, metaBytes });
+  const takes = (): void => {
+    store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
+    planned.settle();
+  };
+  if (slots.length === 0) return { ...planned, settle: takes };
   const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
   const losses = slots.map((slot) => ({ handle: index.stream(slot), class: 'DROPPED' as const, count: 1 }));
   const accounts = store.planLosses(losses);
@@ -57,9 +62,12 @@ export function withRoom(
   }
   const settle = (): void => {
     room.dropped(slots);
-    for (const slot of slots) queues.end(slot);
+    for (const slot of slots) {
+      queues.end(slot);
+      store.draft.note(() => queues.unend(slot));
+    }
     accounts.settle();
-    planned.settle();
+    takes();
   };
   return { puts: planned.puts, acks, changes, settle };
 }

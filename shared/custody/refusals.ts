@@ -17,6 +17,7 @@ import type { Ending } from '../message/message.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch } from '../ring/ring.ts';
 import { Bodies } from './bodies.ts';
+import { type Hop, UP } from './hops.ts';
 import { contentOf, Intake } from './intake.ts';
 import type { NodeStore } from './node-store.ts';
 import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
@@ -45,10 +46,12 @@ export class Refusals {
   /** Numbers whose end is on its way to the disk, per stream. */
   readonly #planned = new Map<OutStream, Set<number>>();
 
-  constructor(store: NodeStore) {
+  /** `hop`: where the refusals come from. */
+  constructor(store: NodeStore, hop: Hop) {
     this.#store = store;
-    // A letter stays on this node.
-    this.#intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 0, canReach: () => false });
+    // A letter stays on this node; the word to the sender goes where this hop goes, or to a node below.
+    const canReach = (node: string) => hop === UP || store.hops.isBelow(node);
+    this.#intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 0, canReach });
     this.#bodies = new Bodies(store.ring);
   }
 
@@ -61,8 +64,12 @@ export class Refusals {
     const envelope = this.#bodies.get(slot);
     if (envelope === 'loading') return 'reading';
     if (envelope === 'corrupt') return 'corrupt';
-    const letter = this.#letterOf(out, rejection, envelope);
-    const ended = letter === undefined ? 'no-room' : this.#plan(out, slot, letter);
+    const content = contentOf(envelope);
+    const isWanted = content.properties.deadLetter !== 'off';
+    const letter = isWanted ? this.#letterOf(out, rejection, content) : NOTHING;
+    const asked = { ...content.properties, identity: { ...out.key, number } };
+    const told = letter && this.#intake.told(letter, asked, { class: rejection.class, where: 'before its queue' });
+    const ended = told === undefined ? 'no-room' : this.#plan(out, slot, told);
     if (ended !== 'no-room') return ended;
     // What is on its way to the disk makes room, in the ring and in `$dead`.
     if (this.#planned.size > 0) return 'later';
@@ -83,12 +90,12 @@ export class Refusals {
   }
 
   /** Undefined when `$dead` cannot take it. */
-  #letterOf(out: OutStream, rejection: Rejection, envelope: Uint8Array): Planned | undefined {
+  #letterOf(out: OutStream, rejection: Rejection, content: ReturnType<typeof contentOf>): Planned | undefined {
     const previous = identityText({ ...out.key, number: rejection.number });
     const reason = `refused by ${rejection.receiver}`;
     const ending: Ending = { class: rejection.class, node: this.#store.self.name, reason };
     try {
-      return this.#intake.beginDead({ ...contentOf(envelope), previous }, ending, 'replacing');
+      return this.#intake.beginDead({ ...content, previous }, ending, 'replacing');
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
       return undefined;
@@ -139,3 +146,5 @@ export class Refusals {
     }
   }
 }
+
+const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };

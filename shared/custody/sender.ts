@@ -71,7 +71,7 @@ export class CustodySender {
   constructor(store: NodeStore, hop: Hop, random: Random) {
     this.#store = store;
     this.#bodies = new Bodies(store.ring);
-    this.#refusals = new Refusals(store);
+    this.#refusals = new Refusals(store, hop);
     this.hop = hop;
     this.#random = random;
   }

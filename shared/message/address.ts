@@ -3,6 +3,7 @@
  *
  *   name     [a-z0-9][a-z0-9_-]{0,62}     no dots: two common brokers use the dot as a separator
  *   queue    a name, or one of the system queues $dead $journal $admin
+ *   subqueue <name>;<sub>     a part of a queue of this node, sub [a-z0-9][a-z0-9_-]{0,31}: for verbs here, never an address
  *   address  <queue>          a queue of this node
  *            <node>/<queue>   a queue of another node, or of this one by its full name
  *
@@ -11,6 +12,7 @@
 import { RingmailError } from '../errors.ts';
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const SUBQUEUE = /^([a-z0-9][a-z0-9_-]{0,62});[a-z0-9][a-z0-9_-]{0,31}$/;
 const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
 
 export interface Address {
@@ -24,6 +26,15 @@ export function isName(text: string): boolean {
 
 export function isQueueName(text: string): boolean {
   return NAME.test(text) || SYSTEM_QUEUES.includes(text);
+}
+
+export function isSystemQueue(text: string): boolean {
+  return SYSTEM_QUEUES.includes(text);
+}
+
+/** The name of the queue that a subqueue is a part of; undefined for anything that is not spelt as a subqueue. */
+export function parentName(text: string): string | undefined {
+  return SUBQUEUE.exec(text)?.[1];
 }
 
 /** The address, with `self` as its node where it names none. @throws NAME_INVALID */

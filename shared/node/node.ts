@@ -3,6 +3,7 @@
  * found) it is opened anew with the next epoch; who asks meanwhile waits for that, and what was in doubt is said to be.
  */
 
+import { ALL_DESKS } from '../core/all-desks.ts';
 import type { Call, CallResult, Stats } from '../core/calls.ts';
 import { linksAndRelay } from '../core/carriers.ts';
 import { Drive } from '../core/drive.ts';
@@ -178,6 +179,7 @@ export class Node implements NodeCalls {
         checksum: fastChecksum(crc32),
         random: systemRandom,
         carriers: linksAndRelay,
+        desks: ALL_DESKS,
         clock: bootClock(),
         describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
       },

@@ -1,5 +1,5 @@
 /**
- * Messages by the time at which something is due for them: a binary heap in typed arrays, 20 bytes an entry, O(log n).
+ * Messages by the time at which something is due for them, and those of one time in order of arrival: a binary heap in typed arrays, 20 bytes an entry, O(log n).
  *
  *   bytes  8 time (queue time, ms)   8 message id   4 slot
  *
@@ -43,6 +43,11 @@ export class DueHeap {
     return this.#count === 0 ? undefined : this.#at(0);
   }
 
+  /** All entries, in no order; nothing may be pushed or popped meanwhile. */
+  *[Symbol.iterator](): Generator<Due> {
+    for (let at = 0; at < this.#count; at++) yield this.#at(at);
+  }
+
   push(due: Due): void {
     if (this.#count === this.#times.length) this.#resize(Math.max(ENTRIES_MIN, Math.ceil(this.#count * 1.5)));
     this.#rise(this.#count++, due);
@@ -75,7 +80,7 @@ export class DueHeap {
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (this.#timeAt(parent) <= due.atMs) break;
+      if (!this.#isBefore(due, parent)) break;
       this.#set(at, this.#at(parent));
       at = parent;
     }
@@ -88,16 +93,18 @@ export class DueHeap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= this.#count) break;
-      if (child + 1 < this.#count && this.#timeAt(child + 1) < this.#timeAt(child)) child += 1;
-      if (this.#timeAt(child) >= due.atMs) break;
+      if (child + 1 < this.#count && this.#isBefore(this.#at(child + 1), child)) child += 1;
+      if (this.#isBefore(due, child)) break;
       this.#set(at, this.#at(child));
       at = child;
     }
     this.#set(at, due);
   }
 
-  #timeAt(at: number): number {
-    return this.#times[at] ?? 0;
+  /** Of one time the earlier message comes first. */
+  #isBefore({ atMs, id }: Due, at: number): boolean {
+    const other = this.#times[at] ?? 0;
+    return atMs < other || (atMs === other && id < (this.#ids[at] ?? 0));
   }
 
   #at(at: number): Due {

@@ -9,115 +9,30 @@
  *      └──────▶ delayed ─┘ release                 │
  *                  ▲───────────────────────────────┘ giveBack, not before
  *
+ * A ready or leased message may be moved between its queue and the parts of that: it is away until the frame that says so is durable.
+ *
  * What a message is, is told without a list of its own for each: ready is in a list, leased or away is noted where it has a time to
  * its name, anything else with a time is delayed.
  */
 import { invariant } from '../assert.ts';
-import { RingmailError } from '../errors.ts';
-import { isQueueName } from '../message/address.ts';
 import { PRIORITY_MAX } from '../message/message.ts';
 import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 import { type Due, DueHeap } from './due-heap.ts';
-import { drops, QUEUE_DEFAULTS, type QueueDefinition, type QueueOptions } from './queue-options.ts';
-import { SlotList } from './slot-list.ts';
-import { StrictOrder } from './strict-order.ts';
+import { type Queue, QueueTable } from './queue-table.ts';
+import type { SlotList } from './slot-list.ts';
 
-export interface Queue {
-  readonly name: string;
-  /** Never reused; stands in every PUT entry of its messages. */
-  readonly id: number;
-  options: QueueOptions;
-  /** By priority. */
-  readonly ready: readonly SlotList[];
-  delayedCount: number;
-  delayedBytes: number;
-  leasedCount: number;
-  leasedBytes: number;
-  /** Planned for the queue, not durable yet. */
-  plannedCount: number;
-  plannedBytes: number;
-  /** Expired: nobody gets them any more, and their end is not planned yet. */
-  endingCount: number;
-  /** What a strict queue may hand out. */
-  readonly strict: StrictOrder | undefined;
-  /** Told of each message that becomes ready, while somebody waits for one by its name. */
-  onReady: ((slot: number) => void) | undefined;
-}
+export { bytesUsed, messageCount, type Queue, readyCount } from './queue-table.ts';
 
-export class Queues {
+export class Queues extends QueueTable {
   readonly #index: MessageIndex;
-  readonly #byName = new Map<string, Queue>();
-  readonly #byId = new Map<number, Queue>();
   readonly #delays = new DueHeap();
   readonly #expiries = new DueHeap();
-  /** Ids of messages with a time that are leased, or whose end is planned. */
+  /** Ids of messages with a time that are leased, or whose end or move is planned. */
   readonly #away = new Set<number>();
-  /** Where somebody may be served who could not be before: a message became ready, a stream free, the options others. The taker empties it. */
-  readonly changed = new Set<Queue>();
-  /** Those with a reserve: few. */
-  reserved: readonly Queue[] = [];
-  /** True when one of them drops messages to make room. */
-  drops = false;
-  #nextId = 1;
 
   constructor(index: MessageIndex) {
+    super(index);
     this.#index = index;
-  }
-
-  /**
-   * A queue as META remembers it, or a new one with a new id; a known one gets these options, and answers to that id too.
-   * @throws NAME_INVALID
-   */
-  define(name: string, { id: knownId, ...definition }: QueueDefinition & { id?: number }): Queue {
-    if (!isQueueName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
-    const options = { ...QUEUE_DEFAULTS, ...definition };
-    const known = this.#byName.get(name);
-    const queue = known ?? this.#create(name, knownId ?? this.#nextId, options);
-    queue.options = options;
-    this.changed.add(queue);
-    if (knownId !== undefined) this.#byId.set(knownId, queue);
-    this.#nextId = Math.max(this.#nextId, (knownId ?? 0) + 1);
-    this.reserved = [...this].filter((one) => one.options.bytesReserved > 0);
-    this.drops = [...this].some(({ options }) => drops(options.whenFull));
-    return queue;
-  }
-
-  #create(name: string, id: number, options: QueueOptions): Queue {
-    this.#nextId = Math.max(this.#nextId, id + 1);
-    const ready = Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.#index, 'id'));
-    const none = {
-      delayedCount: 0,
-      delayedBytes: 0,
-      leasedCount: 0,
-      leasedBytes: 0,
-      plannedCount: 0,
-      plannedBytes: 0,
-      endingCount: 0,
-    };
-    const strict = options.ordering === 'strict' ? new StrictOrder(this.#index) : undefined;
-    const queue: Queue = { name, id, options, ready, ...none, strict, onReady: undefined };
-    this.#byName.set(name, queue);
-    this.#byId.set(id, queue);
-    return queue;
-  }
-
-  find(name: string): Queue | undefined {
-    return this.#byName.get(name);
-  }
-
-  /** @throws QUEUE_NOT_FOUND */
-  get(name: string): Queue {
-    const queue = this.#byName.get(name);
-    if (queue === undefined) throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
-    return queue;
-  }
-
-  byId(id: number): Queue | undefined {
-    return this.#byId.get(id);
-  }
-
-  [Symbol.iterator](): IterableIterator<Queue> {
-    return this.#byName.values();
   }
 
   /** A durable message becomes visible, or waits for its time. */
@@ -125,7 +40,9 @@ export class Queues {
     const queue = this.#queueOf(slot);
     const expiresAtMs = this.#index.expiresAtMs(slot);
     if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
+    queue.arrivedCount += 1;
     queue.strict?.add(slot);
+    this.changed.add(queue);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
   }
@@ -171,19 +88,36 @@ export class Queues {
   giveBack(slot: number, queueTimeMs = 0): Queue {
     const queue = this.#queueOf(slot);
     this.#unlease(queue, slot);
-    this.#away.delete(this.#index.id(slot));
-    const expiresAtMs = this.#index.expiresAtMs(slot);
-    // Its time came while it was leased, and was passed over.
-    if (expiresAtMs > 0 && expiresAtMs <= queueTimeMs) this.#note(this.#expiries, slot, expiresAtMs);
-    this.#settle(queue, slot, queueTimeMs);
+    this.#comeBack(queue, slot, queueTimeMs);
     return queue;
+  }
+
+  /** A ready or leased message leaves its queue for another; the caller has planned the STATE that says so. */
+  moveOut(slot: number, to: Queue): void {
+    const queue = this.#queueOf(slot);
+    if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
+    else this.#unlease(queue, slot);
+    this.#leave(queue, slot);
+    if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
+    to.plannedCount += 1;
+    to.plannedBytes += this.#index.bodyBytes(slot);
+  }
+
+  /** That STATE is durable: the message is in the other one. */
+  moveIn(slot: number, queueTimeMs: number): void {
+    const queue = this.#queueOf(slot);
+    queue.plannedCount -= 1;
+    queue.plannedBytes -= this.#index.bodyBytes(slot);
+    queue.arrivedCount += 1;
+    queue.strict?.add(slot);
+    this.#comeBack(queue, slot, queueTimeMs);
   }
 
   /** A leased message is done with; the caller has planned its ACK. */
   finish(slot: number): Queue {
     const queue = this.#queueOf(slot);
     this.#unlease(queue, slot);
-    queue.strict?.remove(slot);
+    this.#leave(queue, slot);
     return queue;
   }
 
@@ -193,9 +127,13 @@ export class Queues {
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
     else this.#undelay(queue, slot);
-    if (queue.strict === undefined) return;
-    queue.strict.remove(slot);
-    this.changed.add(queue);
+    this.#leave(queue, slot);
+  }
+
+  /** Takes `end` of a message that was ready back, before anything else happened. */
+  unend(slot: number): void {
+    this.#away.delete(this.#index.id(slot));
+    this.#listOf(this.#queueOf(slot), slot).insert(slot);
   }
 
   /** The ACK of a message is durable: nothing of it is left. */
@@ -241,6 +179,36 @@ export class Queues {
   /** The end of a message that expired is planned. */
   leaves(slot: number): void {
     this.#queueOf(slot).endingCount -= 1;
+  }
+
+  /** Ids of its messages that wait for their time, in no order. Looks at all that wait anywhere, once. */
+  delayedIn(queue: Queue): number[] {
+    if (queue.delayedCount === 0) return [];
+    const ids = new Set<number>();
+    for (const due of this.#delays) if (this.#isDelayed(due) && this.#queueOf(due.slot) === queue) ids.add(due.id);
+    return [...ids];
+  }
+
+  /** True of a message that waits for its time, and nothing else was planned for it. */
+  isDelayed(slot: number): boolean {
+    return this.#isDelayed({ atMs: this.#index.notBeforeMs(slot), id: this.#index.id(slot), slot });
+  }
+
+  /** It was away, under lease or between two queues. */
+  #comeBack(queue: Queue, slot: number, queueTimeMs: number): void {
+    this.#away.delete(this.#index.id(slot));
+    const expiresAtMs = this.#index.expiresAtMs(slot);
+    // Its time came while it was away, and was passed over.
+    if (expiresAtMs > 0 && expiresAtMs <= queueTimeMs) this.#note(this.#expiries, slot, expiresAtMs);
+    this.#settle(queue, slot, queueTimeMs);
+  }
+
+  /** It is in this queue no more. */
+  #leave(queue: Queue, slot: number): void {
+    queue.endedCount += 1;
+    if (queue.strict === undefined) return;
+    queue.strict.remove(slot);
+    this.changed.add(queue);
   }
 
   #settle(queue: Queue, slot: number, queueTimeMs: number): void {
@@ -290,7 +258,7 @@ export class Queues {
   }
 
   #queueOf(slot: number): Queue {
-    const queue = this.#byId.get(this.#index.queue(slot));
+    const queue = this.byId(this.#index.queue(slot));
     invariant(queue !== undefined, 'a stored message names a defined queue');
     return queue;
   }
@@ -300,19 +268,4 @@ export class Queues {
     invariant(list !== undefined, 'priorities are 0 to 7');
     return list;
   }
-}
-
-export function readyCount(queue: Queue): number {
-  return queue.ready.reduce((count, list) => count + list.count, 0);
-}
-
-/** Messages a queue holds or has planned. */
-export function messageCount(queue: Queue): number {
-  return readyCount(queue) + queue.delayedCount + queue.leasedCount + queue.plannedCount;
-}
-
-/** Bytes of bodies a queue holds or has planned. */
-export function bytesUsed(queue: Queue): number {
-  const readyBytes = queue.ready.reduce((bytes, list) => bytes + list.bytes, 0);
-  return readyBytes + queue.delayedBytes + queue.leasedBytes + queue.plannedBytes;
 }

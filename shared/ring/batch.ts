@@ -82,7 +82,7 @@ export function putBytes(batch: Batch): number {
   return bytes;
 }
 
-/** Taken ones are cut off the list when they are this many, and more than half of it. */
+/** Taken ones are cut off the list when they are this many, and more than half of it; all at once when none is left: they are large. */
 const CUT_COUNT_MIN = 64;
 
 /** Batches in order of append. */
@@ -130,7 +130,7 @@ export class PendingBatches {
     }
     this.#bytes -= bytes;
     this.#first += taken.length;
-    if (this.#first >= CUT_COUNT_MIN && this.#first > this.#list.length / 2) {
+    if (this.#first === this.#list.length || (this.#first >= CUT_COUNT_MIN && this.#first > this.#list.length / 2)) {
       this.#list = this.#list.slice(this.#first);
       this.#first = 0;
     }

@@ -91,7 +91,7 @@ export class SimWorld implements World {
         else resolve(result);
       });
       const abort = (): void => {
-        if (!this.#open.delete(open)) return;
+        if (!this.#open.delete(open) || token === undefined) return;
         node.cancel(token);
         resolve({ kind: 'empty' });
       };

@@ -92,7 +92,7 @@ export class Transport {
       const broken = (reason: string): void => {
         const inDoubt = isConnected && whenBroken === 'IN_DOUBT';
         finish();
-        reject(inDoubt ? new RingmailError('IN_DOUBT', { identity: '', reason }) : this.unreachable(reason));
+        reject(inDoubt ? new RingmailError('IN_DOUBT', { identity: '', epoch: 0, reason }) : this.unreachable(reason));
       };
       const giveUp = (): void => {
         broken(`no answer within ${this.#answerMs} ms`);

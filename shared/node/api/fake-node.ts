@@ -387,6 +387,8 @@ export class FakeNode implements NodeCalls {
       bytes: list.reduce((bytes, { message }) => bytes + message.body.length, 0),
       ...this.#optionsOf(name),
       delayed: 0,
+      arrived: 0,
+      ended: 0,
       blocked: 0,
       dropped: 0,
       expired: 0,

@@ -299,7 +299,7 @@ describe('refusals', () => {
     [404, new RingmailError('ROUTE_NOT_FOUND', { address: 'a/b' })],
     [410, new RingmailError('LEASE_UNKNOWN', { lease: 'l' })],
     [413, new RingmailError('MESSAGE_TOO_LARGE', { bytes: 2, bytesMax: 1 })],
-    [500, new RingmailError('IN_DOUBT', { identity: 'i', reason: 'EIO' })],
+    [500, new RingmailError('IN_DOUBT', { identity: 'i', epoch: 7, reason: 'EIO' })],
     [500, new RingmailError('RING_LOCKED', { path: 'p', owner: 'o' })],
     [503, new RingmailError('BUSY', { pending: 1, pendingMax: 1 })],
     [503, new RingmailError('NODE_STOPPED', { reason: 'closing' })],

@@ -180,9 +180,10 @@ export class RingmailClient {
     await this.#node.call({ verb: 'move', queue, lookupId, to });
   }
 
-  /** Sends a dead letter where it was going, or to `to`: a new message. @throws MESSAGE_NOT_FOUND, and as `send` */
-  async redrive(queue: string, lookupId: number, to?: string): Promise<void> {
-    await this.#node.call({ verb: 'redrive', queue, lookupId, ...(to !== undefined && { to }) });
+  /** Sends a dead letter where it was going, or to `to`: a new message, whose identity this is. @throws MESSAGE_NOT_FOUND, and as `send` */
+  async redrive(queue: string, lookupId: number, to?: string): Promise<string> {
+    const call = { verb: 'redrive', queue, lookupId, ...(to !== undefined && { to }) } as const;
+    return (await ask(this.#node, call, 'sent')).identity;
   }
 
   // The node

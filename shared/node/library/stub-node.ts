@@ -72,6 +72,8 @@ export class StubNode implements NodeCalls {
         return { kind: 'opened', handle: `${call.queue}-handle` };
       case 'outcome':
         return { kind: 'outcome', outcome: 'kept' };
+      case 'redrive':
+        return { kind: 'sent', identity: `again ${call.lookupId}`, durability: 'sync' };
       case 'purge':
         return { kind: 'purged', count: 0 };
       case 'queues':

@@ -58,7 +58,7 @@ test('a commit that is refused gives back; one in doubt does not, for it may be 
   };
   await expect(client.transaction(act)).rejects.toBe(full);
   expect(node.held('in')).toBe('1');
-  const inDoubt = new RingmailError('IN_DOUBT', { identity: 'x', reason: 'the disk' });
+  const inDoubt = new RingmailError('IN_DOUBT', { identity: 'x', epoch: 7, reason: 'the disk' });
   node.refuse = ({ verb }) => (verb === 'commit' ? inDoubt : undefined);
   await expect(client.transaction(act)).rejects.toBe(inDoubt);
   expect(node.held('in')).toBe('1*');

@@ -81,7 +81,7 @@ test('a send in doubt that was done is not done again; one that was not is', asy
       const result = await call(asked, signal);
       if (doubt === undefined) return result;
     }
-    throw new RingmailError('IN_DOUBT', { identity: '', reason: 'the disk' });
+    throw new RingmailError('IN_DOUBT', { identity: '', epoch: 7, reason: 'the disk' });
   };
   const errors: unknown[] = [];
   const trigger = await client.trigger({ name: 't', queue: 'in', do: { send: 'out' }, onError: (error) => errors.push(error) });

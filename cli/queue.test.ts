@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { QUEUE_DEFAULTS } from '../shared/queue/queue-options.ts';
+import { CliFixture } from './cli-fixture.ts';
+
+let cli: CliFixture;
+beforeEach(async () => {
+  cli = new CliFixture();
+  await cli.serve();
+});
+afterEach(() => cli.end());
+
+const asked = () => cli.node.calls.filter(({ verb }) => verb !== 'stats');
+const DONE = { code: 0, out: '', err: '' };
+
+test('create says all that a queue can be', async () => {
+  const said =
+    '--bytes-limit 64KiB --bytes-reserved 1KiB --when-full block --remote-when-full dead-letter --label Belt --state paused ' +
+    '--journal on --dead-letter-queue lost --time-to-be-received 1h --deliveries-max 5 --retry 5s --retry-factor 3 ' +
+    '--retry-max 1d --retry-jitter 10 --ordering strict';
+  expect(await cli.run(['queue', 'create', 'bags', ...said.split(' ')])).toEqual(DONE);
+  const options = {
+    bytesLimit: 65_536,
+    bytesReserved: 1_024,
+    whenFull: 'block',
+    remoteWhenFull: 'dead-letter',
+    label: 'Belt',
+    state: 'paused',
+    journal: 'on',
+    deadLetterQueue: 'lost',
+    timeToBeReceivedMs: 3_600_000,
+    deliveriesMax: 5,
+    retryMs: 5_000,
+    retryFactor: 3,
+    retryMsMax: 86_400_000,
+    retryJitterPercent: 10,
+    ordering: 'strict',
+  };
+  expect(asked()).toEqual([{ verb: 'createQueue', queue: 'bags', options }]);
+  expect(Object.keys(options).sort()).toEqual([...Object.keys(QUEUE_DEFAULTS), 'bytesLimit'].sort());
+});
+
+test('set changes what is said, and only that', async () => {
+  await cli.run(['queue', 'create', 'bags']);
+  expect(await cli.run(['queue', 'set', 'bags', '--label', '', '--retry', '0', '--json'])).toEqual({
+    ...DONE,
+    out: '{"queue":"bags"}\n',
+  });
+  expect(await cli.run(['queue', 'pause', 'bags'])).toEqual(DONE);
+  expect(await cli.run(['queue', 'resume', 'bags'])).toEqual(DONE);
+  expect(asked()).toEqual([
+    { verb: 'createQueue', queue: 'bags', options: {} },
+    { verb: 'setQueue', queue: 'bags', changes: { label: '', retryMs: 0 } },
+    { verb: 'setQueue', queue: 'bags', changes: { state: 'paused' } },
+    { verb: 'setQueue', queue: 'bags', changes: { state: 'running' } },
+  ]);
+});
+
+test('list and show: tables for people, lines of JSON for programs', async () => {
+  const long = 'a'.repeat(63);
+  await cli.run(['queue', 'create', long, '--bytes-limit', '8MiB']);
+  await cli.run(['queue', 'create', 'bags', '--retry', '5s', '--deliveries-max', '5', '--label', 'Belt\u001b[2J']);
+  await cli.run(['send', 'bags', 'hello']);
+  const { out } = await cli.run(['queue', 'list']);
+  const [head = '', first = '', second = ''] = out.split('\n');
+  expect(head.split(/ {2,}/)).toEqual(['queue', 'ready', 'leased', 'delayed', 'size', 'limit', 'state']);
+  expect(first).toMatch(/^a{20,}… +0 +0 +0 +0 B +8 MiB {2}running$/);
+  expect(second).toMatch(/^bags +1 +0 +0 +5 B +1 MiB {2}running$/);
+  expect(Math.max(...out.split('\n').map((line) => line.length))).toBe(80);
+  const lines = (await cli.run(['queue', 'list', '--json'])).out.trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line).name)).toEqual([long, 'bags']);
+  const shown = (await cli.run(['queue', 'show', 'bags'])).out;
+  expect(shown).toContain('label                Belt\\x1b[2J\n');
+  expect(shown).toContain('retry                after 5s, then × 2 up to 1h\n');
+  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 5 B\n');
+  expect(JSON.parse((await cli.run(['queue', 'show', 'bags', '--json'])).out)).toMatchObject({ name: 'bags', retryMs: 5_000 });
+});
+
+test('purge says how many, delete says nothing, and both are done', async () => {
+  await cli.run(['send', 'bags', 'a']);
+  await cli.run(['send', 'bags', 'b']);
+  expect(await cli.run(['queue', 'purge', 'bags'])).toEqual({ ...DONE, out: '2\n' });
+  expect(await cli.run(['queue', 'purge', 'bags', '--json'])).toEqual({ ...DONE, out: '{"queue":"bags","count":0}\n' });
+  expect(await cli.run(['queue', 'delete', 'bags'])).toEqual(DONE);
+  expect(cli.node.queues.has('bags')).toBe(false);
+});
+
+test('producer retire', async () => {
+  expect(await cli.run(['producer', 'retire', 'scanner'])).toEqual(DONE);
+  expect(asked()).toEqual([{ verb: 'retireProducer', producer: 'scanner' }]);
+});
+
+test.each<[string[], number, string]>([
+  [['queue'], 2, 'USAGE_INVALID'],
+  [['queue', 'create'], 2, 'USAGE_INVALID'],
+  [['queue', 'create', 'bags', '--when-full', 'explode'], 2, 'USAGE_INVALID'],
+  [['queue', 'create', 'bags', '--bytes-limit', '5 KB'], 2, 'USAGE_INVALID'],
+  [['queue', 'create', 'bags', '--retry', '5'], 2, 'USAGE_INVALID'],
+  [['queue', 'set', 'bags'], 2, 'USAGE_INVALID'],
+  [['queue', 'set', 'bags', '--ordering', 'strict'], 2, 'USAGE_INVALID'],
+  [['queue', 'create', 'Bags'], 3, 'NAME_INVALID'],
+  [['queue', 'show', 'absent'], 3, 'QUEUE_NOT_FOUND'],
+  [['queue', 'purge', 'absent'], 3, 'QUEUE_NOT_FOUND'],
+  [['queue', 'delete', '$dead'], 3, 'ACCESS_MODE_INVALID'],
+  [['queue', 'list', '--socket', 'absent'], 4, 'NODE_UNREACHABLE'],
+])('%j ends with %i and %s', async (argv, code, error) => {
+  const ran = await cli.run(argv);
+  expect([ran.code, ran.out, ran.err.split('\n')[0]]).toEqual([code, '', `ringmail: ${error}`]);
+});

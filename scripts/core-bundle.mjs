@@ -1,0 +1,48 @@
+/** The core for any ECMAScript engine (docs/embedded.md), bundled: for the build, and for the test that holds its size. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const ROOT = join(fileURLToPath(import.meta.url), '..', '..');
+
+export const CORE_ENTRY = 'shared/core/embedded.ts';
+
+/**
+ * Whole and small: nothing of Node gets in, and nothing is left outside. As a module, or with `format: 'iife'` as a script that gives
+ * `ringmail` to all, for engines without modules. Writes no file.
+ * @param {import('esbuild').BuildOptions} options
+ * @returns {Promise<import('esbuild').BuildResult<{ metafile: true, write: false }>>}
+ */
+export function bundleCore(options = {}) {
+  return esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: { embedded: CORE_ENTRY },
+    bundle: true,
+    format: 'esm',
+    globalName: options.format === 'iife' ? 'ringmail' : undefined,
+    platform: 'neutral',
+    target: 'es2022',
+    minify: true,
+    // cbor-x is a quarter of the whole and most of it is for others: a small engine has no memory for that.
+    alias: { 'cbor-x/index-no-eval': './shared/message/small-encoder.ts' },
+    sourcemap: true,
+    sourcesContent: false,
+    outdir: join(ROOT, 'dist'),
+    logLevel: 'warning',
+    ...options,
+    metafile: true,
+    write: false,
+  });
+}
+
+/**
+ * The modules that weigh most in a bundle, heaviest first: `bytes path`.
+ * @param {import('esbuild').Metafile} metafile
+ * @param {number} count
+ * @returns {string[]}
+ */
+export function heaviestModules(metafile, count) {
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const sorted = inputs.sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);
+  return sorted.slice(0, count).map(([path, { bytesInOutput }]) => `${bytesInOutput} ${path}`);
+}

@@ -1,0 +1,101 @@
+/** Many receivers at one queue: each message is one's, in the order in which they came; and nobody pays for who waits elsewhere. */
+import { describe, expect, test } from 'vitest';
+import { codeOf, QueueBox, textOf } from '../../hardware-sim/queue-box.ts';
+import { stream } from '../../hardware-sim/random.ts';
+import { WAITING_COUNT_MAX } from '../limits.ts';
+import type { CallResult } from './calls.ts';
+
+async function boxWith(name: string, queues = ['bags']): Promise<QueueBox> {
+  const box = new QueueBox(name, {
+    queues: queues.map((queue) => ({ name: queue, bytesLimit: 200_000 })),
+    queueBytesLimit: 200_000,
+  });
+  await box.start();
+  return box;
+}
+
+const waitingAt = (queue: string, waitMs = 60_000) => ({ verb: 'receive', queue, waitMs, leaseMs: 600_000 }) as const;
+
+function seen(result: CallResult | undefined): string | undefined {
+  return result?.kind === 'received' ? textOf(result.received) : codeOf(result);
+}
+
+describe('who waits', () => {
+  test('gets messages in the order of coming; two never get one', async () => {
+    const box = await boxWith('order');
+    const waiting: ReturnType<QueueBox['begin']>[] = [];
+    for (let i = 0; i < 40; i++) {
+      waiting.push(box.begin(waitingAt('bags')));
+      await box.pass(1);
+    }
+    for (let i = 0; i < 30; i++) {
+      box.begin(box.sending('bags', `m${i}`));
+      await box.pass(1);
+    }
+    await box.pass(100);
+    expect(waiting.map(({ result }) => seen(result))).toEqual(waiting.map((_, i) => (i < 30 ? `m${i}` : undefined)));
+  });
+
+  test('a receiver that gave up takes nothing, and is passed over', async () => {
+    const box = await boxWith('gave-up');
+    const short = box.begin(waitingAt('bags', 100));
+    const long = box.begin(waitingAt('bags'));
+    await box.pass(200);
+    await box.send('bags', 'a');
+    await box.pass(20);
+    expect([short, long].map(({ result }) => seen(result))).toEqual(['empty', 'a']);
+  });
+
+  test('one that is cancelled while its message is being read leaves it to the next', async () => {
+    const box = await boxWith('cancelled', ['bags', 'other']);
+    await box.send('bags', 'a'.padEnd(2_000, '.'));
+    await box.restart('power cut');
+    for (const waitMs of [0, 0.5, 1, 5]) {
+      const pending = box.begin(waitingAt('bags'));
+      await box.pass(waitMs);
+      if (pending.result !== undefined) break;
+      pending.cancel();
+      await box.pass(20);
+      expect(box.queue('bags')).toMatchObject({ ready: 1, leased: 0 });
+    }
+    box.begin(waitingAt('other')).cancel();
+    await box.send('other', 'b');
+    await box.pass(20);
+    expect(box.queue('other')).toMatchObject({ ready: 1, leased: 0 });
+  });
+
+  test('is BUSY when there are too many, and room again when they are served', async () => {
+    const box = await boxWith('bounded');
+    const some = Array.from({ length: WAITING_COUNT_MAX }, () => box.begin(waitingAt('bags', 1_000)));
+    await box.pass(1);
+    expect(codeOf(await box.ask(waitingAt('bags', 0)))).toBe('BUSY');
+    await box.pass(1_000);
+    expect(some.every(({ result }) => codeOf(result) === 'empty')).toBe(true);
+    expect(codeOf(await box.ask(waitingAt('bags', 0)))).toBe('empty');
+  });
+});
+
+test('AC-55: receivers with leases that crash, give back and stall process every id exactly once, whatever happens to the node', async () => {
+  const box = await boxWith('ac-55');
+  const random = stream('ac-55', 'receivers');
+  const count = 120;
+  for (let i = 0; i < count; i++) await box.send('bags', `m${i}`, { priority: i % 8 });
+  const processed: string[] = [];
+  for (let turn = 0; processed.length < count && turn < 300; turn++) {
+    const receivers = Array.from({ length: 6 }, () => box.begin({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 2_000 }));
+    await box.pass(30);
+    for (const { result } of receivers) {
+      if (result?.kind !== 'received') continue;
+      const { lease } = result.received;
+      const fate = random.next();
+      if (fate < 0.1) continue;
+      if (fate < 0.2) await box.ask({ verb: 'nack', lease });
+      else if (codeOf(await box.ask({ verb: 'ack', lease })) === 'done') processed.push(textOf(result.received) ?? '');
+    }
+    if (turn % 7 === 6) await box.restart(turn % 2 === 0 ? 'power cut' : 'closed');
+    if (turn % 4 === 3) await box.pass(2_000);
+  }
+  expect(new Set(processed).size).toBe(processed.length);
+  expect(processed).toHaveLength(count);
+  expect(box.queue('bags')).toMatchObject({ ready: 0, leased: 0, delayed: 0 });
+});

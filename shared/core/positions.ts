@@ -1,0 +1,35 @@
+/** Places that programs have a node remember for them: META `p/<name>`, written in the frame of what brought them there. */
+import type { MetaChange } from '../custody/meta-keys.ts';
+import { metaChange, metaDelete } from '../custody/meta-keys.ts';
+import { RingmailError } from '../errors.ts';
+import { POSITION_BYTES_MAX, POSITION_COUNT_MAX, POSITION_NAME_LENGTH_MAX } from '../limits.ts';
+import type { MetaTable } from '../ring/meta-table.ts';
+
+export interface Position {
+  readonly name: string;
+  /** Empty: it is forgotten. */
+  readonly value: Uint8Array;
+}
+
+/** Printable, so that a list of them is. */
+const NAME = /^[!-~]+$/;
+
+/** @throws PROPERTY_INVALID, BUSY for one too many */
+export function checkPosition(metas: MetaTable, { name, value }: Position): void {
+  if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
+    refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
+  }
+  if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
+  if (value.length === 0 || metas.get(`p/${name}`) !== undefined) return;
+  let pending = 0;
+  for (const _ of metas.withPrefix('p/')) pending += 1;
+  if (pending >= POSITION_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: POSITION_COUNT_MAX });
+}
+
+export function positionChange({ name, value }: Position): MetaChange {
+  return value.length === 0 ? metaDelete(`p/${name}`) : metaChange(`p/${name}`, value);
+}
+
+function refuse(property: string, reason: string): never {
+  throw new RingmailError('PROPERTY_INVALID', { property: `position.${property}`, reason });
+}
