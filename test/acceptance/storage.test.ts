@@ -59,6 +59,7 @@ test('AC-50 killed at every write of a node: what opens is what was acknowledged
       `AC-50 ${cut}`,
       { queues: [{ name: 'bags', bytesLimit: 100_000 }] },
       {
+        onDurable: () => {},
         onWriting: (node) => {
           seen += 1;
           if (seen === cut) world.box?.world.after(0.01, () => node.powerCut());

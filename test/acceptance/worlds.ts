@@ -85,12 +85,14 @@ export class SimWorld implements World {
       const open: Open = { fail: reject };
       this.#open.add(open);
       const { node } = this.box;
+      let abort = (): void => {};
       const token = node.call(call, (result) => {
         this.#open.delete(open);
+        signal?.removeEventListener('abort', abort);
         if (result.kind === 'error') reject(result.error);
         else resolve(result);
       });
-      const abort = (): void => {
+      abort = (): void => {
         if (!this.#open.delete(open) || token === undefined) return;
         node.cancel(token);
         resolve({ kind: 'empty' });
