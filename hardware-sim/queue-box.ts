@@ -179,6 +179,6 @@ export function codeOf(result: CallResult | undefined): string | undefined {
 }
 
 /** The first word of its body. */
-export function textOf(received: Received | undefined): string | undefined {
+export function textOf(received: Pick<Received, 'message'> | undefined): string | undefined {
   return received && fromUtf8(received.message.body)?.split(' ')[0];
 }

@@ -2,7 +2,8 @@
  * Queues as plain as they can be said, for a node's queues to be compared with: arrays, no ring, no disk. A message has a nominal size;
  * programs keep well away from where a few bytes of an envelope would decide.
  */
-import type { WhenFull } from '../shared/queue/queue-options.ts';
+import { invariant } from '../shared/assert.ts';
+import type { Ordering, WhenFull } from '../shared/queue/queue-options.ts';
 
 export interface Plain {
   readonly text: string;
@@ -18,13 +19,24 @@ export interface Plain {
   isCountSure: boolean;
   firstDeliveredAtMs: number;
   leasedUntilMs: number | undefined;
+  /** What the node calls it; 0 while nobody asked. */
+  lookupId: number;
 }
 
 export interface PlainQueue {
   readonly name: string;
   readonly limit: number;
   readonly whenFull: WhenFull;
+  readonly ordering?: Ordering;
+  /** The first wait of its back-off, doubled each time. */
+  readonly retryMs?: number;
+  readonly deliveriesMax?: number;
 }
+
+/** Which ready message: by where it stands in the order of its queue, or by itself. */
+export type PlainSelector =
+  | { readonly by: 'first' | 'last' }
+  | { readonly by: 'after' | 'before' | 'exactly'; readonly message: Pick<Plain, 'id' | 'priority'> };
 
 export class QueueReference {
   readonly queues: readonly PlainQueue[];
@@ -33,6 +45,7 @@ export class QueueReference {
   dead: { readonly text: string; readonly priority: number }[] = [];
   readonly dropped: Record<string, number> = {};
   readonly expired: Record<string, number> = {};
+  readonly paused = new Set<string>();
   #nextId = 1;
 
   constructor(queues: readonly PlainQueue[]) {
@@ -49,6 +62,7 @@ export class QueueReference {
     copy.dead = [...this.dead];
     Object.assign(copy.dropped, this.dropped);
     Object.assign(copy.expired, this.expired);
+    for (const name of this.paused) copy.paused.add(name);
     copy.#nextId = this.#nextId;
     return copy;
   }
@@ -71,20 +85,67 @@ export class QueueReference {
     }
     this.messages = this.messages.filter((other) => !victims.includes(other));
     this.dropped[message.queue] = (this.dropped[message.queue] ?? 0) + victims.length;
-    const fresh = { count: 0, isCountSure: true, firstDeliveredAtMs: 0, leasedUntilMs: undefined };
+    const fresh = { count: 0, isCountSure: true, firstDeliveredAtMs: 0, leasedUntilMs: undefined, lookupId: 0 };
     this.messages.push({ ...message, id: this.#nextId++, ...fresh });
     return 'sent';
   }
 
   /** The message that a receive gets, now leased. */
-  receive(queue: string, nowMs: number, leaseMs: number): Plain | undefined {
-    const ready = this.messages.filter((other) => other.queue === queue && isReady(other, nowMs));
-    const [next] = ready.sort((a, b) => b.priority - a.priority || a.id - b.id);
+  receive(queue: string, selector: PlainSelector, { nowMs, leaseMs }: { nowMs: number; leaseMs: number }): Plain | undefined {
+    let next: Plain | undefined;
+    do {
+      if (next !== undefined) this.#giveUp(next);
+      const mayGo = (message: Plain) => !this.paused.has(queue) && this.#mayGo(message, selector.by, nowMs);
+      next = selected(this.#readyIn(queue, nowMs).filter(mayGo), selector);
+    } while (next !== undefined && this.#isPoison(next));
     if (next === undefined) return undefined;
     next.leasedUntilMs = nowMs + leaseMs;
     if (next.count === 0) next.firstDeliveredAtMs = nowMs;
     next.count += 1;
     return next;
+  }
+
+  peek(queue: string, selector: PlainSelector, nowMs: number): Plain | undefined {
+    return selected(this.#readyIn(queue, nowMs), selector);
+  }
+
+  /** A delivery failed at `nowMs`: it is given up, or waits, or is ready. */
+  back(message: Plain, nowMs: number, ownDelayMs?: number): void {
+    message.leasedUntilMs = undefined;
+    if (this.#isPoison(message)) return this.#giveUp(message);
+    const { retryMs = 0 } = this.#queueOf(message);
+    const delayMs = ownDelayMs ?? (message.count < 2 ? 0 : retryMs * 2 ** (message.count - 2));
+    if (delayMs > 0) message.notBeforeMs = nowMs + delayMs;
+  }
+
+  #readyIn(queue: string, nowMs: number): Plain[] {
+    const ready = this.messages.filter((other) => other.queue === queue && isReady(other, nowMs));
+    return ready.sort((a, b) => b.priority - a.priority || a.id - b.id);
+  }
+
+  /** In a strict queue: nothing of its stream is leased, and nothing before it waits; who takes any gets the first. */
+  #mayGo(message: Plain, by: PlainSelector['by'], nowMs: number): boolean {
+    if (this.#queueOf(message).ordering !== 'strict') return true;
+    const line = this.messages.filter(({ queue, priority }) => queue === message.queue && priority === message.priority);
+    const before = line.filter(({ id }) => id < message.id);
+    if (by === 'first' && before.length > 0) return false;
+    return line.every(({ leasedUntilMs }) => leasedUntilMs === undefined) && before.every((other) => isReady(other, nowMs));
+  }
+
+  #queueOf(message: Plain): PlainQueue {
+    const queue = this.queues.find(({ name }) => name === message.queue);
+    invariant(queue !== undefined, 'a message is in one of the queues');
+    return queue;
+  }
+
+  #isPoison(message: Plain): boolean {
+    const { deliveriesMax = 0 } = this.#queueOf(message);
+    return deliveriesMax > 0 && message.count >= deliveriesMax;
+  }
+
+  #giveUp(message: Plain): void {
+    this.remove(message);
+    this.dead.push({ text: message.text, priority: message.priority });
   }
 
   remove(message: Plain): void {
@@ -93,13 +154,13 @@ export class QueueReference {
 
   /** Leases end, messages expire. */
   advance(nowMs: number): void {
-    for (const message of this.messages) {
-      if (message.leasedUntilMs !== undefined && message.leasedUntilMs <= nowMs) message.leasedUntilMs = undefined;
+    for (const message of [...this.messages]) {
+      if (message.leasedUntilMs !== undefined && message.leasedUntilMs <= nowMs) this.back(message, message.leasedUntilMs);
     }
-    for (const message of this.messages) {
+    for (const message of [...this.messages]) {
       if (message.leasedUntilMs !== undefined || message.expiresAtMs > nowMs) continue;
       this.expired[message.queue] = (this.expired[message.queue] ?? 0) + 1;
-      this.remove(message);
+      this.#giveUp(message);
     }
   }
 
@@ -131,6 +192,16 @@ export class QueueReference {
 
 function isReady({ leasedUntilMs, notBeforeMs }: Plain, nowMs: number): boolean {
   return leasedUntilMs === undefined && notBeforeMs <= nowMs;
+}
+
+/** Of messages in the order of their queue. */
+function selected(inOrder: readonly Plain[], selector: PlainSelector): Plain | undefined {
+  if (!('message' in selector)) return inOrder.at(selector.by === 'first' ? 0 : -1);
+  const { id, priority } = selector.message;
+  const isBefore = (one: Plain) => one.priority > priority || (one.priority === priority && one.id < id);
+  if (selector.by === 'exactly') return inOrder.find((one) => one.id === id);
+  if (selector.by === 'before') return inOrder.filter(isBefore).at(-1);
+  return inOrder.find((one) => !isBefore(one) && one.id !== id);
 }
 
 function byUrgency(ready: readonly Plain[], priorityMax: number): Plain[] {

@@ -1,4 +1,5 @@
 /** S5 to S7: the books agree with what happened, a yes means durable, and nobody lets go of what nobody else has. */
+import { SYSTEM_QUEUES } from '../../shared/custody/message-room.ts';
 import { accountClass, endingsOf, isWithout, unseenEndings, wentWithItsBooks } from './endings.ts';
 import type { EndEvent, FreedEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
@@ -45,9 +46,11 @@ function isAtRest(index: HistoryIndex, node: string): boolean {
 }
 
 function wrongHoldings({ node, stats, live }: EndEvent['nodes'][number]): string[] {
-  const queues = stats.queues.filter(({ name }) => name !== '$dead');
+  const queues = stats.queues.filter(({ name }) => !SYSTEM_QUEUES.includes(name));
   const queued = queues.reduce((sum, { ready, leased, delayed }) => sum + ready + leased + delayed, 0);
-  const outgoing = stats.outgoing.reduce((sum, { held }) => sum + held, 0);
+  // Words to senders are messages of the node itself.
+  const own = stats.outgoing.filter(({ stream }) => !stream.includes('/$admin:'));
+  const outgoing = own.reduce((sum, { held }) => sum + held, 0);
   if (queued + outgoing === live.length) return [];
   return [`${node} says ${queued} in queues and ${outgoing} to hand over, on its disk are ${live.length}: ${some(live)}`];
 }

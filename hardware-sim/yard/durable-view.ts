@@ -56,7 +56,7 @@ export class DurableView {
   /** A write is looked at as it begins, and once it is done. */
   #looked: Looked | undefined;
 
-  /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone. */
+  /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone, or it expired. */
   constructor(disk: SimDisk, geometry: RingGeometry, onFreed: (key: string, reason: string) => void) {
     const superblock = superblockOf(disk, geometry);
     invariant(superblock !== undefined, 'a formatted file has a superblock');
@@ -101,7 +101,8 @@ export class DurableView {
         }
       }
     }
-    for (const [key, reason] of ended) if (!this.has(key)) this.#onFreed(key, reason);
+    // An expired message leaves a letter, which is there from now on: not the message.
+    for (const [key, reason] of ended) if (reason === 'expired' || !this.has(key)) this.#onFreed(key, reason);
   }
 
   /** The frame that a write completes, with its bytes; undefined for a superblock, or a part. */

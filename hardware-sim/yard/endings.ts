@@ -31,14 +31,19 @@ export function endingsOf(story: Story): Map<Ending, number> {
   const see = (ending: Ending, atMs: number) => endings.set(ending, Math.min(atMs, endings.get(ending) ?? atMs));
   for (const { atMs } of story.acks) see('received', atMs);
   for (const { atMs } of story.givenUp) see('dead-lettered', atMs);
-  // Letters are read when all is over: when they were written nobody saw.
-  if (story.letters.length > 0 && story.givenUp.length === 0) see('dead-lettered', 0);
-  const isLetter = endings.has('dead-lettered');
+  // Letters are read when all is over: when they were written nobody saw. Where one expired, that is its end.
+  const isExpired = story.frees.some(({ event }) => event.reason === 'expired');
+  if (story.letters.length > 0 && story.givenUp.length === 0 && !isExpired) see(endingOf(story.letters), 0);
+  const isLetter = endings.has('dead-lettered') || endings.has('expired') || isExpired;
   for (const { atMs, event } of story.frees) {
     const ending = FREED_ENDINGS[event.reason];
     if (ending !== undefined && !(isLetter && event.node === story.destinationNode && ending !== 'expired')) see(ending, atMs);
   }
   return endings;
+}
+
+function endingOf(letters: Story['letters']): Ending {
+  return letters.every(({ event }) => event.classes.at(-1) === 'RECEIVE_TIMEOUT') ? 'expired' : 'dead-lettered';
 }
 
 /** When it ended; undefined while nobody saw it end. An effect is as good as an acknowledgement that was never answered. */
@@ -57,10 +62,11 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     const { lane } = story;
     if (lane === undefined) continue;
     const reasons = new Set(story.frees.map(({ event }) => event.reason));
-    // What is dropped of those that were given up is dropped from `$dead`: an account of another lane.
-    if (story.givenUp.length > 0) reasons.delete('dropped');
-    for (const reason of reasons) count(lane, accountClass(reason));
-    for (const { event } of story.letters.slice(0, 1)) count(lane, event.classes.at(-1) ?? '');
+    // What is dropped of those that were given up, or expired, is dropped from `$dead`: an account of another lane.
+    if (story.givenUp.length > 0 || reasons.has('expired')) reasons.delete('dropped');
+    const classes = new Set([...reasons].map(accountClass));
+    for (const { event } of story.letters.slice(0, 1)) classes.add(event.classes.at(-1) ?? '');
+    for (const ending of classes) count(lane, ending);
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
   }
   const hasClones = index.faults.some(({ event }) => event.fault === 'cloned');

@@ -20,6 +20,7 @@ import type { Batch, Outcome } from '../ring/ring.ts';
 import type { Call, CallResult, TransactionStep } from './calls.ts';
 import { type DeskParts, outcomeResult } from './desk-shell.ts';
 import type { Cause } from './endings.ts';
+import { type PlannedMove, planMove } from './moves.ts';
 import { judgeOutcome } from './outcome.ts';
 import { checkPosition, positionChange } from './positions.ts';
 import type { ReceiveDesk } from './receive-desk.ts';
@@ -28,10 +29,13 @@ import { checkDestination, type SendDesk } from './send-desk.ts';
 type CommitCall = Call & { readonly verb: 'commit' };
 type Step<D extends TransactionStep['do']> = TransactionStep & { readonly do: D };
 
+type MovedLease = PlannedMove & { readonly lease: Lease };
+
 /** A transaction as it goes into a batch. */
 interface Transaction {
   readonly batch: Batch;
   readonly ended: readonly Lease[];
+  readonly moves: readonly MovedLease[];
   readonly identities: readonly Identity[];
 }
 
@@ -156,7 +160,11 @@ export class CommitDesk {
       parts.push(part);
       ended.push(lease);
     }
-    if (call.steps.some((step) => step.do === 'move')) refuse('move', 'not built yet');
+    const moves: MovedLease[] = [];
+    for (const [at, step] of call.steps.entries()) {
+      const lease = leases[at];
+      if (lease !== undefined && step.do === 'move') moves.push({ lease, ...planMove(store, lease.slot, step.to) });
+    }
     const sends = call.steps.filter((step) => step.do === 'send');
     const id = `${this.#idPrefix}-${++this.#lastId}`;
     const identities: Identity[] = [];
@@ -172,10 +180,12 @@ export class CommitDesk {
     const remembered = this.#parts.repeats.plan(call, { kind: 'committed', identities });
     // Each part knows the counters as they are after it: the last value of a key is that of the whole.
     const metas = new Map<string, MetaChange>();
-    for (const change of [...parts.flatMap(({ changes }) => changes), ...positions, ...remembered]) metas.set(change.key, change);
+    for (const change of [...[...parts, ...moves].flatMap(({ changes }) => changes), ...positions, ...remembered])
+      metas.set(change.key, change);
     const puts = parts.flatMap((part) => part.puts);
     const acks = parts.flatMap((part) => part.acks);
-    return { batch: { puts, acks, metas: [...metas.values()] }, ended, identities };
+    const states = moves.flatMap((move) => move.states);
+    return { batch: { puts, acks, states, metas: [...metas.values()] }, ended, moves, identities };
   }
 
   /** What is leased leaves its queue in the frame that brings the rest. */
@@ -186,7 +196,7 @@ export class CommitDesk {
   }
 
   /** @throws as `Ring.append`; then nothing was planned */
-  #append(token: number, call: CommitCall, { batch, ended, identities }: Transaction): void {
+  #append(token: number, call: CommitCall, { batch, ended, moves, identities }: Transaction): void {
     const { store, shell, repeats } = this.#parts;
     const isForDisk = call.by !== undefined || call.steps.some((step) => step.do !== 'send');
     const intervalMs = isForDisk ? undefined : shell.intervalMs;
@@ -198,6 +208,7 @@ export class CommitDesk {
     store.commit(
       batch,
       (outcome) => {
+        if (outcome === 'durable') for (const move of moves) move.landed();
         if (intervalMs === undefined) this.#settled(token, outcome, result);
         over(outcome);
       },
@@ -205,6 +216,10 @@ export class CommitDesk {
     );
     over = repeats.planned(call, identities, result);
     for (const lease of ended) this.#receives.finished(lease);
+    for (const { lease, settle } of moves) {
+      this.#receives.moved(lease);
+      settle();
+    }
     if (intervalMs !== undefined) shell.answer(token, result);
   }
 

@@ -75,6 +75,36 @@ describe('who waits', () => {
   });
 });
 
+describe('a queue that is deleted', () => {
+  test('is told to all who wait for it or are about to get something from it; its leases are unknown, and nothing is left', async () => {
+    const box = await boxWith('deleted', ['other']);
+    await box.ask({ verb: 'createQueue', queue: 'bags', options: { bytesLimit: 100_000 } });
+    for (const text of ['held', 'on-its-way']) await box.send('bags', text.padEnd(2_000, '.'));
+    await box.restart('closed');
+    const held = await box.receive('bags', { leaseMs: 60_000 });
+    const selects = [undefined, { by: 'lookupId', lookupId: 999 }, { by: 'correlationId', correlationId: 'c' }] as const;
+    const waiting = selects.map((select) => box.begin({ ...waitingAt('bags'), ...(select && { select }), waitMs: 60_000 }));
+    waiting.push(
+      box.begin({ verb: 'peek', queue: 'bags', waitMs: 60_000, bodies: 'with', select: { by: 'lookupId', lookupId: 999 } }),
+    );
+    const elsewhere = box.begin(waitingAt('other'));
+    await box.pass(0.1);
+    expect(codeOf(await box.ask({ verb: 'deleteQueue', queue: 'bags' }))).toBe('done');
+    await box.pass(20);
+    const codes = waiting.map(({ result }) => codeOf(result));
+    expect(codes.slice(1)).toEqual(['QUEUE_DELETED', 'QUEUE_DELETED', 'QUEUE_DELETED']);
+    expect(['QUEUE_DELETED', 'received']).toContain(codes[0]);
+    expect(elsewhere.result).toBeUndefined();
+    expect(await box.ack(held)).toBe('LEASE_UNKNOWN');
+    await box.ask({ verb: 'createQueue', queue: 'bags', options: { bytesLimit: 100_000 } });
+    const again = box.begin(waitingAt('bags'));
+    await box.pass(1_000);
+    await box.send('bags', 'new');
+    await box.pass(20);
+    expect(seen(again.result)).toBe('new');
+  });
+});
+
 test('AC-55: receivers with leases that crash, give back and stall process every id exactly once, whatever happens to the node', async () => {
   const box = await boxWith('ac-55');
   const random = stream('ac-55', 'receivers');

@@ -96,6 +96,15 @@ export class Desk {
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }
 
+  #open(token: number, call: Call & { readonly verb: 'open' }): void {
+    const handle = this.#handles.open(call);
+    if (call.share === 'alone') {
+      const queue = this.#store.queues.get(call.queue);
+      for (const part of [queue, ...queue.subqueues.values()]) this.#receives.openedAlone(part);
+    }
+    this.#shell.answer(token, { kind: 'opened', handle });
+  }
+
   #dispatch(token: number, call: Call): void {
     switch (call.verb) {
       case 'send':
@@ -126,7 +135,7 @@ export class Desk {
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':
-        return this.#shell.answer(token, { kind: 'opened', handle: this.#handles.open(call) });
+        return this.#open(token, call);
       case 'close':
         this.#handles.close(call.handle);
         return this.#shell.answer(token, { kind: 'done' });

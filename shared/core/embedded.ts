@@ -63,8 +63,8 @@ export interface EmbeddedHost {
   readonly memory?: NodeMemory;
 }
 
-/** 16 KiB each: what 500 short messages in 1 MiB leave room for. */
-export const EMBEDDED_MEMORY: NodeMemory = { cacheBytesMax: 16 * 1024, pendingBytesMax: 16 * 1024 };
+/** What 500 short messages in 1 MiB leave room for. */
+export const EMBEDDED_MEMORY: NodeMemory = { cacheBytesMax: 4 * 1024, pendingBytesMax: 16 * 1024 };
 
 export type EmbeddedEvent = Extract<NodeOutput, { kind: 'answer' | 'log' | 'serving' | 'stopped' | 'closed' }>;
 

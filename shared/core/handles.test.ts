@@ -149,3 +149,29 @@ test('as many as there may be, and then BUSY, until some are idle', { timeout: 6
   await box.pass(5000);
   expect(await open('bags', 'peek')).toMatch(/^h/);
 });
+
+test('who waits for a queue when another opens it alone is told so; his leases hold', async () => {
+  await start('waits');
+  await box.send('bags', 'one');
+  const leased = await box.receive('bags', { leaseMs: 60_000 });
+  const waits = ['bags', 'bags;aside', 'other'].map((queue) =>
+    box.begin({ verb: 'receive', queue, waitMs: 60_000, leaseMs: 1000 }),
+  );
+  await box.pass(20);
+  const mine = await open('bags', 'receive', 'alone');
+  expect(waits.map(({ result }) => codeOf(result))).toEqual(['SHARING_VIOLATION', 'SHARING_VIOLATION', undefined]);
+  expect(await box.ack(leased)).toBe('done');
+  await box.send('bags', 'two');
+  expect(await receive('bags', mine)).toBe('received');
+});
+
+test('a wait is a use for as long as it lasts', async () => {
+  await start('long wait');
+  const mine = await open('bags', 'receive', 'alone', 1000);
+  const waits = box.begin({ verb: 'receive', queue: 'bags', waitMs: 5000, leaseMs: 1000, handle: mine });
+  await box.pass(5500);
+  expect(codeOf(waits.result)).toBe('empty');
+  expect(await receive('bags', mine)).toBe('empty');
+  await box.pass(1500);
+  expect(await receive('bags', mine)).toBe('HANDLE_UNKNOWN');
+});

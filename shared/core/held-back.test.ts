@@ -138,7 +138,39 @@ describe('paused', () => {
     for (const select of [{ by: 'first' }, byName] as const) {
       expect(codeOf(await box.ask({ verb: 'peek', queue: 'bags', waitMs: 0, bodies: 'with', select }))).toBe('peeked');
     }
-    await box.restart('power cut', { queues: [BAGS] });
-    expect(await box.drain('bags')).toEqual(['a']);
+    await box.restart('power cut');
+    const waiting = [box.begin({ ...named, waitMs: 5_000 }), box.begin({ ...named, waitMs: 5_000, select: { by: 'last' } })];
+    await box.send('bags', 'b');
+    expect(waiting.map(({ result }) => result)).toEqual([undefined, undefined]);
+    await box.ask({ verb: 'setQueue', queue: 'bags', changes: { state: 'running' } });
+    await box.pass(20);
+    expect(waiting.map(({ result }) => seen(result))).toEqual(['a', 'b']);
+  });
+
+  test('pauses its subqueues with it, and they run again with it', async () => {
+    const box = await boxWith('parts', {});
+    await box.send('bags', 'a');
+    const shown = await box.ask({ verb: 'peek', queue: 'bags', waitMs: 0, bodies: 'with' });
+    const lookupId = shown?.kind === 'peeked' ? shown.peeked.lookupId : 0;
+    await box.ask({ verb: 'move', queue: 'bags', lookupId, to: 'bags;aside' });
+    await box.ask({ verb: 'setQueue', queue: 'bags', changes: { state: 'paused' } });
+    const waiting = box.begin({ verb: 'receive', queue: 'bags;aside', waitMs: 5_000, leaseMs: 1_000 });
+    await box.pass(100);
+    expect(waiting.result).toBeUndefined();
+    await box.ask({ verb: 'setQueue', queue: 'bags', changes: { state: 'running' } });
+    await box.pass(20);
+    expect(seen(waiting.result)).toBe('a');
+    expect(waiting.result?.kind === 'received' && waiting.result.received.moveCount).toBe(1);
+  });
+
+  test('what is leased when it is paused is ended as ever', async () => {
+    const box = await boxWith('held', {});
+    await fill(box, 'a3', 'b3');
+    const [a, b] = [await box.receive('bags'), await box.receive('bags')];
+    await box.ask({ verb: 'setQueue', queue: 'bags', changes: { state: 'paused' } });
+    expect(await box.ack(a)).toBe('done');
+    expect(codeOf(await nack(box, b))).toBe('done');
+    expect(box.queue('bags')).toMatchObject({ ready: 1, leased: 0, state: 'paused' });
+    expect(await box.receive('bags')).toBeUndefined();
   });
 });

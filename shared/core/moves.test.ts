@@ -208,3 +208,36 @@ test("a message on its way between two queues is nobody's: not received, purged 
     expect(counts('bags;aside')).toEqual([0, 0, 0]);
   }
 });
+
+describe('in a transaction', () => {
+  test('what is under lease moves in the frame of the rest, or none of it happens', async () => {
+    await start('transaction');
+    for (const text of ['one', 'two']) await box.send('bags', text);
+    const [one, two] = [await box.receive('bags', { leaseMs: 60_000 }), await box.receive('bags', { leaseMs: 60_000 })];
+    const lease = one?.lease ?? '';
+    const send = { do: 'send' as const, destination: 'other', body: new Uint8Array(1), properties: {} };
+    const refused = await box.ask({
+      verb: 'commit',
+      steps: [
+        { do: 'move', lease, to: 'bags;aside' },
+        { ...send, destination: 'none' },
+      ],
+    });
+    expect([codeOf(refused), counts('bags'), counts('bags;aside')]).toEqual(['QUEUE_NOT_FOUND', [0, 2, 0], [0, 0, 0]]);
+    const elsewhere = await box.ask({ verb: 'commit', steps: [{ do: 'move', lease, to: 'other' }, send] });
+    expect([codeOf(elsewhere), counts('other')]).toEqual(['ACCESS_MODE_INVALID', [0, 0, 0]]);
+    const steps = [one, two].map((got) => ({ do: 'move' as const, lease: got?.lease ?? '', to: 'bags;aside' }));
+    expect(codeOf(await box.ask({ verb: 'commit', steps: [...steps, send] }))).toBe('committed');
+    expect(await box.ack(one)).toBe('LEASE_UNKNOWN');
+    for (const how of ['none', 'power cut'] as const) {
+      if (how !== 'none') await box.restart(how);
+      expect([counts('bags'), counts('bags;aside'), counts('other')]).toEqual([
+        [0, 0, 0],
+        [2, 0, 0],
+        [1, 0, 0],
+      ]);
+    }
+    expect(await peek('bags;aside')).toMatchObject({ lookupId: 1, moveCount: 1 });
+    expect(await box.drain('bags;aside')).toEqual(['one', 'two']);
+  });
+});

@@ -84,7 +84,9 @@ export class ReceiveDesk {
     }
     this.#intake.queue(queue);
     this.#handles.check(queue, wants.do, call.handle);
-    const deadlineMs = this.#store.nowMs + boundedMs(call.waitMs);
+    const waitMs = boundedMs(call.waitMs);
+    if (call.handle !== undefined) this.#handles.prolong(call.handle, waitMs);
+    const deadlineMs = this.#store.nowMs + waitMs;
     this.#servings.add({ token, queue, deadlineMs, select, wants });
   }
 
@@ -107,6 +109,11 @@ export class ReceiveDesk {
     this.#leases.end(lease);
     this.#store.queues.finish(lease.slot);
     this.#counts.forget(lease.messageId);
+  }
+
+  /** The move of a leased message is planned: the lease is over. Its count goes with it. */
+  moved(lease: Lease): void {
+    this.#leases.end(lease);
   }
 
   /** @throws LEASE_UNKNOWN, and as `Endings.plan` */
@@ -148,6 +155,12 @@ export class ReceiveDesk {
     const leased = [...this.#leases].filter(({ slot }) => this.#store.queues.of(slot) === queue);
     for (const lease of leased) this.#leases.end(lease);
     for (const { slot } of [...leased, ...ending.messages]) this.#store.queues.giveBack(slot, this.#store.queueTimeMs);
+  }
+
+  /** Somebody opened a queue alone: who waits for it has no handle, and is told so. What was handed out stays handed out. */
+  openedAlone(queue: Queue): void {
+    const error = new RingmailError('SHARING_VIOLATION', { queue: queue.name });
+    for (const { token } of this.#servings.drop(queue.name)) this.#shell.answer(token, { kind: 'error', error });
   }
 
   /** Ends leases whose time is up. */

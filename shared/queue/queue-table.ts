@@ -95,7 +95,7 @@ export class QueueTable {
     queue.source = source;
     this.#byName.set(name, queue);
     if (id !== undefined) this.#know(id, queue);
-    this.changed.add(queue);
+    for (const one of [queue, ...queue.subqueues.values()]) this.changed.add(one);
     this.#count();
     return queue;
   }

@@ -33,7 +33,7 @@ const CHUNK_MASK = CHUNK_SLOTS - 1;
 /** Places to find a message by id: a third of them at least is free. All are entered anew when they become more. */
 const BUCKETS_PER_MESSAGE_MIN = 3 / 2;
 const BUCKETS_GROWTH = 5 / 4;
-const BUCKETS_MIN = 2048;
+const BUCKETS_MIN = 256;
 const TWO_32 = 0x1_0000_0000;
 
 const PRIORITY_BITS = 0b0000_0111;

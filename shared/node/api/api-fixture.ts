@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { concatBytes } from '../../bytes.ts';
 import type { ApiTiming } from './api-limits.ts';
 import { FakeNode } from './fake-node.ts';
+import type { RemoteOptions } from './remote.ts';
 import { type ApiServer, serveApi } from './server.ts';
 
 export interface Answered {
@@ -22,6 +23,8 @@ export interface Answered {
 export interface AskOptions {
   readonly body?: Uint8Array | string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Over the network, without TLS. */
+  readonly token?: string;
 }
 
 const SOCKET_NAME = 'ringmail.sock';
@@ -40,10 +43,16 @@ export class ApiFixture {
     this.#server = server;
   }
 
-  static async start(timing: Partial<ApiTiming> = {}): Promise<ApiFixture> {
+  static async start(timing: Partial<ApiTiming> = {}, remote?: RemoteOptions): Promise<ApiFixture> {
     const folder = mkdtempSync(join(tmpdir(), 'ringmail-api-'));
     const node = new FakeNode();
-    return new ApiFixture(folder, node, await serveApi(node, { socketPath: join(folder, SOCKET_NAME), timing }));
+    const options = { socketPath: join(folder, SOCKET_NAME), timing, ...(remote && { remote }) };
+    return new ApiFixture(folder, node, await serveApi(node, options));
+  }
+
+  /** Where it listens on the network. */
+  get port(): number {
+    return this.#server.remote?.port ?? 0;
   }
 
   /** Closes the server only. */
@@ -60,8 +69,10 @@ export class ApiFixture {
   /** One request on a connection of its own. */
   ask(method: string, path: string, options: AskOptions = {}): Promise<Answered> {
     return new Promise((resolve, reject) => {
-      const { body, headers = {} } = options;
-      const asked = request({ socketPath: this.socketPath, method, path, headers: { ...headers }, agent: false });
+      const { body, headers = {}, token } = options;
+      const way = token === undefined ? { socketPath: this.socketPath } : { host: '127.0.0.1', port: this.port };
+      const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+      const asked = request({ ...way, method, path, headers: { ...headers, ...authorization }, agent: false });
       asked.on('error', reject);
       asked.on('response', async (response) => {
         const chunks: Uint8Array[] = [];

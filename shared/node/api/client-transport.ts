@@ -110,7 +110,8 @@ export class Transport {
       };
       signal?.addEventListener('abort', abort, { once: true });
       request.on('socket', (socket: Socket) => {
-        if (socket.connecting) socket.once('connect', () => (isConnected = true));
+        // Before the other side has shown who it is nothing was sent.
+        if (socket.connecting) socket.once(this.#isTls ? 'secureConnect' : 'connect', () => (isConnected = true));
         else isConnected = true;
       });
       request.on('error', (error: NodeJS.ErrnoException) => broken(error.code ?? error.message));

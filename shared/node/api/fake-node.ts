@@ -244,17 +244,23 @@ export class FakeNode implements NodeCalls {
     if (waitMs === 0 || signal?.aborted === true) return nothing();
     return new Promise((resolve, reject) => {
       const waiting = { queue, select, offer, answer: resolve, refuse: reject };
-      const end = (): void => {
+      const leave = (): void => {
         this.waiting = this.waiting.filter((other) => other !== waiting);
+      };
+      this.waiting.push(waiting);
+      setTimeout(() => {
+        leave();
         try {
           resolve(nothing());
         } catch (error) {
           reject(error);
         }
+      }, waitMs).unref();
+      const abort = (): void => {
+        leave();
+        resolve({ kind: 'empty' });
       };
-      this.waiting.push(waiting);
-      setTimeout(end, waitMs).unref();
-      signal?.addEventListener('abort', end, { once: true });
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 

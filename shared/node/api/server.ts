@@ -227,7 +227,8 @@ class Api implements ApiServer {
       response.writeHead(reply.status, reply.headers);
       response.flushHeaders();
       await reply.lines({ signal, write: (line) => this.#writeLine(response, line) });
-      response.end();
+      // What says that it is the last answer was written before anybody knew.
+      response.end(() => this.#stopping !== undefined && socket.end());
       return;
     }
     const slow = setTimeout(() => socket.destroy(), this.#timing.answerMs);

@@ -78,7 +78,9 @@ class Stream {
   /** Ends when nobody reads any more, or after a line that says why. */
   async run(): Promise<void> {
     try {
-      while (await this.#hasRoom()) await this.#next();
+      while (await this.#hasRoom()) {
+        if (!(await this.#next())) return;
+      }
       const { reason } = this.#sink.signal;
       if (reason instanceof RingmailError) await this.#sink.write(errorJson(reason));
     } catch (error) {
@@ -99,11 +101,15 @@ class Stream {
     return !this.#sink.signal.aborted;
   }
 
-  async #next(): Promise<void> {
+  /** Hands out one message, if one comes. False when its line never left: nobody reads any more. */
+  async #next(): Promise<boolean> {
     const { ask, leases } = this.#serving;
     LeaseBook.reserve(ask.client);
     const received = await this.#receive();
-    if (received === undefined) return LeaseBook.release(ask.client);
+    if (received === undefined) {
+      LeaseBook.release(ask.client);
+      return true;
+    }
     const { lease, leaseMs } = received;
     const onEnd = (): void => {
       this.#outstanding.delete(lease);
@@ -111,7 +117,9 @@ class Stream {
     };
     this.#outstanding.add(lease);
     leases.note(lease, { client: ask.client, leaseMs, onEnd }, performance.now());
-    if (!(await this.#sink.write(receivedJson(received, this.#plan.bodyAs)))) giveBack(this.#serving, lease);
+    if (await this.#sink.write(receivedJson(received, this.#plan.bodyAs))) return true;
+    giveBack(this.#serving, lease);
+    return false;
   }
 
   async #receive(): Promise<Received | undefined> {

@@ -10,7 +10,7 @@ import { quoted } from './read-result.ts';
 import { formatPortMatch } from './serial-options.ts';
 import { formatSize } from './sizes.ts';
 
-/** `$dead` takes at most this part of what the ring admits, unless it has a limit of its own (shared/core/node-core.ts). */
+/** `$dead` takes at most this part of what the ring admits, unless it has a limit of its own (shared/core/queue-start.ts). */
 const DEAD_SHARE = 8;
 
 export function checkConfig(config: NodeFileConfig, problems: Problems): void {

@@ -3,7 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../../errors.ts';
-import { BLOCK_MS_MAX, BLOCKED_BYTES_MAX, BLOCKED_COUNT_MAX } from '../../limits.ts';
+import {
+  BLOCK_MS_MAX,
+  BLOCKED_BYTES_MAX,
+  BLOCKED_COUNT_MAX,
+  QUEUE_LABEL_LENGTH_MAX,
+  RETRY_FACTOR_MAX,
+  RETRY_MS_MAX,
+} from '../../limits.ts';
+import { DELIVERY_COUNT_MAX } from '../../ring/entry-layout.ts';
 import { BLOCK_COUNT_MIN, geometryFor, liveBytesMaxOf, SUPERBLOCK_COPIES } from '../../ring/geometry.ts';
 import { parseConfig } from './config.ts';
 import {
@@ -85,6 +93,11 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`| 1 to ${PARTITION_COUNT_MAX} |`);
   expect(PAGE).toContain(`| \`intervalMs\` | 1 to ${grouped(INTERVAL_MS_MAX)} ms | \`${INTERVAL_MS_DEFAULT}\` |`);
   expect(PAGE).toContain(`| \`blockMs\` | 0 to ${grouped(BLOCK_MS_MAX)} ms | \`${BLOCK_MS_MAX}\` |`);
+  expect(PAGE).toContain(`| \`label\` | text of up to ${QUEUE_LABEL_LENGTH_MAX} characters |`);
+  expect(PAGE).toContain(`| \`deliveriesMax\` | 0 to ${grouped(DELIVERY_COUNT_MAX)} |`);
+  expect(PAGE).toContain(`| \`retryMs\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
+  expect(PAGE).toContain(`| \`retryMsMax\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
+  expect(PAGE).toContain(`| \`retryFactor\` | 1 to ${RETRY_FACTOR_MAX}, fractions too |`);
   expect(PAGE).toContain(`${grouped(BLOCKED_COUNT_MAX)} senders and ${formatSize(BLOCKED_BYTES_MAX)} may wait`);
   const blocks = BLOCK_COUNT_MIN + SUPERBLOCK_COPIES;
   expect(PAGE).toContain(`${grouped(blocks * 4096)} bytes (${blocks} blocks of 4 KiB) to 1 TiB`);
@@ -103,7 +116,7 @@ unknownQueue = "refuse"
 blockMs = 30000
 ring = { path = "central.ring", size = "16 MiB", allowVolatile = false, commitDelayMs = 0, durability = "sync" }
 api = { socket = "central.sock", mode = "660" }
-queues.bags = { reserve = 0, whenFull = "reject", remoteWhenFull = "wait" }
+queues.bags = { reserve = 0, whenFull = "reject", remoteWhenFull = "wait", label = "", ordering = "parallel", journal = "off", deadLetterQueue = "$dead", timeToBeReceivedMs = 0, deliveriesMax = 0, retryMs = 0, retryFactor = 2, retryMsMax = 3600000, retryJitterPercent = 0 }
 central = { name = "central", broker = "mqtt://127.0.0.1:1883", partitions = 1, protocol = 4 }
 broker = { listen = "127.0.0.1:1883", allowRemote = false }
 log.level = "info"

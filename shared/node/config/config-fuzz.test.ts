@@ -36,11 +36,12 @@ function check(text: string): void {
 }
 
 const WORDS =
-  `name unknownQueue queueLimit ring path size allowVolatile commitDelayMs durability intervalMs blockMs reserve whenFull remoteWhenFull api socket mode queues limit uplink kind line
+  `name unknownQueue queueLimit ring path size allowVolatile commitDelayMs durability intervalMs blockMs reserve whenFull remoteWhenFull label ordering journal deadLetterQueue
+  timeToBeReceivedMs deliveriesMax retryMs retryFactor retryMsMax retryJitterPercent api socket mode queues limit uplink kind line
   broker central partitions protocol username passwordFile links listen allowRemote adapters port destination log level
   __proto__ constructor prototype toString hasOwnProperty then length bags "$dead" "a.b" ''`.split(/\s+/);
 const VALUES =
-  `"link" "mqtt" "belt" "interval" "block" "dead-letter" "refuse" "create" "16 MiB" "0" 0 -0 1 4 5 -1 0.5 1e400 nan inf 9007199254740993 0xffffffffffffffffff true
+  `"link" "mqtt" "belt" "interval" "block" "dead-letter" "strict" "on" 1.5 "refuse" "create" "16 MiB" "0" 0 -0 1 4 5 -1 0.5 1e400 nan inf 9007199254740993 0xffffffffffffffffff true
   false "n1" "central" "central/bags" "bags" "$dead" "unix:/x" "unix:" "tcp:127.0.0.1:1" "tcp:[::]:0" "serial:/x?baud=9600" "mqtt://h"
   "660" "\\u0000" "\\ud800" "__proto__" 1979-05-27 07:32:00 [] [[]] {} {a=1} {__proto__={a=1}} [{}] """x""" '''`
     .split(/\s+/)

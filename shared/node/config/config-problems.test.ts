@@ -336,6 +336,22 @@ describe('one mistake, one line that says where', () => {
       'line 3: queues."$dead".whenFull: this queue makes room for a letter by dropping its least urgent, oldest ones',
     ],
     [
+      'a system queue that is to be strict',
+      '[queues."$journal"]\nordering = "strict"',
+      'line 3: queues."$journal".ordering: a system queue has a limit, a reserve and a label',
+    ],
+    [
+      'letters that come back for ever',
+      '[queues.bags]\ndeadLetterQueue = "bags"',
+      'line 3: queues.bags.deadLetterQueue: it is this queue itself',
+    ],
+    ['a factor that shrinks', '[queues.bags]\nretryFactor = 0.5', 'line 3: queues.bags.retryFactor: 0.5 is not within 1 to 100'],
+    [
+      'what is only set while a node runs',
+      '[queues.bags]\nstate = "paused"',
+      'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
+    ],
+    [
       'a general limit above the ring',
       `queueLimit = "4 MiB"\n${RING}`,
       'line 2: queueLimit: 4 MiB do not fit: a ring of 8 MiB admits 3.19 MiB',

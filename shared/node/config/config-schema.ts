@@ -1,9 +1,10 @@
 /** The keys of a configuration file, their kinds and their defaults. `docs/configuration.md` has the same as tables. */
 import { resolve } from 'node:path';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
-import { BLOCK_MS_MAX } from '../../limits.ts';
-import { isQueueName } from '../../message/address.ts';
-import { QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
+import { BLOCK_MS_MAX, QUEUE_LABEL_LENGTH_MAX, RETRY_FACTOR_MAX } from '../../limits.ts';
+import { isQueueName, isSystemQueue } from '../../message/address.ts';
+import { OPTION_RANGES } from '../../queue/check-options.ts';
+import { JOURNAL, ORDERING, QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type {
   AdapterConfig,
@@ -43,6 +44,9 @@ const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
 /** Those above the first table. */
 export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs'];
 const LINK_KEYS = ['line'];
+/** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
+const WORD_KEYS = ['ordering', 'journal'] as const;
+const WHOLE_KEYS = ['timeToBeReceivedMs', 'deliveriesMax', 'retryMs', 'retryMsMax', 'retryJitterPercent'] as const;
 const MQTT_KEYS = ['broker', 'central', 'partitions', 'protocol', 'username', 'passwordFile'];
 
 /** Reads the whole file. Problems go where the section puts them; the result is of use only when there are none. */
@@ -140,16 +144,41 @@ function readQueues(queues: Section | undefined, bytesLimit: number): NodeFileCo
 function readQueue(name: string, section: Section, bytesLimitDefault: number): QueueOptions {
   const bytesLimit = section.get('limit', kinds.byteLimit, bytesLimitDefault);
   const bytesReserved = section.get('reserve', kinds.byteCount, QUEUE_DEFAULTS.bytesReserved);
-  if (name === DEAD_QUEUE) {
+  const label = section.get('label', kinds.textUpTo(QUEUE_LABEL_LENGTH_MAX), QUEUE_DEFAULTS.label);
+  if (isSystemQueue(name)) {
+    const what = name === DEAD_QUEUE ? 'a letter' : 'what is new';
+    section.refuse(['whenFull', 'remoteWhenFull'], `this queue makes room for ${what} by dropping its least urgent, oldest ones`);
     section.refuse(
-      ['whenFull', 'remoteWhenFull'],
-      'this queue makes room for a letter by dropping its least urgent, oldest ones',
+      [...WORD_KEYS, ...WHOLE_KEYS, 'deadLetterQueue', 'retryFactor'],
+      'a system queue has a limit, a reserve and a label',
     );
-    return { bytesLimit, ...QUEUE_DEFAULTS, bytesReserved };
+    return { bytesLimit, ...QUEUE_DEFAULTS, bytesReserved, label };
   }
-  const whenFull = section.get('whenFull', kinds.oneOf(...WHEN_FULL), QUEUE_DEFAULTS.whenFull);
-  const remoteWhenFull = section.get('remoteWhenFull', kinds.oneOf(...REMOTE_WHEN_FULL), QUEUE_DEFAULTS.remoteWhenFull);
-  return { ...QUEUE_DEFAULTS, bytesLimit, bytesReserved, whenFull, remoteWhenFull };
+  const whole = (key: (typeof WHOLE_KEYS)[number]) => {
+    const [min, max] = OPTION_RANGES[key];
+    return section.get(key, kinds.whole({ min, max }), QUEUE_DEFAULTS[key]);
+  };
+  return {
+    ...{ bytesLimit, bytesReserved, label, state: QUEUE_DEFAULTS.state },
+    whenFull: section.get('whenFull', kinds.oneOf(...WHEN_FULL), QUEUE_DEFAULTS.whenFull),
+    remoteWhenFull: section.get('remoteWhenFull', kinds.oneOf(...REMOTE_WHEN_FULL), QUEUE_DEFAULTS.remoteWhenFull),
+    ordering: section.get('ordering', kinds.oneOf(...ORDERING), QUEUE_DEFAULTS.ordering),
+    journal: section.get('journal', kinds.oneOf(...JOURNAL), QUEUE_DEFAULTS.journal),
+    deadLetterQueue: readDeadLetterQueue(name, section),
+    timeToBeReceivedMs: whole('timeToBeReceivedMs'),
+    deliveriesMax: whole('deliveriesMax'),
+    retryMs: whole('retryMs'),
+    retryFactor: section.get('retryFactor', kinds.numberWithin({ min: 1, max: RETRY_FACTOR_MAX }), QUEUE_DEFAULTS.retryFactor),
+    retryMsMax: whole('retryMsMax'),
+    retryJitterPercent: whole('retryJitterPercent'),
+  };
+}
+
+/** What its receivers give up would come to them again. */
+function readDeadLetterQueue(name: string, section: Section): string {
+  const queue = section.get('deadLetterQueue', kinds.queueName, QUEUE_DEFAULTS.deadLetterQueue);
+  if (queue === name) section.problem('deadLetterQueue', 'it is this queue itself');
+  return queue;
 }
 
 function readUplink(section: Section | undefined, brokerUrl: string): UplinkConfig {

@@ -69,6 +69,16 @@ bags.limit = "8 MiB"
 bags.reserve = "2 MiB"
 bags.whenFull = "drop-lowest-priority"
 bags.remoteWhenFull = "dead-letter"
+bags.label = "bags of belt 1"
+bags.ordering = "strict"
+bags.journal = "on"
+bags.deadLetterQueue = "lost"
+bags.timeToBeReceivedMs = 60000
+bags.deliveriesMax = 5
+bags.retryMs = 5000
+bags.retryFactor = 1.5
+bags.retryMsMax = 90000
+bags.retryJitterPercent = 10
 "$dead".limit = "1 MiB"
 [uplink]
 kind = "mqtt"
@@ -116,6 +126,16 @@ level = "warn"
         bytesReserved: 2 * 2 ** 20,
         whenFull: 'drop-lowest-priority',
         remoteWhenFull: 'dead-letter' as const,
+        label: 'bags of belt 1',
+        ordering: 'strict',
+        journal: 'on',
+        deadLetterQueue: 'lost',
+        timeToBeReceivedMs: 60_000,
+        deliveriesMax: 5,
+        retryMs: 5000,
+        retryFactor: 1.5,
+        retryMsMax: 90_000,
+        retryJitterPercent: 10,
       },
       { name: '$dead', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS },
     ],

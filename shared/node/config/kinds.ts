@@ -1,6 +1,6 @@
 /** The kinds of values a configuration has: what each takes from the text, and the typed value it becomes. */
 import { hasCode } from '../../errors.ts';
-import { formatAddress, isName, parseAddress } from '../../message/address.ts';
+import { formatAddress, isName, isQueueName, parseAddress } from '../../message/address.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -32,6 +32,18 @@ export const nodeName: Kind<string> = textKind(`a name: ${NAME_RULE}`, 'unnamed'
 
 /** Any text that is not empty: what it means is for others to say. */
 export const plainText: Kind<string> = textKind('a text', '-', (text) => (text === '' ? wrong('it is empty') : ok(text)));
+
+/** Up to so many characters, or none. */
+export function textUpTo(lengthMax: number): Kind<string> {
+  return textKind(`a text of up to ${lengthMax} characters`, '', (text) =>
+    text.length > lengthMax ? wrong(`it has ${text.length} characters, not up to ${lengthMax}`) : ok(text),
+  );
+}
+
+/** A queue of this node, by its name. */
+export const queueName: Kind<string> = textKind('a name of a queue', '$dead', (text) =>
+  isQueueName(text) ? ok(text) : wrong(`${quoted(text)} is not a name of a queue: ${NAME_RULE}, or $dead, $journal, $admin`),
+);
 
 export const filePath: Kind<string> = textKind('a path', '/', parsePath);
 
@@ -134,6 +146,20 @@ export function whole(range: { min: number; max: number }): Kind<number> {
   };
 }
 
+/** A number from `min` to `max`, both included, fractions too. */
+export function numberWithin(range: { min: number; max: number }): Kind<number> {
+  const { min, max } = range;
+  return {
+    what: `a number from ${min} to ${max}`,
+    standIn: min,
+    read: (value) => {
+      if (value.kind !== 'integer' && value.kind !== 'float') return wrong(`expected a number, not ${described(value)}`);
+      const number = Number(value.value);
+      return number >= min && number <= max ? ok(number) : wrong(`${shown(value.value)} is not within ${min} to ${max}`);
+    },
+  };
+}
+
 /** Bytes of messages that a queue may hold. */
 export const byteLimit: Kind<number> = sizeKind((bytes) => (bytes > 0 ? ok(bytes) : wrong('0 bytes take no message')));
 
@@ -198,7 +224,7 @@ export function described(value: TomlValue): string {
 }
 
 /** A number may have as many digits as the file has characters. */
-function shown(value: bigint): string {
+function shown(value: bigint | number): string {
   const text = String(value);
   return text.length > 20 ? `a number of ${text.length} digits` : text;
 }
