@@ -131,7 +131,8 @@ export class SimWorld implements World {
     this.#isRunning = true;
     const isDone = () => this.#open.size === 0 && world.nowMs >= this.#untilMs;
     while (!isDone()) {
-      await world.run(world.nowMs + 1, isDone);
+      const untilMs = this.#open.size === 0 ? this.#untilMs : world.nowMs + 1;
+      await world.run(untilMs, isDone);
       // Who was answered may ask again, before time goes on.
       await new Promise((resolve) => setImmediate(resolve));
     }
