@@ -7,7 +7,7 @@ import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { Call, CallResult, ProducerNumber, QueueStats, Received, Stats, TransactionStep } from '../shared/core/calls.ts';
 import type { NodeConfig } from '../shared/core/node-io.ts';
 import { metaValues } from '../shared/custody/meta-keys.ts';
-import { readQueue } from '../shared/custody/queue-meta.ts';
+import { type KeptQueue, readQueue } from '../shared/custody/queue-meta.ts';
 import type { Properties } from '../shared/message/message.ts';
 import type { Ring } from '../shared/ring/ring.ts';
 import { type Prng, stream } from './random.ts';
@@ -145,6 +145,10 @@ export class QueueBox {
     const driver = openRing(copy, { epochRandom: 1 });
     driver.play(0);
     return driver.ring;
+  }
+
+  keptQueues(): KeptQueue[] {
+    return [...metaValues(this.onDisk().metas, 'q/')].map(([, value]) => readQueue(value));
   }
 
   /** By which the ring knows a queue; 0 when it does not. */

@@ -6,8 +6,7 @@ import type { Random } from '../ports.ts';
 import type { Outcome, Ring } from '../ring/ring.ts';
 import type { CallResult, Durability, Stats } from './calls.ts';
 import type { Endings } from './endings.ts';
-import type { Handles } from './handles.ts';
-import type { Repeats } from './repeats.ts';
+import type { MoreDesks } from './no-desk.ts';
 
 /** Longest wait of a receive or a send, and longest lease: a day. What needs more asks again. */
 export const WAIT_MS_MAX = 86_400_000;
@@ -31,8 +30,8 @@ export interface DeskParts {
   readonly intake: Intake;
   readonly shell: DeskShell;
   readonly endings: Endings;
-  readonly handles: Handles;
-  readonly repeats: Repeats;
+  readonly handles: InstanceType<MoreDesks['Handles']>;
+  readonly repeats: InstanceType<MoreDesks['Repeats']>;
 }
 
 /** `result` once it is durable, or the error that says what is known instead. */

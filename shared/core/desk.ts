@@ -11,10 +11,8 @@ import type { Call } from './calls.ts';
 import type { DeskParts, DeskShell } from './desk-shell.ts';
 import { DueWork } from './due-work.ts';
 import { Endings } from './endings.ts';
-import { Handles } from './handles.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { ReceiveDesk } from './receive-desk.ts';
-import { Repeats } from './repeats.ts';
 import { SendDesk } from './send-desk.ts';
 
 export class Desk {
@@ -27,13 +25,13 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
-  readonly #handles: Handles;
+  readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;

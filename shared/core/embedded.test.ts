@@ -127,6 +127,22 @@ describe('what is asked', () => {
     });
   });
 
+  test.each<[string, Partial<Extract<Call, { verb: 'send' }>>]>([
+    ['by', { by: { producer: 'scale', number: 1 } }],
+    ['sendKey', { sendKey: 'a' }],
+  ])('and may come again is refused, not stored twice: %s', (property, how) => {
+    const result = opened('repeat').call({ ...send('a'), ...how } as Call);
+    expect(result).toMatchObject({ kind: 'error', error: { code: 'PROPERTY_INVALID', details: { property } } });
+  });
+
+  test('with a handle, which nothing gives here, is HANDLE_UNKNOWN', () => {
+    const host = opened('handles');
+    const open: Call = { verb: 'open', queue: 'bags', access: 'receive', share: 'all', idleMs: 1_000 };
+    expect(host.call(open)).toMatchObject({ error: { code: 'VERB_ABSENT' } });
+    expect(host.call({ ...receive(), handle: 'h1' } as Call)).toMatchObject({ error: { code: 'HANDLE_UNKNOWN' } });
+    expect(host.call({ verb: 'close', handle: 'h1' })).toMatchObject({ error: { code: 'HANDLE_UNKNOWN' } });
+  });
+
   test('for another node finds no way there', () => {
     expect(opened('route').call(send('a', 'central/bags'))).toMatchObject({ kind: 'error', error: { code: 'ROUTE_NOT_FOUND' } });
   });

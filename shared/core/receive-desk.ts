@@ -20,7 +20,6 @@ import { ComingBack } from './coming-back.ts';
 import { type CountedState, DeliveryCounts } from './delivery-counts.ts';
 import { boundedMs, type DeskParts, type DeskShell } from './desk-shell.ts';
 import { HandingOut } from './handing-out.ts';
-import type { Handles } from './handles.ts';
 import { LeaseEndings } from './lease-endings.ts';
 import { Servings } from './servings.ts';
 import { Showing } from './showing.ts';
@@ -30,7 +29,7 @@ export class ReceiveDesk {
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #shell: DeskShell;
-  readonly #handles: Handles;
+  readonly #handles: DeskParts['handles'];
   readonly #leases: Leases;
   readonly #counts: DeliveryCounts;
   readonly #endings: LeaseEndings;

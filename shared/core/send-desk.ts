@@ -14,13 +14,12 @@ import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
 import type { CallResult } from './calls.ts';
 import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
-import type { Repeats } from './repeats.ts';
 
 export class SendDesk {
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #shell: DeskShell;
-  readonly #repeats: Repeats;
+  readonly #repeats: DeskParts['repeats'];
   readonly #blocked = new BlockedSends();
 
   constructor({ store, intake, shell, repeats }: DeskParts) {

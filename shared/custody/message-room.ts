@@ -61,10 +61,9 @@ export class MessageRoom {
     return ring.messageBytesMax - ring.bytesUsed - this.#draft.ringBytes - this.#keptFrom(queue);
   }
 
-  /** Bytes of bodies that the limit of a queue leaves; of a subqueue, that of its queue. */
+  /** Bytes of bodies that the limit of a queue leaves. */
   inQueue(queue: Queue): number {
-    const whole = queue.parent ?? queue;
-    return whole.options.bytesLimit - bytesUsed(whole) + this.#draft.freedIn(whole);
+    return queue.options.bytesLimit - bytesUsed(queue) + this.#draft.freedIn(queue);
   }
 
   /** True when a body of this size would be taken now, without anything being dropped for it. */
