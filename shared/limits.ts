@@ -107,3 +107,5 @@ export const PRODUCER_COUNT_MAX = 1024;
 export const ANSWER_STRETCH_COUNT_MAX = 32;
 /** Requests that wait for one that was made before and is on its way to the disk. Beyond it BUSY: a client needs one or two. */
 export const REPEAT_WAITING_COUNT_MAX = 64;
+/** Bytes of express messages in memory, with 64 for each. As much as may wait for the disk: they are for what is worthless in a minute. */
+export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;

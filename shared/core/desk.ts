@@ -80,6 +80,7 @@ export class Desk {
     this.#sends.close();
     this.#commits.close();
     this.#receives.close();
+    this.#store.storeExpress();
   }
 
   /** Senders that wait for room in a queue. */

@@ -5,6 +5,7 @@
 import type { Intake } from '../custody/intake.ts';
 import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { parseAddress } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
@@ -80,8 +81,26 @@ export class SendDesk {
     return this.#blocked.nextDeadlineMs;
   }
 
+  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node. */
+  #isExpress({ delivery, dead, position, by, sendKey, destination }: SendCall): boolean {
+    const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
+    return delivery === 'express' && !asksForMore && this.#store.isLocal(destination);
+  }
+
+  /** @throws as `Intake.beginExpress`, `Ring.takeExpress`; then nothing was planned */
+  #beginExpress(token: number, call: SendCall): void {
+    const { message, identity, beside } = this.#intake.beginExpress(call.destination, call);
+    this.#store.ring.checkExpress(message.body.length);
+    const batch = batchOf(beside);
+    if (beside.puts.length + beside.acks.length + beside.changes.length > 0) this.#store.commit(batch, () => {});
+    beside.settle();
+    this.#store.takeExpress(message);
+    this.#shell.answer(token, { kind: 'sent', identity: identityText(identity), durability: 'volatile' });
+  }
+
   /** @throws as `Intake.begin`, `Ring.append`; then nothing was planned */
   #begin(token: number, call: SendCall): void {
+    if (this.#isExpress(call)) return this.#beginExpress(token, call);
     const content = { body: call.body, properties: call.properties };
     const planned =
       call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);

@@ -3,6 +3,7 @@
  * batch: the message in its queue or among what goes out, the stream's counter, and (by custody) the neighbour's cursor.
  */
 
+import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
 import { type Address, parseAddress } from '../message/address.ts';
@@ -15,6 +16,7 @@ import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-o
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
+import { expressIncarnation } from './express-streams.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -34,6 +36,8 @@ export interface NewBody {
   readonly maybeDuplicate?: 'maybe';
   readonly transaction?: TransactionMark;
 }
+
+type Delivery = 'recoverable' | 'express';
 
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
 const HOP_BYTES_MAX = 16;
@@ -93,11 +97,16 @@ export class Intake {
    * the first. `replacing`: the caller ends a message of this ring in the same batch.
    * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE, MESSAGE_REFUSED
    */
-  begin(destination: string, content: NewBody, place: Newcomer['place'] = 'new'): Planned & { identity: Identity } {
+  begin(
+    destination: string,
+    content: NewBody,
+    place: Newcomer['place'] = 'new',
+    delivery: Delivery = 'recoverable',
+  ): Planned & { identity: Identity } {
     const { properties, maybeDuplicate } = content;
     // One that is moved to another stream was let in before, and has its copy.
     if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
-    const begun = this.#begin(destination, content, { place, what: 'message' });
+    const begun = this.#begin(destination, content, { place, what: 'message', delivery });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
@@ -153,13 +162,29 @@ export class Intake {
     }
   }
 
-  #begin(destination: string, content: NewBody, how: Pick<Newcomer, 'place' | 'what'>): Planned & { identity: Identity } {
+  /**
+   * A message for a queue here, in memory only: `message` is to be taken by `NodeStore.takeExpress` once `beside` is committed, which is
+   * what goes for it and the words and copies that were asked for. `settle` of `beside` is for both.
+   * @throws as `begin`; then nothing went
+   */
+  beginExpress(destination: string, content: NewBody): { message: NewMessage; identity: Identity; beside: Planned } {
+    const planned = this.begin(destination, content, 'new', 'express');
+    const [message, ...puts] = planned.puts;
+    invariant(message !== undefined, 'a message is the first of its own batch');
+    return { message, identity: planned.identity, beside: { ...planned, puts } };
+  }
+
+  #begin(
+    destination: string,
+    content: NewBody,
+    how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery },
+  ): Planned & { identity: Identity } {
     const { self, ring } = this.#store;
     const address = parseAddress(destination, self.name);
     const priority = content.properties.priority ?? PRIORITY_DEFAULT;
     const key: StreamKey = {
       origin: self.name,
-      incarnation: self.incarnation,
+      incarnation: how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation,
       destination: `${address.node}/${address.queue}`,
       priority,
     };
@@ -174,7 +199,9 @@ export class Intake {
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
     const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
-    const planned = this.#withEpoch(this.#planned(arrived, changes), handle, identity.number);
+    const own = this.#planned(arrived, changes);
+    // What is in memory only has its counters there, too.
+    const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.#withEpoch(own, handle, identity.number);
     return {
       ...withRoom(this.#store, planned, queue, { ...how, bytes: envelope.length, priority }),
       identity,
@@ -228,7 +255,10 @@ export class Intake {
   }
 
   /** Why a message of another node is not let in, though there is a place for it. */
-  #refusalOf(key: StreamKey, { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> }): EndingClass | undefined {
+  #refusalOf(
+    key: StreamKey,
+    { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> },
+  ): EndingClass | undefined {
     if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
     const { node, queue } = this.#addressOf(key);
     const isHere = node === this.#store.self.name;
@@ -529,7 +559,12 @@ export class Intake {
       settleNoted();
       counted.settle();
     };
-    const planned = { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes, ...noted, counted.change], settle };
+    const planned = {
+      puts: dead.puts,
+      acks: dead.acks,
+      changes: [...changes, ...dead.changes, ...noted, counted.change],
+      settle,
+    };
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
     const asked = { ...content.properties, identity: { ...key, number: item.number } };
     return this.told(planned, asked, { class: ending, where: 'before its queue' });

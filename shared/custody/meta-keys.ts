@@ -13,6 +13,7 @@
  *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
  *   e/<handle>       [epoch, number, epoch, number, ...]              the first numbers of openings, of a stream that begins here
+ *   x/<handle>       true                                              a stream of express messages, written down (express-streams.ts)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
  *   n/<node>         true                                             a node below, over links (hops.ts)

@@ -13,9 +13,12 @@ import type { Random } from '../ports.ts';
 import { QUEUE_DEFAULTS } from '../queue/queue-options.ts';
 import type { Definition, QueueSource } from '../queue/queue-table.ts';
 import { messageCount, type Queue, Queues } from '../queue/queues.ts';
+import { PUT_BYTES } from '../ring/entry-layout.ts';
+import { contentBytesMaxOf } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
-import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
 import { Draft } from './draft.ts';
+import { accountedAs, ExpressStreams } from './express-streams.ts';
 import { FirstNumbers } from './first-numbers.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
@@ -65,6 +68,7 @@ export class NodeStore {
   readonly room: MessageRoom;
   readonly draft = new Draft();
   readonly firstNumbers = new FirstNumbers();
+  readonly express = new ExpressStreams();
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
@@ -109,8 +113,11 @@ export class NodeStore {
     this.hops.load(metas);
     loadQueues(this.queues, metas);
     this.firstNumbers.load(metas);
+    const forgotten = this.express.load(metas, this.streams, index);
+    if (forgotten.length > 0) this.commit({ metas: forgotten }, () => {});
     for (const [handle, value] of metaValues(metas, 'd/')) {
       const [next = 1, ...spans] = new MetaFields(value).numbers();
+      if (!this.streams.has(Number(handle))) continue;
       const standing = this.streams.standing(Number(handle));
       const before = this.destinations.get(standing);
       if (before === undefined || before.next < next) this.destinations.set(standing, { next, spans: spansOf(spans) });
@@ -236,6 +243,44 @@ export class NodeStore {
     });
   }
 
+  /** Takes a message into memory alone; planned before, it takes its place now or after the frame that is being written. @throws as `Ring.takeExpress` */
+  takeExpress(put: NewMessage): void {
+    this.express.add(put.stream);
+    this.ring.takeExpress(put, (slot) => this.#placePlanned(slot));
+  }
+
+  /** Plans to write down what is in memory alone. The ring is closed next: nobody is served any more. */
+  storeExpress(): void {
+    const { index, geometry } = this.ring;
+    const bytesMax = Math.floor(contentBytesMaxOf(geometry) / 2);
+    let puts: NewMessage[] = [];
+    let bytes = 0;
+    for (const slot of this.ring.expressSlots()) {
+      const body = this.ring.cachedBody(slot);
+      invariant(body !== undefined, 'what is in memory alone is there');
+      if (index.isListed(slot)) this.queues.end(slot);
+      bytes += PUT_BYTES + body.length;
+      if (puts.length > 0 && bytes > bytesMax) {
+        this.#writeDown(puts);
+        puts = [];
+        bytes = PUT_BYTES + body.length;
+      }
+      const { kind: _kind, copy: _copy, damaged: _damaged, storedAtMs: _at, bodyOffset: _offset, ...told } = index.copyOf(slot);
+      puts.push({ ...told, body });
+    }
+    if (puts.length > 0) this.#writeDown(puts);
+  }
+
+  /** Not through `commit`: they take their places at the next opening. */
+  #writeDown(puts: readonly NewMessage[]): void {
+    const metas = new Map<string, MetaChange>();
+    for (const { stream } of puts) {
+      const opened = this.streams.open(this.streams.key(stream));
+      for (const change of [this.express.mark(stream), ...(opened?.changes ?? [])]) metas.set(change.key, change);
+    }
+    this.ring.append({ puts, metas: [...metas.values()] }, { nowMs: this.nowMs, delayMs: 0 }, () => {});
+  }
+
   #placePlanned(slot: number): void {
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
@@ -261,11 +306,12 @@ export class NodeStore {
   /** The same for several, each account once. Nothing is counted before `settle`, which is for when the batch is planned. */
   planLosses(losses: readonly Loss[]): { changes: MetaChange[]; settle: () => void } {
     const totals = new Map<string, number>();
+    const named: MetaChange[] = [];
     for (const { handle, class: ending, count } of losses) {
-      const key = `${handle}/${ending}`;
+      const key = `${this.#accountOf(handle, named)}/${ending}`;
       totals.set(key, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count);
     }
-    const changes = [...totals].map(([key, total]) => metaChange(`a/${key}`, total));
+    const changes = [...[...totals].map(([key, total]) => metaChange(`a/${key}`, total)), ...named];
     const settle = (): void => {
       for (const [key, total] of totals) {
         const before = this.#accounts.get(key);
@@ -274,6 +320,15 @@ export class NodeStore {
       }
     };
     return { changes, settle };
+  }
+
+  /** Handles of express streams are forgotten some day: others answer for their losses. */
+  #accountOf(handle: number, named: MetaChange[]): number {
+    if (!this.express.has(handle)) return handle;
+    const opened = this.streams.open(accountedAs(this.streams.key(handle), this.self.incarnation));
+    if (opened === undefined) return handle;
+    named.push(...opened.changes);
+    return opened.handle;
   }
 
   accounts(): Account[] {

@@ -76,6 +76,14 @@ export class StreamTable {
     this.#planned.delete(handle);
   }
 
+  /** Nothing is left of it, and nothing will come. */
+  forget(handle: number): void {
+    const key = this.#keys.get(handle);
+    if (key === undefined) return;
+    this.#keys.delete(handle);
+    if (this.#handles.get(streamText(key)) === handle) this.#handles.delete(streamText(key));
+  }
+
   *[Symbol.iterator](): Generator<[number, StreamKey]> {
     yield* this.#keys;
   }

@@ -12,6 +12,9 @@ import {
 
 /** A message to store. `stream`, `number` and the epoch are its identity here (docs/custody.md). Times are queue time in whole ms; 0 is never. */
 export interface NewMessage {
+  /** Of a message that was in memory alone and is written down: it keeps it. */
+  readonly id?: number;
+  readonly moveCount?: number;
   readonly queue: number;
   readonly priority: number;
   readonly stream: number;

@@ -122,7 +122,7 @@ export class FrameContent {
 function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
   return {
     kind: 'put',
-    id: stamp.nextId(),
+    id: put.id ?? stamp.nextId(),
     copy: false,
     damaged: false,
     attended: put.attended,
@@ -133,7 +133,7 @@ function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
     epochCounter: put.epochCounter,
     epochRandom: put.epochRandom,
     deliveryCount: Math.min(put.deliveryCount, DELIVERY_COUNT_MAX),
-    moveCount: 0,
+    moveCount: put.moveCount ?? 0,
     expiresAtMs: put.expiresAtMs,
     notBeforeMs: put.notBeforeMs,
     storedAtMs: stamp.queueTimeMs,

@@ -12,9 +12,10 @@
  */
 import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
-import { type Batch, batchBytes, type Pending, PendingBatches, type WhenDurable } from './batch.ts';
+import { type Batch, batchBytes, type NewMessage, type Pending, PendingBatches, type WhenDurable } from './batch.ts';
 import { BodyCache } from './body-cache.ts';
 import { PUT_BYTES } from './entry-layout.ts';
+import { Express } from './express.ts';
 import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
 import { type FileSteps, readRange, readWhatThereIs } from './file-steps.ts';
 import { FrameContent } from './frame-content.ts';
@@ -47,6 +48,7 @@ export type RingState = 'opening' | 'serving' | 'closing' | 'closed' | 'stopped'
 /** What there is before the file is read: nothing. */
 const NOTHING = new LiveSet(1, 0);
 const NO_SLOTS: readonly number[] = [];
+const NO_PUTS: readonly NewMessage[] = [];
 
 export class Ring {
   state: RingState = 'opening';
@@ -57,6 +59,7 @@ export class Ring {
   readonly #options: RingOptions;
   readonly #io = new FileIo();
   readonly #cache: BodyCache;
+  readonly #express = new Express();
   readonly #pending = new PendingBatches();
   #opened: (Opened & { room: Room }) | undefined;
   #waitsFor: 'nothing' | 'victims' = 'nothing';
@@ -160,12 +163,25 @@ export class Ring {
   append(batch: Batch, when: { nowMs: number; delayMs: number }, done: WhenDurable): void {
     if (this.state !== 'serving') throw new RingmailError('NODE_STOPPED', { reason: this.failure?.message ?? this.state });
     if (batch.puts !== undefined) for (const { body } of batch.puts) this.#checkBody(body.length);
-    const bytes = batchBytes(batch);
+    const split = this.#express.split(batch);
+    const own = split?.rest ?? batch;
+    if (split !== undefined && isEmpty(own)) {
+      // All of it is about messages in memory: no frame has to say it.
+      this.#express.addInstant(split.part, done);
+      return this.#express.plan(split.part, this.index);
+    }
+    const bytes = batchBytes(own);
     const bytesMax = contentBytesMaxOf(this.geometry);
     if (bytes > bytesMax) throw new RingmailError('TRANSACTION_TOO_LARGE', { bytes, bytesMax });
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
     const { meta } = this.#room.admit(batch, pending);
-    this.#pending.push({ batch, bytes, metaGrowth: meta, dueMs: when.nowMs + when.delayMs, done });
+    if (split !== undefined) this.#express.plan(split.part, this.index);
+    const settled: WhenDurable = (outcome, slots) => {
+      if (outcome === 'durable' && split !== undefined) this.#express.end(split.part, this.index);
+      done(outcome, slots);
+    };
+    const dueMs = when.nowMs + when.delayMs;
+    this.#pending.push({ batch: own, bytes, metaGrowth: meta, dueMs, done: split === undefined ? done : settled });
   }
 
   /** True when `append` would take this batch now. */
@@ -181,6 +197,38 @@ export class Ring {
     }
   }
 
+  /**
+   * Takes a message into memory alone; `placed` is called with its slot: from inside this call, or when the frame is durable that is being
+   * written with messages. It is never in doubt, and gone when the ring is not closed in order.
+   * @throws MESSAGE_TOO_LARGE, QUEUE_FULL (queue ''), NODE_STOPPED; then nothing was planned
+   */
+  takeExpress(put: NewMessage, placed: (slot: number) => void): void {
+    this.checkExpress(put.body.length);
+    this.#express.take(put, placed);
+    if (!this.#hasPutsInFlight) this.#settleArriving();
+  }
+
+  /** @throws as `takeExpress` */
+  checkExpress(bodyBytes: number): void {
+    if (this.state !== 'serving') throw new RingmailError('NODE_STOPPED', { reason: this.failure?.message ?? this.state });
+    this.#checkBody(bodyBytes);
+    this.#express.check(bodyBytes);
+    if (this.hasRoomFor(bodyBytes)) return;
+    const bytesNeeded = PUT_BYTES + bodyBytes;
+    throw new RingmailError('QUEUE_FULL', {
+      queue: '',
+      bytesLimit: this.messageBytesMax,
+      bytesUsed: this.bytesUsed,
+      bytesNeeded,
+    });
+  }
+
+  /** Slots of all that are in memory alone, whose end nobody planned. What arrives takes its place first. */
+  expressSlots(): number[] {
+    this.#settleArriving();
+    return [...this.#express.ids()].map((id) => this.index.find(id));
+  }
+
   /** True when a message with a body of this size would be taken now. */
   hasRoomFor(bodyBytes: number): boolean {
     const isFull = this.bytesUsed + PUT_BYTES + bodyBytes > this.messageBytesMax;
@@ -189,6 +237,7 @@ export class Ring {
 
   /** When `pump` should next be called; undefined when nothing waits for it, or only an answer of the file can help. */
   get wakeAtMs(): number | undefined {
+    if (this.#express.hasInstant) return 0;
     if (this.#io.isBusy || this.#waitsFor === 'victims') return undefined;
     if (this.state === 'closing') return 0;
     return this.state !== 'serving' || this.#pending.count === 0 ? undefined : this.#pending.dueMs + this.#options.commitDelayMs;
@@ -196,6 +245,7 @@ export class Ring {
 
   /** Starts the next frame when one is due and nothing is in flight. */
   pump(nowMs: number): void {
+    this.#express.settleInstant(this.index);
     const due = this.wakeAtMs;
     if (due === undefined || due > nowMs) return;
     this.queueTime(nowMs);
@@ -219,7 +269,8 @@ export class Ring {
 
   /** The body if it is in memory. */
   cachedBody(slot: number): Uint8Array | undefined {
-    return this.#cache.get(this.index.id(slot));
+    const id = this.index.id(slot);
+    return this.#express.body(id) ?? this.#cache.get(id);
   }
 
   get canFetch(): boolean {
@@ -278,7 +329,7 @@ export class Ring {
   #open(): FileSteps<void> {
     return openLog(this.#options, this.#io, (opened) => {
       const { geometry, live } = opened.writer;
-      this.#opened = { ...opened, room: new Room(geometry, live) };
+      this.#opened = { ...opened, room: new Room(geometry, live, this.#express) };
     });
   }
 
@@ -304,6 +355,7 @@ export class Ring {
     this.#inFlight = [];
     this.#whenClosed = undefined;
     this.#io.stopWriting();
+    for (const done of this.#express.takeAll()) done('not-written', []);
     for (const one of inFlight) one.done('in-doubt', []);
     for (const one of pending) one.done('not-written', []);
     whenClosed?.();
@@ -389,6 +441,8 @@ export class Ring {
 
   #settled(content: FrameContent): void {
     const log = this.#log;
+    for (const { batch } of content.batches)
+      for (const { id } of batch.puts ?? NO_PUTS) if (id !== undefined) this.#express.forget(id, this.index);
     const slots = log.live.settle(content.entries, log.lastFrame.lsn);
     this.#inFlight = [];
     let next = 0;
@@ -404,5 +458,20 @@ export class Ring {
       done('durable', next === end ? NO_SLOTS : slots.slice(next, end));
       next = end;
     }
+    this.#settleArriving();
   }
+
+  get #hasPutsInFlight(): boolean {
+    return this.#inFlight.some(({ batch }) => (batch.puts?.length ?? 0) > 0);
+  }
+
+  #settleArriving(): void {
+    if (!this.#express.hasArriving) return;
+    const log = this.#log;
+    this.#express.settleArriving(this.index, { nextId: () => log.nextId(), queueTimeMs: log.queueTimeMs });
+  }
+}
+
+function isEmpty({ puts = [], acks = [], states = [], metas = [] }: Batch): boolean {
+  return puts.length + acks.length + states.length + metas.length === 0;
 }

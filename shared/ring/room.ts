@@ -5,6 +5,7 @@
 import { RingmailError } from '../errors.ts';
 import { type Batch, type Pending, putBytes } from './batch.ts';
 import { metaBytes, PUT_BYTES } from './entry-layout.ts';
+import type { Express } from './express.ts';
 import { liveBytesMaxOf, metaReserveBytesOf, OVERDRAFT_SHARE, type RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
@@ -19,18 +20,20 @@ export class Room {
   readonly bytesMax: number;
   readonly #metaReserveBytes: number;
   readonly #live: LiveSet;
+  readonly #express: Express;
   #plannedPutBytes = 0;
   #plannedMetaBytes = 0;
 
-  constructor(geometry: RingGeometry, live: LiveSet) {
+  constructor(geometry: RingGeometry, live: LiveSet, express: Express) {
+    this.#express = express;
     this.bytesMax = liveBytesMaxOf(geometry);
     this.#metaReserveBytes = metaReserveBytesOf(geometry);
     this.#live = live;
   }
 
-  /** Live bytes: what is stored, and what is planned to be. */
+  /** Live bytes: what is stored, what is planned to be, and what is in memory alone and may have to be. */
   get bytesUsed(): number {
-    return this.#live.bytes + this.#plannedPutBytes + this.#plannedMetaBytes;
+    return this.#live.bytes + this.#plannedPutBytes + this.#plannedMetaBytes + this.#express.bytes;
   }
 
   /** `bytesUsed` at which new messages are refused: the rest is kept for META. */
@@ -48,7 +51,15 @@ export class Room {
   /** Plans for a batch. @throws QUEUE_FULL (queue ''), BUSY; then nothing is planned. */
   admit(batch: Batch, pending: { readonly bytes: number; readonly bytesMax: number }): Growth {
     const grows = { messages: putBytes(batch), meta: this.#metaGrowth(batch) };
-    if (grows.messages + grows.meta > 0) this.#check(batch, grows, pending);
+    const written = writtenDown(batch);
+    // What was in memory alone has its room already.
+    this.#express.bytes -= written;
+    try {
+      if (grows.messages + grows.meta > 0) this.#check(batch, grows, pending);
+    } catch (error) {
+      this.#express.bytes += written;
+      throw error;
+    }
     this.#plannedPutBytes += grows.messages;
     this.#plannedMetaBytes += grows.meta;
     return grows;
@@ -65,7 +76,8 @@ export class Room {
   }
 
   #check(batch: Batch, grows: Growth, pending: { readonly bytes: number; readonly bytesMax: number }): void {
-    const replaces = batch.acks?.some(({ reason }) => reason !== 'dropped') ?? false;
+    const ends = batch.acks?.some(({ reason }) => reason !== 'dropped') ?? false;
+    const replaces = ends || writtenDown(batch) > 0;
     const overdraft = replaces ? Math.floor(this.bytesMax / OVERDRAFT_SHARE) : 0;
     const bytesLimit = (grows.messages === 0 ? this.bytesMax : this.messageBytesMax) + overdraft;
     const bytesNeeded = grows.messages + grows.meta;
@@ -100,4 +112,11 @@ export class Room {
     }
     return bytes;
   }
+}
+
+/** Bytes of messages that were in memory alone. */
+function writtenDown({ puts }: Batch): number {
+  let bytes = 0;
+  if (puts !== undefined) for (const { id, body } of puts) if (id !== undefined) bytes += PUT_BYTES + body.length;
+  return bytes;
 }
