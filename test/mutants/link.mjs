@@ -1067,7 +1067,7 @@ export const MUTANTS = [
       {
         file: 'shared/link/message-batch.ts',
         find: 'this.bytes += message.envelope.length;',
-        replace: 'this.bytes += payloadBytes(message);',
+        replace: 'this.bytes += wholeBytes(message);',
       },
     ],
     tests: ['shared/link/message-batch.test.ts'],
