@@ -228,7 +228,7 @@ export class NodeStore {
       return;
     }
     const handle = this.streams.standing(index.stream(slot));
-    this.outgoing.open(handle, this.streams.key(handle)).list.insert(slot);
+    this.outgoing.insert(this.outgoing.open(handle, this.streams.key(handle)), slot);
   }
 
   /** Queue time of this step: monotonic milliseconds, continued across openings. */
