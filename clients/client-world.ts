@@ -1,6 +1,6 @@
 /** For tests: a real node that clients in other languages ask, over its socket and over TLS, and what verbs they asked for. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Call } from '../shared/core/calls.ts';
@@ -56,6 +56,12 @@ export function has(program: string): boolean {
   return spawnSync(program, ['--version']).status === 0;
 }
 
+/** What README.md shows of a language, as one program. */
+export function readmeProgram(language: string): string {
+  const page = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8');
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block]) => block).join('\n');
+}
+
 export interface Ran {
   readonly code: number | string;
   readonly output: string;
@@ -70,6 +76,9 @@ export class ClientWorld {
   static async start(): Promise<ClientWorld> {
     const world = new ClientWorld();
     writeFileSync(join(world.folder, 'ca.pem'), TEST_CERT);
+    // Where README.md and a client that is told nothing look for it.
+    mkdirSync(join(world.folder, '.ringmail'));
+    symlinkSync(world.socketPath, join(world.folder, '.ringmail', 'ringmail.sock'));
     const fileId = new Uint8Array(16).fill(9);
     await createRing(world.#ringPath, { fileBytes: RING_BYTES, fileId, volatile: 'allow' });
     await world.#open();

@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { ClientWorld, has, type Ran } from './client-world.ts';
+import { ClientWorld, has, type Ran, readmeProgram } from './client-world.ts';
 
 const SOURCES = ['Ringmail.cs', 'RingmailTest.cs'].map((name) => join(import.meta.dirname, 'csharp', name));
+/** It need not run: that it compiles is enough. */
+const README_SOURCE = `public static class Readme { public static async System.Threading.Tasks.Task Run() { ${readmeProgram('csharp')} } }`;
 let world: ClientWorld | undefined;
 afterEach(() => world?.end());
 
@@ -24,13 +26,16 @@ async function runWithDotnet(here: ClientWorld, version: string): Promise<Ran> {
   const project = join(here.folder, 'project');
   mkdirSync(project);
   for (const source of SOURCES) copyFileSync(source, join(project, source.slice(source.lastIndexOf('/') + 1)));
+  writeFileSync(join(project, 'Readme.cs'), README_SOURCE);
   writeFileSync(join(project, 'test.csproj'), projectFile(version));
   return here.run('dotnet', ['run', '--project', project]);
 }
 
 async function runWithMono(here: ClientWorld): Promise<Ran> {
   const program = join(here.folder, 'test.exe');
-  const compiled = await here.run('mcs', ['-warnaserror', `-out:${program}`, ...SOURCES]);
+  const readme = join(here.folder, 'Readme.cs');
+  writeFileSync(readme, README_SOURCE);
+  const compiled = await here.run('mcs', ['-warnaserror', `-out:${program}`, ...SOURCES, readme]);
   return existsSync(program) ? here.run('mono', [program]) : compiled;
 }
 
