@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as limits from '../shared/node/api/api-limits.ts';
 import { ENDPOINTS } from '../shared/node/api/endpoints.ts';
 import { STATUS_BY_CODE } from '../shared/node/api/reply.ts';
-import { CliFixture } from './cli-fixture.ts';
+import { CliFixture, COMMANDS, GROUPS } from './cli-fixture.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf } from './reach-node.ts';
 
@@ -129,6 +129,10 @@ describe('its tables are those of the code', () => {
     ]) {
       expect(DOCS).toContain(row);
     }
+  });
+
+  test.each(Object.keys({ ...COMMANDS, ...GROUPS }))('the command %s', (name) => {
+    expect(DOCS).toMatch(new RegExp(`^\\| \`${name}[ \`]`, 'm'));
   });
 
   test('where the command line looks', () => {
