@@ -95,6 +95,8 @@ export class Consumer {
     if (!cancel) return void (await Promise.all(this.#workers));
     const held = [...this.#held];
     this.#held.clear();
+    // Nobody waits for them any more, whoever stops it again.
+    this.#workers.clear();
     await Promise.all(held.map(({ lease, ending }) => ending?.catch(() => {}) ?? giveBack(this.#node, lease)));
   }
 
