@@ -3,7 +3,7 @@ import type { Call, ProducerNumber } from '../../core/calls.ts';
 import { WAIT_MS_MAX } from '../../core/desk-shell.ts';
 import { RingmailError } from '../../errors.ts';
 import type { Properties } from '../../message/message.ts';
-import { parsePlace, type Selector } from '../../queue/selector.ts';
+import { checkSelector, parsePlace, type Selector } from '../../queue/selector.ts';
 import { LEASE_MS_DEFAULT } from './api-limits.ts';
 import type { ClientAccount } from './client-account.ts';
 import type { BodyAs } from './message-json.ts';
@@ -112,6 +112,7 @@ export function needText(query: Query, name: string): string {
 
 /** The parameters that say so. */
 export function selectorParameters(select: Selector | undefined): Record<string, string> {
+  if (select !== undefined) checkSelector(select);
   switch (select?.by) {
     case undefined:
       return {};

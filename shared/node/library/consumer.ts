@@ -99,6 +99,8 @@ export class Consumer {
     if (cancel) {
       const held = [...this.#held];
       this.#held.clear();
+      // Whoever stops it again waits for none of them.
+      this.#workers.clear();
       await Promise.all(held.map(({ lease, ending }) => ending?.catch(() => {}) ?? giveBack(this.#node, lease)));
     } else await Promise.all(this.#workers);
     if (!this.#isRunning) this.#running.delete(this);
