@@ -111,6 +111,7 @@ describe('its tables are those of the code', () => {
       `| of one client: receives and looks that wait | ${limits.CLIENT_WAIT_COUNT_MAX} |`,
       `| of one client: streams | ${limits.CLIENT_STREAM_COUNT_MAX} |`,
       `| of one client over the network: leases | ${limits.CLIENT_LEASE_COUNT_MAX} |`,
+      `| of one client over the network: handles | ${limits.CLIENT_HANDLE_COUNT_MAX} |`,
       `| connections over the network | ${limits.REMOTE_CONNECTION_COUNT_MAX} |`,
       `| \`prefetch\` | ${limits.PREFETCH_DEFAULT} | leases of this stream that are outstanding, at most; 1 to ${limits.PREFETCH_MAX}.`,
       `| \`idleMs\` | ${limits.HANDLE_IDLE_MS_DEFAULT} |`,
