@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as limits from '../shared/node/api/api-limits.ts';
 import { ENDPOINTS } from '../shared/node/api/endpoints.ts';
 import { STATUS_BY_CODE } from '../shared/node/api/reply.ts';
-import { CliFixture } from './cli-fixture.ts';
+import { CliFixture, COMMANDS, GROUPS } from './cli-fixture.ts';
 import { examplesOf, shell, shownAs } from './doc-examples.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf } from './reach-node.ts';
@@ -81,6 +81,7 @@ describe('its tables are those of the code', () => {
       `| of one client: receives and looks that wait | ${limits.CLIENT_WAIT_COUNT_MAX} |`,
       `| of one client: streams | ${limits.CLIENT_STREAM_COUNT_MAX} |`,
       `| of one client over the network: leases | ${limits.CLIENT_LEASE_COUNT_MAX} |`,
+      `| of one client over the network: handles | ${limits.CLIENT_HANDLE_COUNT_MAX} |`,
       `| connections over the network | ${limits.REMOTE_CONNECTION_COUNT_MAX} |`,
       `| \`prefetch\` | ${limits.PREFETCH_DEFAULT} | leases of this stream that are outstanding, at most; 1 to ${limits.PREFETCH_MAX}.`,
       `| \`idleMs\` | ${limits.HANDLE_IDLE_MS_DEFAULT} |`,
@@ -99,6 +100,10 @@ describe('its tables are those of the code', () => {
     ]) {
       expect(DOCS).toContain(row);
     }
+  });
+
+  test.each(Object.keys({ ...COMMANDS, ...GROUPS }))('the command %s', (name) => {
+    expect(DOCS).toMatch(new RegExp(`^\\| \`${name}[ \`]`, 'm'));
   });
 
   test('where the command line looks', () => {

@@ -148,3 +148,48 @@ describe('a ring on a file system in memory', () => {
     }
   });
 });
+
+test('queues, letters, places, transactions and outcomes of a ring that nobody serves', async () => {
+  const lines = async (...argv: string[]): Promise<string[]> => (await run(...argv)).out.trimEnd().split('\n');
+  expect((await run('queue', 'create', 'carts', '--label', 'Carts', '--deliveries-max', '5')).code).toBe(0);
+  expect((await lines('queue', 'show', 'carts')).slice(0, 2)).toEqual([
+    'queue                carts',
+    'label                Carts',
+  ]);
+  const [identity = ''] = await lines('send', 'carts', 'first', '--correlation-id', 'c');
+  expect((await run('outcome', identity)).out).toBe('kept\n');
+  await run('send', 'carts', 'second', '--priority', '5');
+  const [, second = '', first = ''] = await lines('peek', 'carts');
+  expect([second.split(/ {2,}/).at(-1), first.split(/ {2,}/).at(-1)]).toEqual(['second', 'first']);
+  const lookup = first.slice(2).split(' ')[0] ?? '';
+  expect((await run('move', 'carts', lookup, 'carts;later')).code).toBe(0);
+  expect((await run('peek', 'carts;later', '--raw')).out).toBe('first');
+  expect((await run('move', 'carts;later', lookup, 'carts')).code).toBe(0);
+  expect((await run('receive', 'carts', '--correlation', 'c', '--raw')).out).toBe('first');
+  const world = cli.newWorld();
+  const steps = ['in', 'out'].map((destination) => ({ do: 'send', destination, bodyText: 'both' }));
+  world.input = [Buffer.from(JSON.stringify({ steps }))];
+  const both = await cli.run(['transaction', '-', '--allow-volatile'], world);
+  expect(both.out.split('\n').map((line) => line.split(':')[2])).toEqual(['local/in', 'local/out', undefined]);
+  expect(await run('queue', 'purge', 'in')).toMatchObject({ code: 0, out: '1\n' });
+  expect(await run('queue', 'pause', 'out')).toMatchObject({ code: 0 });
+  expect((await run('receive', 'out')).code).toBe(1);
+  expect(await run('queue', 'delete', 'out')).toMatchObject({ code: 0 });
+  expect(await refusal('queue', 'show', 'out')).toBe('3 ringmail: QUEUE_NOT_FOUND');
+  expect((await run('dead')).code).toBe(1);
+  expect(await refusal('redrive', '1')).toBe('1 ringmail: MESSAGE_NOT_FOUND');
+});
+
+test('a letter of such a ring is listed, and goes again', async () => {
+  const node = await openNode({ unknownQueue: 'create' });
+  await node.call({ verb: 'send', destination: 'bags', body: Buffer.from('lost'), properties: {} });
+  const received = await node.call({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1_000 });
+  const lease = received.kind === 'received' ? received.received.lease : '';
+  await node.call({ verb: 'deadLetter', lease, reason: 'no such flight' });
+  await node.close();
+  const [, letter = ''] = (await run('dead')).out.split('\n');
+  expect(letter).toMatch(/^ +\d+ {2}POISON {2}box-1 to box-1\/bags {2}no such flight$/);
+  const [lookup = ''] = letter.trim().split(' ');
+  expect((await run('redrive', lookup)).out).toMatch(/^box-1:\w+:box-1\/bags:3:2\n$/);
+  expect((await run('receive', 'bags', '--raw')).out).toBe('lost');
+});

@@ -1,6 +1,7 @@
 /** `ringmail transaction`: several sends and ends of leases, in one frame. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { TRANSACTION_BYTES_MAX } from '../shared/node/api/api-limits.ts';
 import { readSteps } from '../shared/node/api/transaction-json.ts';
 import { defineCommand, type OptionSpecs, usage, wholeNumber } from './args.ts';
 import { EXIT } from './exit-codes.ts';
@@ -14,9 +15,6 @@ const OPTIONS = {
   json: { type: 'boolean', help: 'print {"identities", "durability"} on one line' },
   ...REACH_OPTIONS,
 } as const satisfies OptionSpecs;
-
-/** The longest that the local API takes. */
-const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 export const transaction = defineCommand(
   {
@@ -35,7 +33,7 @@ export const transaction = defineCommand(
     const { producer, number } = values;
     if ((producer === undefined) !== (number === undefined)) throw usage('--producer and --number belong together');
     const by = producer === undefined || number === undefined ? {} : { by: { producer, number: wholeNumber('number', number) } };
-    const bytes = path === '-' ? await readAll(world, FILE_BYTES_MAX) : await read(path, world);
+    const bytes = path === '-' ? await readAll(world, TRANSACTION_BYTES_MAX) : await read(path, world);
     if (bytes === undefined) return EXIT.interrupted;
     const steps = readSteps(bytes);
     const result = await withNode(placeOf(values, world), world, (node) => node.call({ verb: 'commit', steps, ...by }));

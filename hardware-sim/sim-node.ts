@@ -79,6 +79,7 @@ export class SimNode {
   #reopenMs = REOPEN_MS_MIN;
   #isServing = false;
   #isRetired = false;
+  #wallJumpMs = 0;
   /** Machine and file, as the node is told: another one after a move. */
   home: string | undefined;
 
@@ -143,7 +144,7 @@ export class SimNode {
       {
         file,
         timers: gate.timers(timers),
-        wallClock: { nowUs: () => dateUs + 1_000 * world.nowMs },
+        wallClock: { nowUs: () => dateUs + 1_000 * (world.nowMs + this.#wallJumpMs) },
         ...(broker && { broker: gate.broker(broker) }),
       },
       {
@@ -172,6 +173,11 @@ export class SimNode {
     this.#timers = timers;
     this.#broker = broker;
     drive.start();
+  }
+
+  /** Somebody sets its wall clock, forward or back. */
+  jumpWallClock(ms: number): void {
+    this.#wallJumpMs += ms;
   }
 
   /** Gone from one instant to the next. `disk` keeps what its fate decides. */

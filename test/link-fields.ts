@@ -96,6 +96,8 @@ function contentFields(content: DataContent): Record<string, Field> {
   switch (content.kind) {
     case 'whole':
       return { content: 'whole', payload: toHex(content.payload) };
+    case 'compact':
+      return { content: 'compact', check: content.check, body: toHex(content.body) };
     case 'batch':
       return { content: 'batch', messages: content.payloads.map(toHex) };
     case 'mixed': {

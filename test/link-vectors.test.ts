@@ -16,7 +16,7 @@ import { fromHex, toHex } from '../shared/bytes.ts';
 import { Rebuilder } from '../shared/link/compact.ts';
 import { decodePacket, encodePacket } from '../shared/link/packets.ts';
 import { productVerdict } from './link-fields.ts';
-import { type Fields, type Origin, secondDecodePacket, secondRebuild } from './second-link-decoder.ts';
+import { type Fields, type Origin, secondDecodePacket, secondRebuild, secondTogether } from './second-link-decoder.ts';
 
 interface Vector {
   readonly name: string;
@@ -40,7 +40,7 @@ const sidsOf = ({ sid }: Vector): number[] => (sid === null ? [] : [Number.parse
 describe('agreement vectors', () => {
   test('are all there, of every type, taken and refused', () => {
     const refused = (why: string) => vectors.filter((vector) => vector.refused === why).length;
-    expect(vectors.length).toBeGreaterThanOrEqual(420);
+    expect(vectors.length).toBeGreaterThanOrEqual(433);
     expect(new Set(vectors.flatMap(({ fields }) => (fields === undefined ? [] : [fields.type]))).size).toBe(10);
     expect([refused('checksum'), refused('malformed'), refused('unknown')].every((count) => count >= 10)).toBe(true);
   });
@@ -63,7 +63,7 @@ describe('agreement vectors', () => {
 
   test('compact messages are rebuilt so by both', () => {
     const compact = vectors.filter(({ of }) => of !== undefined);
-    expect(compact).toHaveLength(5);
+    expect(compact).toHaveLength(13);
     for (const vector of compact) {
       const { of, envelopes, fields, name } = vector;
       const packet = decodePacket(bytesOf(vector), sidsOf(vector)[0]);
@@ -72,10 +72,28 @@ describe('agreement vectors', () => {
       const key = { origin: of.origin, incarnation: of.incarnation, destination: of.address, priority: of.priority };
       const rebuilder = new Rebuilder(key, { counter: of.epochCounter, random: of.epochRandom });
       const { content, numberLow } = packet;
-      const whole = content.kind === 'whole' ? rebuilder.whole(numberLow, content.payload) : undefined;
-      const rebuilt = content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : whole && [whole];
+      const inFull = content.kind === 'whole' ? content.payload : undefined;
+      const one = content.kind === 'compact' ? rebuilder.whole(numberLow, content) : inFull;
+      const rebuilt = content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : one && [one];
       expect(rebuilt?.map(toHex) ?? null, name).toEqual(envelopes);
     }
+  });
+
+  test('parts of a compact message make the same envelope as the whole of it, to both', () => {
+    const named = (name: string) => vectors.find((vector) => vector.name === name);
+    const parts = ['first', 'middle', 'last'].map((which) => String(named(`compact, ${which} part`)?.fields?.payload));
+    const { of, envelopes } = named('compact, its parts together') ?? {};
+    if (of === undefined) throw new Error('no such vector');
+    const key = { origin: of.origin, incarnation: of.incarnation, destination: of.address, priority: of.priority };
+    const rebuilder = new Rebuilder(key, { counter: of.epochCounter, random: of.epochRandom });
+    const together = (number: number, payload: string) => [
+      secondTogether(number, payload, of) ?? null,
+      toHex(rebuilder.together(number, fromHex(payload) ?? new Uint8Array(0)) ?? new Uint8Array(0)) || null,
+    ];
+    expect(together(4, parts.join(''))).toEqual([envelopes?.[0], envelopes?.[0]]);
+    for (const wrong of [parts.join('').replace('61', '62'), parts[0] ?? '', '00'])
+      expect(together(4, wrong)).toEqual([null, null]);
+    expect(together(5, parts.join(''))).toEqual([null, null]);
   });
 
   test('the product writes what it said in sessions byte for byte again', () => {

@@ -132,6 +132,146 @@ describe('a message', () => {
   });
 });
 
+/** What the verbs do is the core's and tested there; here each one goes all the way to the ring file and back. */
+describe('every verb', () => {
+  const properties = { correlationId: 'c-1', acknowledge: 'full', deadLetter: 'off', journal: 'on', deliverAfterMs: 0 } as const;
+
+  test('queues are made, listed, changed, emptied and deleted', async () => {
+    await client.createQueue('gates', { bytesLimit: 9_000, label: 'L', deliveriesMax: 3, retryFactor: 1.5 });
+    expect(await client.queue('gates')).toMatchObject({
+      bytesLimit: 9_000,
+      label: 'L',
+      deliveriesMax: 3,
+      retryFactor: 1.5,
+      ready: 0,
+    });
+    expect(await refusal(client.createQueue('gates'))).toEqual({ code: 'QUEUE_EXISTS', details: { queue: 'gates' } });
+    expect(await refusal(client.setQueue('gates', { ordering: 'strict' }))).toMatchObject({ code: 'PROPERTY_INVALID' });
+    await client.setQueue('gates', { state: 'paused' });
+    await client.send('gates', toUtf8('x'));
+    expect(await client.receive('gates')).toBeUndefined();
+    expect((await client.peek('gates'))?.message.body).toEqual(toUtf8('x'));
+    expect(await client.purge('gates')).toBe(1);
+    await client.deleteQueue('gates');
+    expect((await client.queues()).map(({ name }) => name)).not.toContain('gates');
+    expect((await refusal(client.purge('gates'))).code).toBe('QUEUE_NOT_FOUND');
+    expect((await refusal(client.deleteQueue('$dead'))).code).toBe('ACCESS_MODE_INVALID');
+  });
+
+  test('who waits at a queue that is deleted is told', async () => {
+    await client.createQueue('gates');
+    const waiting = refusal(client.receive('gates', { waitMs: 30_000 }));
+    await client.send('bags', toUtf8('x')); // asked later than the wait, on another connection
+    await client.deleteQueue('gates');
+    expect(await waiting).toEqual({ code: 'QUEUE_DELETED', details: { queue: 'gates' } });
+  });
+
+  test('a message is looked at and received by what selects it', async () => {
+    const identities: string[] = [];
+    for (const text of ['a', 'b', 'c']) identities.push(await client.send('bags', toUtf8(text), { correlationId: text }));
+    const first = await client.peek('bags', { bodies: 'without' });
+    expect(first).toMatchObject({ queue: 'bags', bodyBytes: 1, deliveryCount: 0, moveCount: 0 });
+    expect(first?.message.body).toEqual(toUtf8(''));
+    const { lookupId = 0 } = first ?? {};
+    const after = await client.peek('bags', { select: { by: 'after', place: { priority: 3, lookupId } } });
+    expect(after?.message.body).toEqual(toUtf8('b'));
+    const [, , identity = ''] = identities;
+    expect((await client.peek('bags', { select: { by: 'identity', identity } }))?.message.body).toEqual(toUtf8('c'));
+    expect((await client.peek('bags', { select: { by: 'last' } }))?.message.body).toEqual(toUtf8('c'));
+    const named = await client.receive('bags', { select: { by: 'correlationId', correlationId: 'b' } });
+    expect(named?.message.body).toEqual(toUtf8('b'));
+    expect(named?.lookupId).toBe(after?.lookupId);
+    const gone = refusal(client.peek('bags', { select: { by: 'lookupId', lookupId: 999_999 } }));
+    expect((await gone).code).toBe('MESSAGE_NOT_FOUND');
+    const arrived = await client.peek('bags', { select: { by: 'arrivedAfter', lookupId } });
+    expect(arrived?.message.body).toEqual(toUtf8('b'));
+  });
+
+  test('a lease is extended, and one that ended is not', async () => {
+    await client.send('bags', toUtf8('x'));
+    const { lease } = await leased();
+    await client.extend(lease, 60_000);
+    await client.ack(lease);
+    expect((await refusal(client.extend(lease, 1))).code).toBe('LEASE_UNKNOWN');
+  });
+
+  test('a message is moved aside and back, and a letter is sent again', async () => {
+    await client.send('bags', toUtf8('x'));
+    const { lookupId = 0 } = (await client.peek('bags')) ?? {};
+    await client.move('bags', lookupId, 'bags;later');
+    expect(await client.peek('bags')).toBeUndefined();
+    expect(await client.peek('bags;later')).toMatchObject({ lookupId, moveCount: 1 });
+    await client.move('bags;later', lookupId, 'bags');
+    await client.deadLetter((await leased()).lease, 'r');
+    const letter = await client.peek('$dead');
+    const { identity, durability } = await client.redrive('$dead', letter?.lookupId ?? 0);
+    expect(durability).toBe((await client.stats()).ring.durability);
+    expect(identityText((await leased()).message.identity)).toBe(identity);
+    expect(await client.peek('$dead')).toBeUndefined();
+  });
+
+  test('a queue that is opened alone is closed to others until its handle is', async () => {
+    const handle = await client.open('bags', { share: 'alone' });
+    await client.send('bags', toUtf8('x'));
+    expect((await refusal(client.receive('bags'))).code).toBe('SHARING_VIOLATION');
+    expect((await refusal(client.open('bags'))).code).toBe('SHARING_VIOLATION');
+    expect(await client.receive('bags', { handle })).toBeDefined();
+    await client.closeHandle(handle);
+    expect(await client.peek('bags')).toBeUndefined();
+    expect((await refusal(client.closeHandle(handle))).code).toBe('HANDLE_UNKNOWN');
+  });
+
+  test('a transaction does all of it, or nothing', async () => {
+    await client.send('bags', toUtf8('in'));
+    const { lease } = await leased();
+    const send = (body: string) => ({ do: 'send', destination: 'bags', body: toUtf8(body), properties }) as const;
+    const wrong = client.commit([send('no'), { do: 'ack', lease: 'never' }]);
+    expect((await refusal(wrong)).code).toBe('LEASE_UNKNOWN');
+    expect(await client.peek('bags')).toBeUndefined();
+    const position = { do: 'position', name: 'trigger/t', value: toUtf8('7') } as const;
+    const { identities } = await client.commit([{ do: 'ack', lease }, send('one'), send('two'), position]);
+    expect(identities).toHaveLength(2);
+    const { message } = await leased();
+    expect(message).toMatchObject({ ...properties, body: toUtf8('one'), transaction: { index: 0, count: 2 } });
+    expect(await client.position('trigger/t')).toEqual(toUtf8('7'));
+    expect(await client.position('trigger/none')).toBeUndefined();
+  });
+
+  test('a producer’s number, and a key, are stored once, also over a restart', async () => {
+    const by = { producer: 'p', number: 1 };
+    const first = await client.send('bags', toUtf8('x'), { by });
+    const keyed = await client.send('bags', toUtf8('y'), { sendKey: 'k' });
+    await close();
+    await open();
+    expect(await client.send('bags', toUtf8('x'), { by })).toBe(first);
+    expect(await client.send('bags', toUtf8('y'), { sendKey: 'k' })).toBe(keyed);
+    expect((await client.queue('bags')).ready).toBe(2);
+    const gap = await refusal(client.send('bags', toUtf8('x'), { by: { producer: 'p', number: 5 } }));
+    expect(gap).toEqual({ code: 'PRODUCER_NUMBER_INVALID', details: { producer: 'p', number: 5, expected: 2 } });
+    await client.retireProducer('p');
+    expect(await client.send('bags', toUtf8('x'), { by })).not.toBe(first);
+  });
+
+  test('what was sent express says so, and the outcome of what was sent is known', async () => {
+    expect((await client.sendDetailed('bags', toUtf8('x'), { delivery: 'express' })).durability).toBe('volatile');
+    const identity = await client.send('bags', toUtf8('y'));
+    expect(await client.outcome(identity, 1)).toBe('kept');
+    expect(await client.outcome(identity.replace(/\d+$/, '999'), 1)).toBe('absent');
+  });
+
+  test('a stream hands out each message once, as its leases end', async () => {
+    for (let i = 0; i < 20; i++) await client.send('bags', toUtf8(String(i)));
+    const seen: number[] = [];
+    for await (const { lease, message } of client.stream('bags', { prefetch: 3 })) {
+      seen.push(Number(Buffer.from(message.body)));
+      await client.ack(lease);
+      if (seen.length === 20) break;
+    }
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect((await client.queue('bags')).ready).toBe(0);
+  });
+});
+
 test('stats and health are those of the node', async () => {
   await client.send('bags', toUtf8('one'));
   await client.send('bags', toUtf8('two'));

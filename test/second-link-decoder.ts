@@ -32,7 +32,7 @@ export type Answer =
 
 const NUMBER_MAX = 2 ** 48 - 1;
 const HANDLE_MAX = 65_535;
-const CLASS_MAX = 12;
+const CLASS_MAX = 21;
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** The id of a session, from the four fields of eight bytes as hex. */
@@ -166,8 +166,11 @@ function readData(header: number, body: Bytes): Fields {
     want(handle >= 7, 'a handle below 7 after 7');
   }
   const head = { type: 'DATA', atOnce: (header & 0x40) !== 0, handle, pn: body.u8(), number: body.u16() };
+  if (batch && !first) {
+    want(last, 'flags that mean nothing');
+    return { ...head, content: 'compact', check: body.u16(), body: body.hex(body.left) };
+  }
   if (batch) {
-    want(first, 'a batch that is a part');
     if (!last) return { ...head, content: 'mixed', ...mixed(body) };
     const messages: string[] = [];
     do messages.push(body.hex(body.vi(INTEGER_MAX)));
@@ -193,8 +196,8 @@ function mixed(body: Bytes): Fields {
   do {
     const length = body.vi(INTEGER_MAX);
     messages.push({ compact: length % 2 === 1, bytes: body.hex(Math.floor(length / 2)) });
-  } while (body.left > 4);
-  return { messages, check: body.u32() };
+  } while (body.left > 2);
+  return { messages, check: body.u16() };
 }
 
 /** What a compact message says without saying it. */
@@ -217,23 +220,36 @@ export function secondEnvelope(of: Origin, number: number, body: string): { enve
   return { envelope: `8401${cborHead(2, immutable.length / 2)}${immutable}${cborHead(0, crc)}a0`, crc };
 }
 
+/** What stands beside compact messages with these checksums, in a packet or before a message in parts. */
+export function secondCheck(crcs: readonly number[]): number {
+  const all = secondCrc(...crcs.map(littleBytes));
+  return Math.floor(all / 65_536) ^ (all % 65_536);
+}
+
 /** The envelopes of a DATA packet that is no part; undefined: a check is wrong. */
 export function secondRebuild(packet: Fields, of: Origin): string[] | undefined {
   const number = Number(packet.number);
-  if (packet.content === 'whole') {
-    const payload = String(packet.payload);
-    if (!payload.startsWith('00')) return [payload];
-    const { envelope, crc } = secondEnvelope(of, number, payload.slice(10));
-    return little(fromHex(payload.slice(2, 10))) === crc ? [envelope] : undefined;
+  if (packet.content === 'whole') return [String(packet.payload)];
+  if (packet.content === 'compact') {
+    const { envelope, crc } = secondEnvelope(of, number, String(packet.body));
+    return secondCheck([crc]) === packet.check ? [envelope] : undefined;
   }
-  let check = Number(packet.check);
+  const crcs: number[] = [];
   const envelopes = (packet.messages as Fields[]).map(({ compact, bytes }, i) => {
     if (!compact) return String(bytes);
-    const { envelope, crc } = secondEnvelope(of, number + i, String(bytes));
-    check = (check ^ crc) >>> 0;
-    return envelope;
+    const one = secondEnvelope(of, number + i, String(bytes));
+    crcs.push(one.crc);
+    return one.envelope;
   });
-  return check === 0 ? envelopes : undefined;
+  return secondCheck(crcs) === packet.check ? envelopes : undefined;
+}
+
+/** The envelope of a message whose parts are put together; undefined: its check is wrong or cut off. */
+export function secondTogether(number: number, payload: string, of: Origin): string | undefined {
+  if (!payload.startsWith('00')) return payload;
+  if (payload.length < 6) return undefined;
+  const { envelope, crc } = secondEnvelope(of, number, payload.slice(6));
+  return little(fromHex(payload.slice(2, 6))) === secondCheck([crc]) ? envelope : undefined;
 }
 
 function cborHead(major: number, value: number): string {

@@ -22,6 +22,8 @@ const FREED_ENDINGS: Readonly<Record<string, Ending>> = {
 export function accountClass(reason: string): string {
   return reason === 'expired' ? 'RECEIVE_TIMEOUT' : reason === 'purged' ? 'Q_PURGED' : reason.toUpperCase();
 }
+/** In its queue, or before. */
+const TIMEOUT_CLASSES: readonly string[] = ['RECEIVE_TIMEOUT', 'REACH_QUEUE_TIMEOUT'];
 /** Accounts that tell of harm, and excuse nothing where there was none. */
 const HARM_CLASSES: readonly string[] = ['UNUSED', 'CORRUPT'];
 
@@ -43,7 +45,7 @@ export function endingsOf(story: Story): Map<Ending, number> {
 }
 
 function endingOf(letters: Story['letters']): Ending {
-  return letters.every(({ event }) => event.classes.at(-1) === 'RECEIVE_TIMEOUT') ? 'expired' : 'dead-lettered';
+  return letters.every(({ event }) => TIMEOUT_CLASSES.includes(event.classes.at(-1) ?? '')) ? 'expired' : 'dead-lettered';
 }
 
 /** When it ended; undefined while nobody saw it end. An effect is as good as an acknowledgement that was never answered. */
@@ -64,7 +66,10 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     const reasons = new Set(story.frees.map(({ event }) => event.reason));
     // What is dropped of those that were given up, or expired, is dropped from `$dead`: an account of another lane.
     if (story.givenUp.length > 0 || reasons.has('expired')) reasons.delete('dropped');
-    const classes = new Set([...reasons].map(accountClass));
+    const isOnItsWay = story.frees.every(({ event }) => event.reason !== 'expired' || event.node !== story.destinationNode);
+    const classes = new Set(
+      [...reasons].map((one) => (one === 'expired' && isOnItsWay ? 'REACH_QUEUE_TIMEOUT' : accountClass(one))),
+    );
     for (const { event } of story.letters.slice(0, 1)) classes.add(event.classes.at(-1) ?? '');
     for (const ending of classes) count(lane, ending);
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');

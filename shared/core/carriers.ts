@@ -1,5 +1,7 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
+import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { LinkSession } from '../link/link-session.ts';
@@ -14,6 +16,7 @@ interface Parts extends CarrierStart {
   readonly sender: CustodySender;
   readonly receiver: CustodyReceiver;
   readonly random: Random;
+  readonly intake: Intake;
 }
 
 /** For the core of a node with lines or a broker. */
@@ -22,7 +25,7 @@ export function linksAndRelay({ store, intake, random }: CarrierRoots): (start: 
   const sender = new CustodySender(store, 'up', random);
   receiver.load();
   sender.load();
-  return (start) => new Carriers({ ...start, store, sender, receiver, random });
+  return (start) => new Carriers({ ...start, store, intake, sender, receiver, random });
 }
 
 export class Carriers implements NodeCarriers {
@@ -32,6 +35,7 @@ export class Carriers implements NodeCarriers {
   readonly #down = new Map<string, CustodySender>();
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
+  readonly #expiry: OutgoingExpiry;
   readonly #relaySender: RelaySender | undefined;
   readonly #relayReceiver: RelayReceiver | undefined;
 
@@ -39,6 +43,7 @@ export class Carriers implements NodeCarriers {
     this.#parts = parts;
     const { config, store, sender, receiver } = parts;
     const { central, partitionCount } = config;
+    this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     for (const node of store.hops.below) this.#senderTo(node);
     if (config.uplink === 'mqtt') this.#relaySender = new RelaySender({ sender, node: config.name, central, partitionCount });
     if (config.isCentral === 'yes') this.#relayReceiver = new RelayReceiver({ receiver, store, node: config.name, central });
@@ -122,6 +127,7 @@ export class Carriers implements NodeCarriers {
   }
 
   pump(nowMs: number, wallUs?: number): void {
+    this.#expiry.pump();
     for (const [line, link] of this.#links) {
       link.pump(nowMs, wallUs);
       for (const output of link.takeOutputs()) {
@@ -148,7 +154,7 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#relaySender?.wakeAtMs, this.#relayReceiver?.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, this.#relaySender?.wakeAtMs, this.#relayReceiver?.wakeAtMs];
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
   }

@@ -11,7 +11,7 @@
  */
 import { unreachable } from '../assert.ts';
 import { queuesGone } from '../custody/queue-meta.ts';
-import { RingmailError } from '../errors.ts';
+import { hasCode, RingmailError } from '../errors.ts';
 import { CLEARING_AHEAD_MAX, CLEARING_COUNT_MAX } from '../limits.ts';
 import { messageCount, type Queue } from '../queue/queues.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
@@ -165,23 +165,32 @@ export class Clearing {
 
   #finish(job: Job): void {
     if (job.state !== 'ending') return;
-    const { shell, store } = this.#parts;
+    const { shell } = this.#parts;
     switch (job.what) {
       case 'purge':
         job.state = 'over';
         if (job.token !== undefined) shell.answer(job.token, { kind: 'purged', count: job.count });
         return;
       case 'delete':
-        job.state = 'going';
-        store.commit({ metas: queuesGone(store.queues, job.queues) }, (outcome) => {
-          if (outcome !== 'durable') return this.#fail(job, outcome);
-          job.state = 'over';
-          for (const queue of job.queues) store.queues.forget(queue);
-          if (job.token !== undefined) shell.answer(job.token, { kind: 'done' });
-        });
-        return;
+        return this.#forget(job);
       default:
         return unreachable(job.what);
+    }
+  }
+
+  #forget(job: Job): void {
+    const { shell, store } = this.#parts;
+    try {
+      store.commit({ metas: queuesGone(store.queues, job.queues) }, (outcome) => {
+        if (outcome !== 'durable') return this.#fail(job, outcome);
+        job.state = 'over';
+        for (const queue of job.queues) store.queues.forget(queue);
+        if (job.token !== undefined) shell.answer(job.token, { kind: 'done' });
+      });
+      job.state = 'going';
+    } catch (error) {
+      // META is full to the last byte: tried again with the next step, until something else has ended.
+      if (!hasCode(error, 'QUEUE_FULL')) throw error;
     }
   }
 }

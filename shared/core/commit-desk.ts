@@ -191,8 +191,8 @@ export class CommitDesk {
   /** What is leased leaves its queue in the frame that brings the rest. */
   #free(slot: number): void {
     const { ring, queues, draft } = this.#parts.store;
-    const queue = queues.byId(ring.index.queue(slot));
-    if (queue !== undefined) draft.frees(queue, ring.index.bodyBytes(slot));
+    const queue = queues.of(slot);
+    draft.frees(queue.parent ?? queue, ring.index.bodyBytes(slot));
   }
 
   /** @throws as `Ring.append`; then nothing was planned */

@@ -330,6 +330,18 @@ describe('a queue that is deleted', () => {
     expect(found.before + found.after).toBeGreaterThan(1);
   });
 
+  test('refuses who waits for room in it', async () => {
+    await start('blocked');
+    await create('bags', { bytesLimit: 1500, whenFull: 'block' });
+    await box.send('bags', `one ${'x'.repeat(1200)}`);
+    const blocked = box.begin(box.sending('bags', `two ${'x'.repeat(1200)}`, { waitMs: 60_000 }));
+    await box.pass(50);
+    expect(box.queue('bags').blocked).toBe(1);
+    expect(await remove('bags')).toBe('done');
+    await box.pass(50);
+    expect(codeOf(blocked.result)).toBe('QUEUE_NOT_FOUND');
+  });
+
   test('is not a system queue or a part of one', async () => {
     await start('kinds', { queues: [{ name: 'bags', bytesLimit: 50_000 }] });
     expect(await remove('$dead')).toBe('ACCESS_MODE_INVALID');

@@ -58,7 +58,7 @@ const commands = fc.array(
       }),
     },
   ),
-  { maxLength: 60 },
+  { maxLength: 60, size: 'max' },
 );
 
 const rootOf = (one: Place) => one.split(';')[0] as (typeof QUEUES)[number];
@@ -254,6 +254,6 @@ test('any program of queues and subqueues leaves them as a few arrays would be',
       for (const command of [{ do: 'create', queue: 'a', ms: 0 } as const, ...program]) await run.do(command);
       await run.finish();
     }),
-    { numRuns: 60 },
+    { numRuns: 120 },
   );
 });

@@ -6,11 +6,13 @@ import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
 import { decodeEnvelope, encodeEnvelope } from '../message/envelope.ts';
 import type { StreamKey } from '../message/identity.ts';
+import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
+import { OutgoingExpiry } from './outgoing-expiry.ts';
 import { CustodyReceiver, NEIGHBOUR_COUNT_MAX, type ReceiverSession } from './receiver.ts';
 import { Rehoming } from './rehoming.ts';
 import { CustodySender } from './sender.ts';
@@ -61,7 +63,7 @@ class Peer {
   }
 
   settle(): void {
-    this.driver.play(1_000_000_000);
+    this.driver.play(Math.max(1_000_000_000, this.store?.nowMs ?? 0));
   }
 
   powerCut(): void {
@@ -246,6 +248,77 @@ describe('from one disk to the next', () => {
     expect(gateway.store.outgoing.count).toBe(0);
   });
 });
+
+describe('a message with timers on its way', () => {
+  const sendTimed = (peer: Peer, properties: Properties) => {
+    const planned = peer.intake.begin('central/bags', { body: toUtf8('timed'), properties });
+    peer.store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, () => {});
+    planned.settle();
+    peer.settle();
+  };
+  const hopOf = ({ item }: { item: Item }) => (item.kind === 'message' ? decodeEnvelope(item.envelope).hop : undefined);
+  /** Queue time of the frame that stored it, and so many milliseconds. */
+  const wait = (peer: Peer, ms: number) => {
+    peer.store.nowMs = 1_000_000_000 + ms;
+  };
+
+  test('carries the time it spent here before the session; a repeat in the session has the same bytes', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    sendTimed(device, { timeToBeReceivedMs: 60_000 });
+    sendTimed(device, { deliverAfterMs: 60_000 });
+    device.send('plain');
+    device.settle();
+    wait(device, 5_000);
+    connect(device, central);
+    const first = take(device);
+    expect(first.map(hopOf)).toEqual([
+      { count: 0, elapsedMs: 5_000 },
+      { count: 0, elapsedMs: 5_000 },
+      { count: 0, elapsedMs: 0 },
+    ]);
+    wait(device, 9_000);
+    for (const stream of first.map(({ key }) => key)) device.sender.rewind(device.sender.stream(outOf(device, stream)), 1);
+    expect(take(device)).toEqual(first);
+    connect(device, central);
+    expect(hopOf(take(device)[0] ?? first[0]!)).toEqual({ count: 0, elapsedMs: 9_000 });
+  });
+
+  test('whose time is over ends here only while it was surely never handed over; then its gap says so at the destination', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    const expiry = new OutgoingExpiry(device.store, device.intake, () => [device.sender]);
+    sendTimed(device, { timeToReachQueueMs: 1_000 });
+    const session = connect(device, central);
+    take(device);
+    sendTimed(device, { timeToReachQueueMs: 1_000 });
+    wait(device, 5_000);
+    for (let i = 0; i < 3; i++) {
+      expiry.pump();
+      device.settle();
+    }
+    expect([device.store.outgoing.count, device.store.accounts()]).toMatchObject([
+      1,
+      [{ class: 'REACH_QUEUE_TIMEOUT', count: 1 }],
+    ]);
+    device.sender.rewind(device.sender.stream([...device.store.outgoing][0]!), 1);
+    transfer(device, central, session);
+    expect(central.texts()).toEqual(['timed']);
+    expect(central.store.accounts()).toMatchObject([{ class: 'REACH_QUEUE_TIMEOUT', count: 1 }]);
+  });
+
+  test('that came here and asks for word of that node: it goes back the way it came', () => {
+    const [device, central] = [new Peer('device'), new Peer('central')];
+    sendTimed(device, { acknowledge: 'reach' });
+    transfer(device, central, connect(device, central));
+    expect([...central.store.outgoing].map(({ key, list }) => [key.destination, list.count])).toEqual([['device/$admin', 1]]);
+  });
+});
+
+/** The stream of a peer by its key. */
+function outOf(peer: Peer, key: StreamKey) {
+  const out = [...peer.store.outgoing].find(({ key: other }) => other.priority === key.priority);
+  if (out === undefined) throw new Error('no such stream');
+  return out;
+}
 
 describe('sessions', () => {
   test('a newer session fences the older one', () => {

@@ -23,7 +23,7 @@ import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { batchOf, joined, type Planned, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
-import { entryTimes, NO_TIMES } from './queue-timers.ts';
+import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
 import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
 import { type Asked, isAttended, type Told, wants, wordTo } from './words.ts';
@@ -437,8 +437,9 @@ export class Intake {
     const isMessage = what === 'message';
     const { queueTimeMs } = this.#store;
     const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
-    const isTimed = queue !== undefined && isMessage;
-    const times = isTimed ? entryTimes(properties, { elapsedMs: hop.elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
+    const { elapsedMs } = hop;
+    const message = queue === undefined ? passingTimes : entryTimes;
+    const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
     const put: NewMessage = {
       queue: queue?.id ?? 0,
       priority: identity.priority,

@@ -5,6 +5,7 @@
 import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
+import { type Due, DueHeap } from '../queue/due-heap.ts';
 import { SlotList } from '../queue/slot-list.ts';
 import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
@@ -38,6 +39,8 @@ export interface OutStream {
 export class Outgoing {
   readonly #index: MessageIndex;
   readonly #streams = new Map<number, OutStream>();
+  /** Messages that have to have left this node by a time. */
+  readonly timed = new DueHeap();
 
   constructor(index: MessageIndex) {
     this.#index = index;
@@ -80,6 +83,20 @@ export class Outgoing {
 
   [Symbol.iterator](): IterableIterator<OutStream> {
     return this.#streams.values();
+  }
+
+  /** A message waits from now on. */
+  insert(stream: OutStream, slot: number): void {
+    stream.list.insert(slot);
+    const atMs = this.#index.expiresAtMs(slot);
+    if (atMs === 0) return;
+    this.timed.push({ atMs, id: this.#index.id(slot), slot });
+    this.timed.sweep(this.#index.count, (due) => this.waits(due));
+  }
+
+  /** True while it is held here. */
+  waits({ id, slot }: Due): boolean {
+    return this.#index.id(slot) === id && this.#index.isListed(slot);
   }
 
   /** Messages held. */

@@ -41,12 +41,17 @@ test('a queue comes back as it was, with who made it and that it is being delete
 });
 
 /** `bags` and `bags;aside`, with a message each, made by calls; then these keys are lost to damage. */
-async function damaged(name: string, keys: readonly ('bags' | 'bags;aside')[]): Promise<QueueBox> {
+async function damaged(
+  name: string,
+  keys: readonly ('bags' | 'bags;aside')[],
+  before: (box: QueueBox) => Promise<void> = async () => {},
+): Promise<QueueBox> {
   const box = new QueueBox(name, {});
   await box.start();
   await box.ask({ verb: 'createQueue', queue: 'bags', options: { bytesLimit: 9000 } });
   for (const text of ['stays', 'aside']) await box.send('bags', text);
   await box.ask({ verb: 'move', queue: 'bags', lookupId: 2, to: 'bags;aside' });
+  await before(box);
   const lost = keys.map((key) => ({ key: `q/${box.queueId(key)}`, value: undefined }));
   await box.stop('power cut');
   const driver = openRing(box.node.disk, { epochRandom: 3 });
@@ -74,6 +79,13 @@ test('nor does damage that takes the key of its queue', async () => {
   const box = await damaged('whole lost', ['bags']);
   const put = [...(await box.drain('bags')), ...(await box.drain('bags;aside').catch(() => []))];
   expect(put.sort()).toEqual(['aside', 'stays']);
+});
+
+test('nor when everything of it was put aside', async () => {
+  const box = await damaged('whole lost, all aside', ['bags'], async (before) => {
+    await before.drain('bags');
+  });
+  expect(await box.drain('bags')).toEqual(['aside']);
 });
 
 test('nor damage that takes both; and all of it works again', async () => {

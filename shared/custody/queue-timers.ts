@@ -14,6 +14,24 @@ export interface EntryTimes {
 
 export const NO_TIMES: EntryTimes = { expiresAtMs: 0, notBeforeMs: 0 };
 
+/**
+ * The same for a message that only passes through, or is sent from here: when it has to have left this node, and, for whoever hands it on,
+ * that it has a delay. The smaller of its two timers ends it.
+ */
+export function passingTimes(
+  timers: Properties,
+  { elapsedMs, queueTimeMs }: { elapsedMs: number; queueTimeMs: number },
+): EntryTimes {
+  const { timeToReachQueueMs = Number.POSITIVE_INFINITY, timeToBeReceivedMs = Number.POSITIVE_INFINITY } = timers;
+  const least = Math.min(timeToReachQueueMs, timeToBeReceivedMs);
+  const { deliverAfterMs } = timers;
+  const left = {
+    ...(deliverAfterMs !== undefined && { deliverAfterMs }),
+    ...(least < Number.POSITIVE_INFINITY && { timeToBeReceivedMs: least }),
+  };
+  return entryTimes(left, { elapsedMs, queueTimeMs, queueMs: 0 });
+}
+
 /** `queueMs`: what its queue gives to a message that says nothing, from now on; 0: it never expires. */
 export function entryTimes(
   timers: Properties,

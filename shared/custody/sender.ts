@@ -12,6 +12,7 @@
  */
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import type { EndingClass } from '../message/classes.ts';
+import { withHop } from '../message/envelope.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
@@ -67,6 +68,8 @@ export class CustodySender {
   #ticket: Uint8Array = NO_TICKET;
   #ticketNonce: Uint8Array = new Uint8Array(NONCE_BYTES);
   #nonce: Uint8Array = NO_BYTES;
+  /** Queue time. */
+  #offeredAtMs = 0;
 
   constructor(store: NodeStore, hop: Hop, random: Random) {
     this.#store = store;
@@ -106,6 +109,7 @@ export class CustodySender {
     this.lost();
     this.state = 'offered';
     this.#nonce = nonce;
+    this.#offeredAtMs = this.#store.queueTimeMs;
     const { self, ring } = this.#store;
     const streams = this.offeredStreams().map((out) => ({ stream: out.key, lo: out.lo, next: out.next }));
     const { name: sender, incarnation } = self;
@@ -195,7 +199,7 @@ export class CustodySender {
     if (envelope === 'corrupt') this.#endCorrupt(out, slot);
     if (typeof envelope === 'string') return { kind: 'loading' };
     stream.last = { slot, id: index.id(slot) };
-    return this.#handOver(stream, { kind: 'message', number, envelope });
+    return this.#handOver(stream, { kind: 'message', number, envelope: this.#timed(slot, envelope) });
   }
 
   /** Hand over again from `number` on, or from the cursor if that is higher. */
@@ -235,6 +239,11 @@ export class CustodySender {
     return 'ended';
   }
 
+  /** True when the receiver may have got it from here: then how it ends is decided where it goes. */
+  mayHaveHandedOver({ handle }: OutStream, number: number): boolean {
+    return number < (this.#sent.get(handle) ?? this.#before.get(handle) ?? 1);
+  }
+
   /** Messages the receiver refused whose bodies found no place in `$dead`: their gap is all that is left. */
   get bodilessCount(): number {
     return this.#refusals.bodilessCount;
@@ -250,6 +259,14 @@ export class CustodySender {
       const batch = { acks: acks.slice(at, at + FREE_BATCH_COUNT), metas: last ? changes : [] };
       this.#store.commit(batch, () => {}, FREE_DELAY_MS);
     }
+  }
+
+  /** With the time it spent here, where it has timers. Up to the begin of the session: within one a repeat has the same bytes. */
+  #timed(slot: number, envelope: Uint8Array): Uint8Array {
+    const { index } = this.#store.ring;
+    const spentMs = Math.floor(this.#offeredAtMs - index.storedAtMs(slot));
+    if (spentMs <= 0 || (index.expiresAtMs(slot) === 0 && index.notBeforeMs(slot) === 0)) return envelope;
+    return withHop(envelope, ({ count, elapsedMs }) => ({ count, elapsedMs: elapsedMs + spentMs }));
   }
 
   #handOver(stream: SendingStream, item: Item): Taken {

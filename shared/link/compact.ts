@@ -3,24 +3,32 @@
  * larger than its body; nearly all of it says what STREAM and HELLO have said already.
  *
  *   full       84 …                         the envelope (docs/envelope.cddl)
- *   compact    00 │ crc u32 │ body          crc: of the immutable part, the one in the envelope; little-endian
- *              in a mixed batch             the body alone; at the end of the packet check u32: the crcs of all compact ones, XOR
+ *   compact    check u16 │ body             whole, in a packet of its own
+ *              00 │ check u16 │ body        in parts
+ *              body                         in a mixed batch; at the end of the packet check u16, over all compact ones
+ *
+ *   check      CRC-32C of { crc u32 } for each compact message, its upper half XOR its lower half. crc: of the immutable part, as it
+ *              stands in the envelope. A plain XOR of them would not do: of two messages of one length that are wrong in the same
+ *              way the differences are the same, and cancel
  *
  * A message may go so when its envelope is what `PlainForm.write` makes of its stream, its number, its body, and the epoch that its
  * sender told in the HELLO or WELCOME of this session. The receiver makes the same bytes again, and compares their checksum: what it
- * stores is what the sender had, or the session ends. Credit and bounds count the bytes of envelopes, whatever crosses the line.
+ * stores is what the sender had, or the session ends. Half of it is enough: bytes that cross the line have the trailer of their packet, and
+ * who is wrong about a stream or an epoch is so about each of its messages. Credit and bounds count the bytes of envelopes, whatever
+ * crosses the line.
  */
 import { ByteReader } from '../byte-reader.ts';
 import { ByteWriter } from '../byte-writer.ts';
+import { crc32c } from '../crc32c.ts';
 import { CREDIT_BYTES_MAX } from '../custody/receiver.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
 import { PlainForm } from '../message/plain-envelope.ts';
-import type { MixedMessage } from './data-packet.ts';
+import { CHECK_BYTES, type MixedMessage } from './data-packet.ts';
 
-/** First byte of a compact message. That of an envelope is 84. */
+/** First byte of a compact message in parts. That of an envelope is 84. */
 const COMPACT = 0x00;
-/** In front of the body. */
-export const COMPACT_HEAD_BYTES = 5;
+/** In front of its body. */
+const PARTS_HEAD_BYTES = 1 + CHECK_BYTES;
 /** An envelope that no node has passed on ends with an empty hop part of one byte. */
 const NO_HOP_BYTES = 1;
 
@@ -43,7 +51,7 @@ export class Compactor {
     this.#epoch = epoch;
   }
 
-  /** Undefined: its envelope says more than the receiver knows. */
+  /** Undefined: its envelope says more than the receiver knows, or its checksum is not that of its bytes. */
   compact(
     key: StreamKey,
     { number, envelope }: { readonly number: number; readonly envelope: Uint8Array },
@@ -65,14 +73,19 @@ export class Compactor {
   }
 }
 
-/** As it goes whole, or in parts. */
+/** What goes in parts. */
 export function compactPayload({ body, crc }: CompactMessage): Uint8Array {
-  return new ByteWriter(COMPACT_HEAD_BYTES + body.length).u8(COMPACT).u32(crc).bytes(body).finish();
+  return new ByteWriter(PARTS_HEAD_BYTES + body.length)
+    .u8(COMPACT)
+    .u16(checkOf([crc]))
+    .bytes(body)
+    .finish();
 }
 
-/** What stands at the end of a batch with these in it. */
-export function checkOf(messages: readonly CompactMessage[]): number {
-  return messages.reduce((check, { crc }) => (check ^ crc) >>> 0, 0);
+/** Of the compact messages of a packet, or of one in parts, by the checksums of their immutable parts. */
+export function checkOf(crcs: readonly number[]): number {
+  const all = crcs.reduce((sum, crc) => crc32c(Uint8Array.of(crc, crc >>> 8, crc >>> 16, crc >>> 24), sum), 0);
+  return (all >>> 16) ^ (all & 0xffff);
 }
 
 /** The receiving side of one stream. Undefined, throughout: no honest side sends that. */
@@ -86,35 +99,39 @@ export class Rebuilder {
     this.#epoch = epoch;
   }
 
-  /** The envelope of a message that came whole or is together again. */
-  whole(number: number, payload: Uint8Array): Uint8Array | undefined {
+  /** The envelope of a compact message that came whole. */
+  whole(number: number, { body, check }: { readonly body: Uint8Array; readonly check: number }): Uint8Array | undefined {
+    const { envelope, crc } = this.#form.write({ number, epoch: this.#epoch, body });
+    return checkOf([crc]) === check ? envelope : undefined;
+  }
+
+  /** The envelope of a message of either form that came in parts and is together again. */
+  together(number: number, payload: Uint8Array): Uint8Array | undefined {
     if (payload[0] !== COMPACT) return payload;
-    const crc = new ByteReader(payload, 1).u32();
-    if (crc === undefined) return undefined;
-    const rebuilt = this.#form.write({ number, epoch: this.#epoch, body: payload.subarray(COMPACT_HEAD_BYTES) });
-    return rebuilt.crc === crc ? rebuilt.envelope : undefined;
+    const check = new ByteReader(payload, 1).u16();
+    return check === undefined ? undefined : this.whole(number, { body: payload.subarray(PARTS_HEAD_BYTES), check });
   }
 
   /** The envelopes of a batch that begins with `number`. Not more than anybody has credit for: bodies of no bytes are many. */
   batch(number: number, messages: readonly MixedMessage[], check: number): Uint8Array[] | undefined {
     const envelopes: Uint8Array[] = [];
+    const crcs: number[] = [];
     let bytes = 0;
-    let left = check;
     for (const { form, bytes: said } of messages) {
       const at = number + envelopes.length;
-      const rebuilt =
-        form === 'full' ? { envelope: said, crc: 0 } : this.#form.write({ number: at, epoch: this.#epoch, body: said });
-      bytes += rebuilt.envelope.length;
+      const rebuilt = form === 'full' ? undefined : this.#form.write({ number: at, epoch: this.#epoch, body: said });
+      const envelope = rebuilt?.envelope ?? said;
+      bytes += envelope.length;
       if (bytes > CREDIT_BYTES_MAX) return undefined;
-      left ^= rebuilt.crc;
-      envelopes.push(rebuilt.envelope);
+      if (rebuilt !== undefined) crcs.push(rebuilt.crc);
+      envelopes.push(envelope);
     }
-    return left === 0 ? envelopes : undefined;
+    return checkOf(crcs) === check ? envelopes : undefined;
   }
 
-  /** Bytes of the envelope of a message of `total` bytes on the line that begins with `payload`. */
+  /** Bytes of the envelope of a message that comes in parts, of `total` bytes together, the first ones `payload`. */
   bytesOf(number: number, payload: Uint8Array, total: number): number {
     if (payload[0] !== COMPACT) return total;
-    return this.#form.bytesFor({ number, epoch: this.#epoch, bodyBytes: Math.max(0, total - COMPACT_HEAD_BYTES) });
+    return this.#form.bytesFor({ number, epoch: this.#epoch, bodyBytes: Math.max(0, total - PARTS_HEAD_BYTES) });
   }
 }

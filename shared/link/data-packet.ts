@@ -9,11 +9,12 @@
  *     …  vi  offset       only without F: where in the message the payload belongs, 1 or more
  *     …  vi  total        only with F and without L: bytes of the whole message, more than the payload
  *     …      payload      to the trailer. A part is never empty; a whole message may be
+ *                         compact: check u16, body (compact.ts)
  *                         batch: { length vi, bytes } for each message, one or more, numbered one after the other
- *                         mixed batch: { length · 2 + compact vi, bytes } for each message, then check u32 (compact.ts)
+ *                         mixed batch: { length · 2 + compact vi, bytes } for each message, then check u16
  *
- *   B F L   1 1 1  batch   1 1 0  mixed batch   0 1 1  whole   0 1 0  first part   0 0 0  part between   0 0 1  last part
- *           others are malformed
+ *   B F L   1 1 1  batch   1 1 0  mixed batch   1 0 1  compact   0 1 1  whole   0 1 0  first part   0 0 0  part between
+ *           0 0 1  last part                    1 0 0  malformed
  */
 
 import { invariant, unreachable } from '../assert.ts';
@@ -32,6 +33,7 @@ import {
 
 export type DataContent =
   | { readonly kind: 'whole'; readonly payload: Uint8Array }
+  | { readonly kind: 'compact'; readonly check: number; readonly body: Uint8Array }
   | { readonly kind: 'batch'; readonly payloads: readonly Uint8Array[] }
   | { readonly kind: 'mixed'; readonly messages: readonly MixedMessage[]; readonly check: number }
   | { readonly kind: 'first'; readonly total: number; readonly payload: Uint8Array }
@@ -55,8 +57,8 @@ export interface DataPacket {
   readonly content: DataContent;
 }
 
-/** At the end of a mixed batch. */
-export const CHECK_BYTES = 4;
+/** Before the body of a compact message, and at the end of a mixed batch. */
+export const CHECK_BYTES = 2;
 const LOW_NUMBERS = 0x1_0000;
 
 /** The 16 bits of `number` that DATA carries. */
@@ -85,6 +87,9 @@ export function writeData(writer: ByteWriter, packet: DataPacket): void {
     case 'whole':
       writer.bytes(content.payload);
       break;
+    case 'compact':
+      writer.u16(content.check).bytes(content.body);
+      break;
     case 'batch':
       invariant(content.payloads.length > 0, 'a batch has a message');
       for (const payload of content.payloads) writer.varint(payload.length).bytes(payload);
@@ -92,7 +97,7 @@ export function writeData(writer: ByteWriter, packet: DataPacket): void {
     case 'mixed':
       invariant(content.messages.length > 0, 'a batch has a message');
       for (const { form, bytes } of content.messages) writer.varint(mixedLength(form, bytes.length)).bytes(bytes);
-      writer.u32(content.check);
+      writer.u16(content.check);
       break;
     case 'first':
       invariant(content.payload.length > 0 && content.total > content.payload.length, 'a first part leaves something for later');
@@ -127,6 +132,8 @@ function contentBits(content: DataContent): number {
   switch (content.kind) {
     case 'whole':
       return DATA_FIRST | DATA_LAST;
+    case 'compact':
+      return DATA_BATCH | DATA_LAST;
     case 'batch':
       return DATA_BATCH | DATA_FIRST | DATA_LAST;
     case 'mixed':
@@ -146,6 +153,10 @@ function readContent(header: number, reader: ByteReader): DataContent | undefine
   switch (header & (DATA_BATCH | DATA_FIRST | DATA_LAST)) {
     case DATA_FIRST | DATA_LAST:
       return { kind: 'whole', payload: reader.rest() };
+    case DATA_BATCH | DATA_LAST: {
+      const check = reader.u16();
+      return check === undefined ? undefined : { kind: 'compact', check, body: reader.rest() };
+    }
     case DATA_BATCH | DATA_FIRST | DATA_LAST:
       return readBatch(reader);
     case DATA_BATCH | DATA_FIRST:
@@ -188,6 +199,6 @@ function readMixed(reader: ByteReader): DataContent | undefined {
     if (length === undefined || bytes === undefined) return undefined;
     messages.push({ form: length % 2 === 0 ? 'full' : 'compact', bytes });
   } while (reader.remaining > CHECK_BYTES);
-  const check = reader.u32();
+  const check = reader.u16();
   return check === undefined ? undefined : { kind: 'mixed', messages, check };
 }

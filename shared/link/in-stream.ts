@@ -79,7 +79,7 @@ export class InStream {
     this.key = options.key;
     this.#options = options;
     this.#rebuilder = new Rebuilder(options.key, options.epoch);
-    this.#kept = new KeptItems(options.keptBytes, (number, payload) => this.#checked(this.#rebuilder.whole(number, payload)));
+    this.#kept = new KeptItems(options.keptBytes, (number, payload) => this.#checked(this.#rebuilder.together(number, payload)));
     this.#whenDurable = () => options.whenMoved(this);
     this.#next = this.standing.cursor;
   }
@@ -104,9 +104,9 @@ export class InStream {
   }
 
   /** The envelopes of what came whole, the first of them `number`; undefined when a check is wrong, which ends the session. */
-  rebuilt(number: number, content: DataContent & { kind: 'whole' | 'mixed' }): readonly Uint8Array[] | undefined {
+  rebuilt(number: number, content: DataContent & { kind: 'compact' | 'mixed' }): readonly Uint8Array[] | undefined {
     if (content.kind === 'mixed') return this.#checked(this.#rebuilder.batch(number, content.messages, content.check));
-    const envelope = this.#checked(this.#rebuilder.whole(number, content.payload));
+    const envelope = this.#checked(this.#rebuilder.whole(number, content));
     return envelope && [envelope];
   }
 

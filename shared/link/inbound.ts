@@ -83,9 +83,10 @@ export class Inbound {
     const { content } = packet;
     switch (content.kind) {
       case 'whole':
-        return this.#batch(stream, { number, envelopes: stream.rebuilt(number, content) }, nowMs);
+        return this.#batch(stream, { number, envelopes: [content.payload] }, nowMs);
       case 'batch':
         return this.#batch(stream, { number, envelopes: content.payloads }, nowMs);
+      case 'compact':
       case 'mixed':
         return this.#batch(stream, { number, envelopes: stream.rebuilt(number, content) }, nowMs);
       case 'first':

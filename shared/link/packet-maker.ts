@@ -14,7 +14,7 @@ import { varintBytes } from '../varint.ts';
 import { Compactor } from './compact.ts';
 import { type DataContent, lowNumber } from './data-packet.ts';
 import type { LineProfile } from './line-profile.ts';
-import { MessageBatch, type MessageItem, payloadBytes, payloadOf } from './message-batch.ts';
+import { MessageBatch, type MessageItem, payloadOf, wholeBytes } from './message-batch.ts';
 import type { LinkStream } from './out-stream.ts';
 import {
   DATA_HANDLE_FOLLOWS,
@@ -151,9 +151,13 @@ export class PacketMaker {
     }
     const { length } = first.envelope;
     if (!stream.mayAdd(length, sending.credit)) return this.#putBack(stream, first);
-    const room = this.#room(stream);
-    if (payloadBytes(first) > room) return this.#large(stream, sending, first);
-    const batch = new MessageBatch(room, first);
+    if (this.#goesInParts(stream, first)) return this.#inParts(stream, sending, first);
+    if (wholeBytes(first) > this.#limits.packetBytesMax - headBytes(stream)) {
+      stream.sent(first.number, 0);
+      this.#onTooLarge(stream, first.number);
+      return undefined;
+    }
+    const batch = new MessageBatch(this.#room(stream), this.#limits.dataSize, first);
     while (batch.isOpen && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#take(stream, sending);
       if (item === undefined) {
@@ -171,23 +175,18 @@ export class PacketMaker {
     return packetOf(stream, batch);
   }
 
-  /** A message that fits no packet of ours: in parts, or whole to a side that takes no parts but such a packet. */
-  #large(stream: LinkStream, sending: SendingStream, message: MessageItem): Made | undefined {
-    const { envelope, number } = message;
-    const payload = payloadOf(message);
-    if ((this.#limits.features & FEATURE_FRAGMENTS) === 0) {
-      if (payload.length > this.#limits.packetBytesMax - headBytes(stream)) {
-        stream.sent(number, 0);
-        this.#onTooLarge(stream, number);
-        return undefined;
-      }
-      stream.sent(number, envelope.length);
-      return packetOf(stream, new MessageBatch(payload.length, message));
-    }
+  /** It fits no packet of ours, or is better off in parts; and the other side takes those. */
+  #goesInParts(stream: LinkStream, message: MessageItem): boolean {
+    const { dataSize, features } = this.#limits;
+    return (features & FEATURE_FRAGMENTS) !== 0 && dataSize.partCount(wholeBytes(message), this.#room(stream)) > 1;
+  }
+
+  #inParts(stream: LinkStream, sending: SendingStream, message: MessageItem): Made | undefined {
     if (this.#parting.size >= PARTING_COUNT_MAX && !this.#parting.has(stream)) return this.#putBack(stream, message);
+    const { envelope, number } = message;
     this.#parting.add(stream);
     stream.sent(number, envelope.length);
-    stream.parting = { number, payload, offset: 0 };
+    stream.parting = { number, payload: payloadOf(message), offset: 0 };
     return this.#nextPart(stream, sending);
   }
 
@@ -224,13 +223,13 @@ export class PacketMaker {
     if (first.number > to) return 'gone';
     if (first.kind !== 'message') return restOf(stream, gapNote(stream, first), afterItem(first), to);
     if (!mayRepeat(sending, first)) return undefined;
-    if (payloadBytes(first) > this.#room(stream)) {
+    if (this.#goesInParts(stream, first)) {
       const part = { number: first.number, payload: payloadOf(first), offset: 0 };
       const made = this.#part(stream, part, part.payload.length);
       stream.lose({ kind: 'part', number: first.number, offset: made.end, end: part.payload.length });
       return restOf(stream, made, first.number + 1, to);
     }
-    const batch = new MessageBatch(this.#room(stream), first);
+    const batch = new MessageBatch(this.#room(stream), this.#limits.dataSize, first);
     while (batch.isOpen && batch.to < to && this.#limits.features & FEATURE_BATCHES) {
       const item = this.#again(sending);
       if (item?.kind !== 'message' || batch.bytes + item.envelope.length > sending.credit || !batch.add(item)) break;
@@ -254,7 +253,7 @@ export class PacketMaker {
     return made;
   }
 
-  /** Bytes of a message from `offset` on, up to `end` at the most: of parts of one size, as few as it takes. */
+  /** Bytes of a message from `offset` on, up to `end` at the most: of parts of one size, as many as are best. */
   #part(
     stream: LinkStream,
     at: { readonly number: number; readonly payload: Uint8Array; readonly offset: number },
@@ -262,9 +261,9 @@ export class PacketMaker {
   ): Made & { readonly end: number } {
     const { number, offset } = at;
     const total = at.payload.length;
-    const room = this.#limits.dataSize.bytes - headBytes(stream) - varintBytes(offset === 0 ? total : offset);
+    const room = this.#room(stream) - varintBytes(offset === 0 ? total : offset);
     const left = end - offset;
-    const partEnd = offset + Math.ceil(left / Math.ceil(left / room));
+    const partEnd = offset + Math.ceil(left / this.#limits.dataSize.partCount(left, room));
     const payload = at.payload.subarray(offset, partEnd);
     const content: DataContent =
       offset === 0 ? { kind: 'first', total, payload } : { kind: partEnd === total ? 'last' : 'middle', offset, payload };
@@ -273,7 +272,7 @@ export class PacketMaker {
   }
 
   #room(stream: LinkStream): number {
-    return this.#limits.dataSize.bytes - headBytes(stream);
+    return this.#limits.dataSize.bytesMax - headBytes(stream);
   }
 
   #take(stream: LinkStream, sending: SendingStream): LinkItem | undefined {

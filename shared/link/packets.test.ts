@@ -107,7 +107,7 @@ const EXAMPLES: Record<string, Sendable> = {
   },
   'data-compact': {
     ...{ kind: 'data', handle: 0, pn: 8, numberLow: 5, acknowledge: 'later' },
-    content: { kind: 'whole', payload: bytes('009091ce796869') },
+    content: { kind: 'compact', check: 0xde86, body: toUtf8('hi') },
   },
   'data-mixed': {
     ...{ kind: 'data', handle: 0, pn: 9, numberLow: 6, acknowledge: 'later' },
@@ -118,7 +118,7 @@ const EXAMPLES: Record<string, Sendable> = {
         { form: 'full', bytes: bytes('8401') },
         { form: 'compact', bytes: new Uint8Array(0) },
       ],
-      check: 0x7a510e9f,
+      check: 0x0859,
     },
   },
   'data-first': {
@@ -333,7 +333,10 @@ describe('a body that is not what it must be makes no packet', () => {
     ['DATA cut off in its number', sealed('9801ff')],
     ['DATA with a handle for the short form', sealed('9f06010300')],
     ['DATA with a handle above 65,535', sealed('9f808004010300')],
-    ['DATA with B but not F and L', sealed('a8010300')],
+    ['DATA with B alone', sealed('a0010300')],
+    ['DATA, compact, without a check', sealed('a8010300')],
+    ['DATA, compact, its check cut off', sealed('a801030001')],
+    ['DATA, a mixed batch, its check cut off', sealed('b0010300036101')],
     ['DATA, an empty batch', sealed('b8010300')],
     ['DATA, a batch that ends too early', sealed('b801030002aa')],
     ['DATA, a first part that is all', sealed('900103000102')],
@@ -363,6 +366,7 @@ describe('a body that is not what it must be makes no packet', () => {
     expect(plain(hello)).toEqual(EXAMPLES.hello);
     expect(sealed('150100000001 05')).toMatchObject({ records: [{ handle: 0, cursor: 1, credit: 5 }] });
     expect(sealed('9f07010300')).toMatchObject({ handle: 7, content: { kind: 'whole', payload: new Uint8Array(0) } });
+    expect(sealed('a80103000100')).toMatchObject({ content: { kind: 'compact', check: 1, body: new Uint8Array(0) } });
     expect(sealed('b801030000')).toMatchObject({ content: { kind: 'batch', payloads: [new Uint8Array(0)] } });
   });
 });

@@ -71,8 +71,26 @@ export interface Message extends Properties {
   readonly unknown?: ReadonlyMap<number, unknown>;
 }
 
+/** All there are: what else an object from outside has is a misspelt one, or not for a sender to say. */
+const PROPERTIES: ReadonlySet<string> = new Set<keyof Properties>([
+  'priority',
+  'contentType',
+  'label',
+  'correlationId',
+  'responseQueue',
+  'appSpecific',
+  'headers',
+  'timeToReachQueueMs',
+  'timeToBeReceivedMs',
+  'deliverAfterMs',
+  'acknowledge',
+  'deadLetter',
+  'journal',
+]);
+
 /** @throws PROPERTY_INVALID, NAME_INVALID for the first rule that is broken */
 export function checkProperties(properties: Properties): void {
+  for (const property of Object.keys(properties)) if (!PROPERTIES.has(property)) refuse(property, 'no such property');
   checkWhole('priority', properties.priority, PRIORITY_MAX);
   checkWhole('appSpecific', properties.appSpecific, 0xffff_ffff);
   checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);

@@ -138,6 +138,28 @@ test('of each stream only the first may go, when it is ready and nothing of the 
   );
 });
 
+test('a paused queue has no next message, and none that may be handed out by its name', () => {
+  const run = new Run();
+  run.send(1, 0);
+  const slot = run.queues.next(run.queue);
+  run.queue.options = { ...run.queue.options, state: 'paused' };
+  expect([run.queues.next(run.queue), run.queues.take(run.queue), run.queues.mayLease(run.queue, slot)]).toEqual([
+    NO_SLOT,
+    NO_SLOT,
+    false,
+  ]);
+});
+
+test('one that was taken out of turn holds back those before it', () => {
+  const run = new Run();
+  for (let i = 0; i < 3; i++) run.send(1, 0);
+  const [first, , last] = run.all.map(({ slot }) => slot);
+  run.queues.lease(run.queue, last ?? NO_SLOT);
+  expect([run.queues.next(run.queue), run.queues.mayLease(run.queue, first ?? NO_SLOT)]).toEqual([NO_SLOT, false]);
+  run.queues.giveBack(last ?? NO_SLOT, run.nowMs);
+  expect(run.queues.next(run.queue)).toBe(first);
+});
+
 test('a long backlog of one stream costs nobody: 20,000 messages behind one lease, asked for 20,000 times', () => {
   const run = new Run();
   for (let i = 0; i < 20_000; i++) run.send(1, 0);

@@ -343,7 +343,7 @@ describe('room', () => {
 });
 
 describe('what nobody can take', () => {
-  test('an item that does not decode goes to $dead as it came, and the stream goes on', () => {
+  test('AC-46 an item that does not decode goes to $dead as it came, and the stream goes on', () => {
     const [good] = puppet.messages(2, 2);
     const broken = encodeCbor(encodeCbor([0, 'gateway', hexBytes(INCARNATION), 'central/bags', 3, 1, 'no envelope']));
     puppet.publish([broken, good as Uint8Array]);

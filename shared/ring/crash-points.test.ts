@@ -382,7 +382,7 @@ function play(h: RingHarness, name: string, script: readonly Step[]): void {
 const begin = (name: string) => freshHarness({ geometry: SMALLEST, random: stream(name, 'disk'), completion: 'stepped' });
 
 describe('a power cut in any write', () => {
-  test.each(Object.entries(SCRIPTS))('%s', (name, script) => {
+  test.each(Object.entries(SCRIPTS))('AC-50 %s', (name, script) => {
     const h = begin(name);
     h.settle();
     play(h, name, script);

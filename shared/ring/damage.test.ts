@@ -119,7 +119,7 @@ describe.each(['closed clean', 'killed'])('after it was %s', (ending) => {
     expect(log.some((frame) => frame.blocks > 5)).toBe(true);
   });
 
-  test.each(['zeros', 'garbage', 'one-bit'] as const)('any block of the log becoming %s costs what lay in it', (how) => {
+  test.each(['zeros', 'garbage', 'one-bit'] as const)('AC-51 any block of the log becoming %s costs what lay in it', (how) => {
     let gaps = 0;
     // Zeros in every block of the log; the other two in every other frame, and in the last.
     for (const frame of log.filter((one, i) => how === 'zeros' || i % 2 === 0 || one === last)) {
@@ -170,7 +170,7 @@ describe.each(['closed clean', 'killed'])('after it was %s', (ending) => {
     }
   });
 
-  test('any superblock copy, and both of a pair, may be lost', () => {
+  test('AC-51 any superblock copy, and both of a pair, may be lost', () => {
     const offsets = [0, blockBytes, (2 + blockCount) * blockBytes, (3 + blockCount) * blockBytes];
     const sets = [[0], [1], [2], [3], [0, 2], [1, 3], [0, 1], [2, 3], [0, 1, 2], [1, 2, 3], [0, 1, 3], [0, 2, 3]];
     for (const set of sets) {

@@ -247,7 +247,7 @@ describe.each(['killed', 'closed clean'] as const)('after the ring was %s', (end
     }
   });
 
-  test('any bit of a header: that frame is lost, and nothing else', () => {
+  test('AC-51 any bit of a header: that frame is lost, and nothing else', () => {
     hit.forEach((frame, i) => {
       // The last frames bit by bit, of the others every other one, else a bit of each byte.
       const isThorough = i % 2 === 0 || i >= hit.length - 2;

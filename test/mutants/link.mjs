@@ -1042,8 +1042,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/compact.ts',
-        find: 'return rebuilt.crc === crc ? rebuilt.envelope : undefined;',
-        replace: 'return crc >= 0 ? rebuilt.envelope : undefined;',
+        find: 'return checkOf([crc]) === check ? envelope : undefined;',
+        replace: 'return crc >= 0 && check >= 0 ? envelope : undefined;',
       },
     ],
     tests: ['shared/link/compact.test.ts'],
@@ -1067,9 +1067,69 @@ export const MUTANTS = [
       {
         file: 'shared/link/message-batch.ts',
         find: 'this.bytes += message.envelope.length;',
-        replace: 'this.bytes += payloadBytes(message);',
+        replace: 'this.bytes += wholeBytes(message);',
       },
     ],
     tests: ['shared/link/message-batch.test.ts'],
+  },
+  {
+    name: 'compact-of-a-damaged-envelope',
+    breaks: 'a checksum that is left away was right: the receiver makes a new one',
+    edits: [
+      {
+        file: 'shared/message/plain-envelope.ts',
+        find: 'if (crc !== crc32c(bytes.subarray(start, end), 0)) return undefined;',
+        replace: 'if (crc === NOT) return undefined;',
+      },
+    ],
+    tests: ['shared/link/compact.test.ts'],
+  },
+  {
+    name: 'compact-check-is-half-a-crc',
+    breaks: 'the check is the upper half of a checksum XOR the lower one, to every other implementation',
+    edits: [
+      {
+        file: 'shared/link/compact.ts',
+        find: 'return (all >>> 16) ^ (all & 0xffff);',
+        replace: 'return all & 0xffff;',
+      },
+    ],
+    tests: ['test/link-vectors.test.ts'],
+  },
+  {
+    name: 'compact-check-of-a-batch-is-an-xor',
+    breaks: 'messages that are wrong in the same way are found out in a batch, too',
+    edits: [
+      {
+        file: 'shared/link/compact.ts',
+        find: 'const all = crcs.reduce((sum, crc) => crc32c(Uint8Array.of(crc, crc >>> 8, crc >>> 16, crc >>> 24), sum), 0);',
+        replace: 'const all = crcs.reduce((sum, crc) => (sum ^ crc) >>> 0, 0);',
+      },
+    ],
+    tests: ['shared/link/compact.test.ts'],
+  },
+  {
+    name: 'parts-to-who-takes-none',
+    breaks: 'parts go only to a side that takes them, when a message is repeated too',
+    edits: [
+      {
+        file: 'shared/link/packet-maker.ts',
+        find: 'return (features & FEATURE_FRAGMENTS) !== 0 && dataSize',
+        replace: 'return features >= 0 && dataSize',
+      },
+    ],
+    tests: SESSION,
+  },
+  {
+    name: 'packet-full-whatever-is-lost',
+    breaks: 'a message joins a packet only when that arrives often enough with it',
+    edits: [
+      {
+        file: 'shared/link/packet-size.ts',
+        find: 'return this.#errorRate === 0 || this.#worth(to) >= this.#worth(from);',
+        replace: 'return this.#errorRate === 0 || this.#worth(to) >= 0;',
+      },
+    ],
+    tests: ['shared/link/packet-size.test.ts'],
   },
 ];

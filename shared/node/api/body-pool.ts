@@ -72,10 +72,16 @@ export class RequestBody {
           refuse(error);
         }
       });
-      this.#request.on('end', () => resolve(concatBytes(chunks)));
-      // Also after an end, where it changes nothing.
-      this.#request.on('error', () => reject(invalid('the body ended early')));
-      this.#request.on('close', () => reject(invalid('the body ended early')));
+      let isWhole = false;
+      this.#request.on('end', () => {
+        isWhole = true;
+        resolve(concatBytes(chunks));
+      });
+      const broken = (): void => {
+        if (!isWhole) reject(invalid('the body ended early'));
+      };
+      this.#request.on('error', broken);
+      this.#request.on('close', broken);
     });
   }
 

@@ -4,6 +4,7 @@ import type { ClientAccount } from './client-account.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { Reply } from './reply.ts';
 import type { Query } from './target.ts';
+import type { Waiting } from './waiting.ts';
 
 /** One request, of whatever transport. */
 export interface Ask {
@@ -13,8 +14,7 @@ export interface Ask {
   readonly accept: string | undefined;
   /** Reads the body: once, and only when it is wanted. @throws MESSAGE_TOO_LARGE, BUSY, REQUEST_INVALID */
   readonly readBody: (bytesMax: number) => Promise<Uint8Array>;
-  /** Aborted when nobody waits for the answer any more; with a coded error as its reason when that is still to be told. */
-  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
   readonly client: ClientAccount;
 }
 

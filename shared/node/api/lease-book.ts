@@ -42,7 +42,7 @@ export class LeaseBook {
     if (client.name === undefined) return;
     const entry = this.#entries.get(lease);
     if (entry === undefined) throw new RingmailError('LEASE_UNKNOWN', { lease });
-    if (entry.client !== client) throw denied(client, 'receive', 'this lease is another client’s');
+    if (entry.client !== client) throw denied(client, 'receive', 'this lease belongs to another client');
   }
 
   ended(lease: string): void {

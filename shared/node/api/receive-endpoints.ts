@@ -12,6 +12,7 @@ import { SELECTOR_PARAMETERS, takeBodyAs, takeHandle, takeLeaseMs, takeSelector,
 import { jsonTextReply, NOTHING, type Reply } from './reply.ts';
 import { demand } from './rights.ts';
 import { streamEndpoint } from './stream-endpoint.ts';
+import type { Waiting } from './waiting.ts';
 
 const RECEIVE = ['waitMs', 'leaseMs', 'bodyAs', 'handle', ...SELECTOR_PARAMETERS];
 const PEEK = ['waitMs', 'bodies', 'bodyAs', 'handle', ...SELECTOR_PARAMETERS, 'arrivedAfter'];
@@ -40,13 +41,13 @@ async function receive(serving: Serving): Promise<Reply> {
   const waitMs = takeWait(query);
   const leaseMs = takeLeaseMs(query);
   const bodyAs = takeBodyAs(query);
-  const call: Call = { verb: 'receive', queue, waitMs, leaseMs, ...takeSelector(query), ...takeHandle(query) };
+  const call: Call = { verb: 'receive', queue, waitMs, leaseMs, ...takeSelector(query), ...takeHandle(query, ask.client) };
   query.refuseOthers();
   LeaseBook.reserve(ask.client);
   let isLeased = false;
   try {
     const result = await waitFor(serving, call, waitMs);
-    if (result.kind !== 'received') return nothingCame(ask.signal);
+    if (result.kind !== 'received') return nothingCame(ask.waiting);
     isLeased = true;
     const { received } = result;
     leases.note(received.lease, { client: ask.client, leaseMs }, performance.now());
@@ -66,10 +67,10 @@ async function peek(serving: Serving): Promise<Reply> {
   const waitMs = takeWait(query);
   const bodyAs = takeBodyAs(query);
   const bodies = takeWord(query, 'bodies', ['with', 'without']);
-  const call: Call = { verb: 'peek', queue, waitMs, bodies, ...takeSelector(query), ...takeHandle(query) };
+  const call: Call = { verb: 'peek', queue, waitMs, bodies, ...takeSelector(query), ...takeHandle(query, ask.client) };
   query.refuseOthers();
   const result = await waitFor(serving, call, waitMs);
-  if (result.kind !== 'peeked') return nothingCame(ask.signal);
+  if (result.kind !== 'peeked') return nothingCame(ask.waiting);
   const { peeked } = result;
   if (wantsRaw(serving)) return { status: 200, headers: peekedHeaders(peeked), body: peeked.message.body };
   return jsonTextReply(peekedJson(peeked, bodies === 'without' ? 'none' : bodyAs));
@@ -77,10 +78,10 @@ async function peek(serving: Serving): Promise<Reply> {
 
 /** A client waits so many times at once, and no more. @throws BUSY */
 async function waitFor({ ask, node }: Serving, call: Call, waitMs: number): ReturnType<NodeCalls['call']> {
-  if (waitMs === 0) return node.call(call, ask.signal);
+  if (waitMs === 0) return node.call(call, ask.waiting.signal);
   ask.client.take('waits');
   try {
-    return await node.call(call, ask.signal);
+    return await node.call(call, ask.waiting.signal);
   } finally {
     ask.client.give('waits');
   }
@@ -90,7 +91,7 @@ function wantsRaw({ ask }: Serving): boolean {
   return ask.accept?.includes('application/octet-stream') === true;
 }
 
-function nothingCame(signal: AbortSignal): Reply {
+function nothingCame({ signal }: Waiting): Reply {
   if (signal.reason instanceof RingmailError) throw signal.reason;
   return NOTHING;
 }

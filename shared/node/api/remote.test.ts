@@ -205,6 +205,19 @@ describe('rights', () => {
   });
 });
 
+test('a handle is of use to the client alone that opened it', async () => {
+  await start('plain', ['one', ['send', 'receive']], ['two', ['receive']]);
+  const [one, again, two] = [clientOf('one'), clientOf('one'), clientOf('two')];
+  await one.send('bags', BODY);
+  const handle = await one.open('bags', { share: 'alone' });
+  for (const work of [() => two.closeHandle(handle), () => two.receive('bags', { handle }), () => two.peek('bags', { handle })]) {
+    await expect(work()).rejects.toMatchObject({ code: 'HANDLE_UNKNOWN' });
+  }
+  expect(await again.peek('bags', { handle })).toBeDefined();
+  await again.closeHandle(handle);
+  expect(await two.peek('bags')).toBeDefined();
+});
+
 describe('the file of tokens', () => {
   const HASH = 'a'.repeat(64);
 

@@ -46,7 +46,9 @@ async function send({ ask, node, query, names }: Serving): Promise<Reply> {
   const said = ask.contentType === 'application/x-www-form-urlencoded' ? guessContentType(body) : ask.contentType;
   const contentType = named ?? said;
   const typed = contentType === undefined ? properties : { ...properties, contentType };
-  const result = await node.call({ verb: 'send', destination, body, properties: typed, ...how });
+  // Who says how long he waits for room takes his wait with him when he goes. A signal has its price: others are not asked.
+  const signal = (how.waitMs ?? 0) > 0 ? ask.waiting.signal : undefined;
+  const result = await node.call({ verb: 'send', destination, body, properties: typed, ...how }, signal);
   if (result.kind !== 'sent') throw unanswered('send');
   return sentReply(result);
 }

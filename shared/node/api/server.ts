@@ -28,6 +28,7 @@ import { createRemoteServer, listenAt, type RemoteOptions } from './remote.ts';
 import { errorReply, type LineSink, type Reply } from './reply.ts';
 import { listenOnSocket } from './socket-file.ts';
 import { TokenDoor } from './tokens.ts';
+import { Waiting } from './waiting.ts';
 
 export interface ApiOptions {
   readonly socketPath: string;
@@ -69,7 +70,7 @@ interface Connection {
   /** Of the Unix socket. Over the network each request says who asks. */
   readonly client: ClientAccount | undefined;
   /** Requests under way. Aborting one ends its wait. */
-  readonly underWay: Set<AbortController>;
+  readonly underWay: Set<Waiting>;
 }
 
 class Api implements ApiServer {
@@ -148,7 +149,7 @@ class Api implements ApiServer {
   #connectionOf(socket: Duplex, door: TokenDoor | undefined): Connection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection = { client: door === undefined ? new ClientAccount() : undefined, underWay: new Set<AbortController>() };
+    const connection = { client: door === undefined ? new ClientAccount() : undefined, underWay: new Set<Waiting>() };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       this.#connections.delete(socket);
@@ -165,16 +166,16 @@ class Api implements ApiServer {
       socket.destroy();
       return;
     }
-    const waiting = new AbortController();
+    const waiting = new Waiting();
     underWay.add(waiting);
     try {
       const asking = client ?? of.door?.enter(request.headers.authorization);
       if (asking === undefined) throw new RingmailError('TOKEN_INVALID', { reason: 'nobody is behind this connection' });
-      await this.#serveClient(request, response, { client: asking, signal: waiting.signal, onRead: of.onRead });
+      await this.#serveClient(request, response, { client: asking, waiting, onRead: of.onRead });
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
       request.resume();
-      await this.#send(response, errorReply(error, error.code === 'TOKEN_INVALID' ? 401 : undefined), waiting.signal);
+      await this.#send(response, errorReply(error), waiting);
     } finally {
       underWay.delete(waiting);
     }
@@ -183,15 +184,15 @@ class Api implements ApiServer {
   async #serveClient(
     request: IncomingMessage,
     response: ServerResponse,
-    of: { client: ClientAccount; signal: AbortSignal; onRead: () => void },
+    of: { client: ClientAccount; waiting: Waiting; onRead: () => void },
   ): Promise<void> {
-    const { client, signal, onRead } = of;
+    const { client, waiting, onRead } = of;
     client.take('requests');
     const body = new RequestBody(request, { pool: this.#pool, client, onRead });
     try {
-      const reply = await this.#answer(request, { client, signal, readBody: (bytesMax) => body.read(bytesMax) });
+      const reply = await this.#answer(request, { client, waiting, readBody: (bytesMax) => body.read(bytesMax) });
       if (reply.lines === undefined) body.release();
-      await this.#send(response, reply, signal);
+      await this.#send(response, reply, waiting);
     } finally {
       body.release();
       client.give('requests');
@@ -200,7 +201,7 @@ class Api implements ApiServer {
 
   async #answer(
     request: IncomingMessage,
-    of: { client: ClientAccount; signal: AbortSignal; readBody: (bytesMax: number) => Promise<Uint8Array> },
+    of: { client: ClientAccount; waiting: Waiting; readBody: (bytesMax: number) => Promise<Uint8Array> },
   ): Promise<Reply> {
     const { method = '', url = '', headers } = request;
     const ask = { method, url, contentType: headers['content-type'], accept: headers.accept, ...of };
@@ -216,7 +217,7 @@ class Api implements ApiServer {
   }
 
   /** Resolves when the answer was handed over, or cannot be; of lines, when there are no more. */
-  async #send(response: ServerResponse, reply: Reply, signal: AbortSignal): Promise<void> {
+  async #send(response: ServerResponse, reply: Reply, waiting: Waiting): Promise<void> {
     const { socket } = response.req;
     if (socket.destroyed) {
       reply.undelivered?.();
@@ -226,18 +227,20 @@ class Api implements ApiServer {
     if (reply.lines !== undefined) {
       response.writeHead(reply.status, reply.headers);
       response.flushHeaders();
-      await reply.lines({ signal, write: (line) => this.#writeLine(response, line) });
+      await reply.lines({ signal: waiting.signal, write: (line) => this.#writeLine(response, line) });
       // What says that it is the last answer was written before anybody knew.
       response.end(() => this.#stopping !== undefined && socket.end());
       return;
     }
+    response.writeHead(reply.status, withLength(reply));
+    response.end(reply.body);
+    // Taken by the system already, and nobody has to hear of it: most answers are of this kind.
+    if (reply.undelivered === undefined && response.socket?.writableLength === 0) return;
     const slow = setTimeout(() => socket.destroy(), this.#timing.answerMs);
     response.once('close', () => {
       clearTimeout(slow);
       if (!response.writableFinished) reply.undelivered?.();
     });
-    response.writeHead(reply.status, withLength(reply));
-    response.end(reply.body);
   }
 
   /** A line that is not taken in the time of an answer ends its connection. */

@@ -83,6 +83,8 @@ function placesOf(config: NodeFileConfig): { path: string; place: string }[] {
     { path: 'api.socket', place: config.api.socket },
   ];
   if (config.broker !== undefined) places.push({ path: 'broker.listen', place: placeOfHostPort(config.broker) });
+  const { remote } = config.api;
+  if (remote !== undefined) places.push({ path: 'api.listen', place: placeOfHostPort(remote.listen) });
   for (const { path, line } of linesOf(config)) {
     // Port 0 is another port every time.
     if (line.kind === 'tcp' && line.port === 0) continue;
