@@ -1,35 +1,17 @@
 /** What docs/local-api.md says is what happens: its examples are run, its tables compared. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as limits from '../shared/node/api/api-limits.ts';
 import { ENDPOINTS } from '../shared/node/api/endpoints.ts';
 import { STATUS_BY_CODE } from '../shared/node/api/reply.ts';
 import { CliFixture, COMMANDS, GROUPS } from './cli-fixture.ts';
+import { examplesOf, shell, shownAs } from './doc-examples.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf } from './reach-node.ts';
 
 const DOCS = readFileSync(new URL('../docs/local-api.md', import.meta.url), 'utf8');
 const has = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
-
-interface Example {
-  readonly command: string;
-  /** Its output; where it ends in `…`, how that begins. */
-  readonly output: string;
-}
-
-function examplesOf(docs: string): Example[] {
-  const blocks = [...docs.matchAll(/^```console\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
-  return blocks.flatMap((block) =>
-    block
-      .split(/^\$ /m)
-      .slice(1)
-      .map((text) => {
-        const end = text.indexOf('\n');
-        return { command: text.slice(0, end), output: text.slice(end + 1) };
-      }),
-  );
-}
 
 let cli: CliFixture;
 beforeAll(async () => {
@@ -37,16 +19,6 @@ beforeAll(async () => {
   await cli.serve();
 });
 afterAll(() => cli.end());
-
-function shell(program: string, argv: string[]): Promise<string> {
-  return new Promise((resolve) => {
-    const child = spawn(program, argv, { cwd: cli.folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    let text = '';
-    child.stdout.on('data', (chunk) => (text += chunk));
-    child.stderr.on('data', (chunk) => (text += chunk));
-    child.on('close', () => resolve(text));
-  });
-}
 
 /** Words of a command line that quotes with single quotes only. */
 function words(command: string): string[] {
@@ -60,12 +32,8 @@ test('its examples print what they say, one after the other', async ({ skip }) =
   expect(examples.length).toBeGreaterThan(15);
   for (const { command, output } of examples) {
     const isOurs = command.startsWith('ringmail ');
-    const printed = isOurs ? (await cli.run(words(command).slice(1))).out : await shell('bash', ['-c', command]);
-    const cut = output.indexOf('…');
-    expect({ command, output: cut < 0 ? printed : printed.slice(0, cut) }).toEqual({
-      command,
-      output: cut < 0 ? output : output.slice(0, cut),
-    });
+    const printed = isOurs ? (await cli.run(words(command).slice(1))).out : await shell('bash', ['-c', command], cli.folder);
+    expect({ command, output: shownAs(printed, output) }).toEqual({ command, output });
   }
 });
 
@@ -90,7 +58,9 @@ function methodOf(command: string): string {
 test('its client in Python works', async ({ skip }) => {
   skip(!has('python3'), 'there is no python3');
   const [, program = ''] = /^```python\n([\s\S]*?)^```/m.exec(DOCS) ?? [];
-  expect(await shell('python3', ['-c', program])).toBe("belt1:00c0ffee00c0ffee:belt1/parcels:3:1\nb'\\x00\\xff' café\n");
+  expect(await shell('python3', ['-c', program], cli.folder)).toBe(
+    "belt1:00c0ffee00c0ffee:belt1/parcels:3:1\nb'\\x00\\xff' café\n",
+  );
   expect(cli.node.calls.at(-1)).toMatchObject({ verb: 'ack' });
 });
 
@@ -111,6 +81,7 @@ describe('its tables are those of the code', () => {
       `| of one client: receives and looks that wait | ${limits.CLIENT_WAIT_COUNT_MAX} |`,
       `| of one client: streams | ${limits.CLIENT_STREAM_COUNT_MAX} |`,
       `| of one client over the network: leases | ${limits.CLIENT_LEASE_COUNT_MAX} |`,
+      `| of one client over the network: handles | ${limits.CLIENT_HANDLE_COUNT_MAX} |`,
       `| connections over the network | ${limits.REMOTE_CONNECTION_COUNT_MAX} |`,
       `| \`prefetch\` | ${limits.PREFETCH_DEFAULT} | leases of this stream that are outstanding, at most; 1 to ${limits.PREFETCH_MAX}.`,
       `| \`idleMs\` | ${limits.HANDLE_IDLE_MS_DEFAULT} |`,

@@ -23,6 +23,8 @@ test('every link in README and docs leads to a file', () => {
   const pages = [
     'README.md',
     'CONTRIBUTING.md',
+    'clients/README.md',
+    'clients/curl.md',
     'CHANGELOG.md',
     ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
   ];

@@ -77,5 +77,5 @@ export interface FillResult {
 }
 
 /** To a child, in this order: `start`, then `measure` as often as one likes, then `end`. */
-export type Request = { readonly kind: 'start'; readonly job: Job } | { readonly kind: 'measure' | 'end' };
+export type Request<J = Job> = { readonly kind: 'start'; readonly job: J } | { readonly kind: 'measure' | 'end' };
 export type Answer = { readonly result: unknown } | { readonly error: string };

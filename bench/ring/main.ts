@@ -6,6 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bed, makeBed } from './bed.ts';
 import { type Case, casesOf, type FillCase, type LoadCase, type OpenCase, type WearCase } from './cases.ts';
+import { cleanUpOnSignals, killWorkers } from './clean-up.ts';
 import type { FillResult, Job, OpenResult, Place, WearResult } from './job.ts';
 import type { Measured } from './load.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
@@ -14,6 +15,7 @@ import { slowSyncs } from './stall-library.ts';
 import type { SubjectName } from './subjects/subject.ts';
 import { HEADER, tableLine, targetLine } from './table.ts';
 import { isReached, targetsOf } from './targets.ts';
+import { turned } from './turned.ts';
 import { Worker } from './worker.ts';
 
 interface World {
@@ -30,7 +32,6 @@ const WEAR_MS_MAX = 45_000;
 /** How long the writer goes on before it is killed. */
 const WRITER_MS = 300;
 const EXIT = { reached: 0, failed: 1, wrongUse: 2 } as const;
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export async function main(args: readonly string[], world: World): Promise<number> {
   const options = parseOptions(args);
@@ -63,28 +64,6 @@ export async function main(args: readonly string[], world: World): Promise<numbe
     await killWorkers();
     remove();
   }
-}
-
-/** Killed or interrupted, nothing is left mounted and nobody left running. */
-function cleanUpOnSignals(remove: () => void): () => void {
-  const stops = Object.entries(SIGNALS).map(([signal, code]) => {
-    const stop = () => {
-      say('interrupted');
-      void killWorkers().then(() => {
-        remove();
-        process.exit(code);
-      });
-    };
-    process.on(signal, stop);
-    return () => process.off(signal, stop);
-  });
-  return () => {
-    for (const stop of stops) stop();
-  };
-}
-
-async function killWorkers(): Promise<void> {
-  await Promise.all([...Worker.alive].map((worker) => worker.kill()));
 }
 
 class Run {
@@ -255,12 +234,6 @@ class Run {
     this.#rows.push(row);
     process.stdout.write(`${this.#options.output === 'json' ? JSON.stringify(row) : tableLine(row)}\n`);
   }
-}
-
-/** The same, begun elsewhere: nobody always comes after the same one. */
-function turned<T>(list: readonly T[], by: number): T[] {
-  const at = by % Math.max(1, list.length);
-  return [...list.slice(at), ...list.slice(0, at)];
 }
 
 function say(line: string): void {

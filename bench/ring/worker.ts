@@ -12,9 +12,9 @@ export interface WorkerOptions {
 /** Longest wait for an answer: then something hangs. */
 const ANSWER_MS_MAX = 300_000;
 
-export class Worker {
+export class Worker<J = Job> {
   /** All that live, so that nobody outlives us. */
-  static readonly alive = new Set<Worker>();
+  static readonly alive = new Set<Worker<unknown>>();
   readonly #process: ChildProcess;
 
   constructor({ path, env, execArgv }: WorkerOptions) {
@@ -23,7 +23,7 @@ export class Worker {
     this.#process.once('exit', () => Worker.alive.delete(this));
   }
 
-  start(job: Job): Promise<unknown> {
+  start(job: J): Promise<unknown> {
     return this.#ask({ kind: 'start', job });
   }
 
@@ -52,7 +52,7 @@ export class Worker {
     return new Promise((resolve) => child.once('exit', () => resolve()));
   }
 
-  #ask(request: Request): Promise<unknown> {
+  #ask(request: Request<J>): Promise<unknown> {
     const child = this.#process;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => settle(() => reject(new Error(`no answer in ${ANSWER_MS_MAX} ms`))), ANSWER_MS_MAX);

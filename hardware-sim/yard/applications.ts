@@ -54,7 +54,7 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
 
 /** Puts it on record that the message is sent now. What is to be given to the node. */
 export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8Array; properties: Properties } {
-  const { key, node, priority, timeToBeReceivedMs, deliverAfterMs } = send;
+  const { key, node, priority, timeToBeReceivedMs, deliverAfterMs, acknowledge } = send;
   const body = letterOf(key, send.bytes);
   const timers = {
     ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
@@ -62,7 +62,7 @@ export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8A
   };
   const destination = send.destination.includes('/') ? send.destination : `${node}/${send.destination}`;
   recorder.add({ kind: 'send', node, key, destination, priority, bytes: body.length, crc: crc32(body, 0), ...timers });
-  return { body, properties: { priority, ...timers } };
+  return { body, properties: { priority, ...timers, ...(acknowledge && { acknowledge }) } };
 }
 
 /** What is under lease at a node, until when, over all readers. */

@@ -123,7 +123,7 @@ function smallerSend(send: PlannedSend): PlannedSend {
   return send.bytes <= BYTES_SMALL ? send : { ...send, bytes: BYTES_SMALL };
 }
 
-function plainerSend({ timeToBeReceivedMs: _, deliverAfterMs: __, ...send }: PlannedSend): PlannedSend {
+function plainerSend({ timeToBeReceivedMs: _, deliverAfterMs: __, acknowledge: ___, ...send }: PlannedSend): PlannedSend {
   return { ...send, priority: 3 };
 }
 

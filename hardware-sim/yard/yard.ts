@@ -9,6 +9,7 @@
 
 import { InvariantViolation } from '../../shared/assert.ts';
 import type { NodeConfig } from '../../shared/core/node-io.ts';
+import { SYSTEM_QUEUES } from '../../shared/custody/message-room.ts';
 import { RingmailError } from '../../shared/errors.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
 import { type Prng, stream } from '../random.ts';
@@ -344,7 +345,9 @@ function isOnBroker({ uplink, isCentral }: PlannedNode): boolean {
 function isIdle(node: SimNode): boolean {
   const stats = node.isServing ? node.stats() : undefined;
   if (stats === undefined) return false;
-  const isQueued = stats.queues.some(({ name, ready, leased, delayed }) => name !== '$dead' && ready + leased + delayed > 0);
+  const isQueued = stats.queues.some(
+    ({ name, ready, leased, delayed }) => !SYSTEM_QUEUES.includes(name) && ready + leased + delayed > 0,
+  );
   return !isQueued && stats.outgoing.every(({ held }) => held === 0);
 }
 

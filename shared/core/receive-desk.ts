@@ -15,6 +15,7 @@ import { RingmailError } from '../errors.ts';
 import { parseIdentity } from '../message/identity.ts';
 import { type Lease, Leases } from '../queue/leases.ts';
 import type { Queue } from '../queue/queues.ts';
+import { checkSelector } from '../queue/selector.ts';
 import type { Call } from './calls.ts';
 import { ComingBack } from './coming-back.ts';
 import { type CountedState, DeliveryCounts } from './delivery-counts.ts';
@@ -78,6 +79,7 @@ export class ReceiveDesk {
 
   #wait(token: number, call: Call & { verb: 'receive' | 'peek' }, wants: Waiting['wants']): void {
     const { queue, select = { by: 'first' } } = call;
+    checkSelector(select);
     if (select.by === 'identity' && parseIdentity(select.identity) === undefined) {
       throw new RingmailError('PROPERTY_INVALID', { property: 'select', reason: 'not an identity' });
     }

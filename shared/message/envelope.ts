@@ -17,6 +17,7 @@ import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { isEndingClass } from './classes.ts';
 import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from './message.ts';
+import { UsualForm } from './usual-envelope.ts';
 
 export const ENVELOPE_VERSION = 1;
 /** Of the immutable part: what is above belongs to a newer version. */
@@ -37,9 +38,12 @@ export interface Envelope {
 
 export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
+const usualForm = new UsualForm();
+
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  return wrap(encodeImmutable(message), hop);
+  const isFirst = hop.count === 0 && hop.elapsedMs === 0;
+  return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
 }
 
 /** The same message with another hop part; the immutable bytes stay as they are. @throws ENVELOPE_INVALID */

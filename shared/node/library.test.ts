@@ -80,3 +80,23 @@ test('timers: a message comes neither before its time nor after it', async () =>
   expect((await only.receive('bags', { waitMs: 5_000 }))?.message.body[0]).toBe(1);
   expect(only.stats()?.queues.find(({ name }) => name === 'bags')).toMatchObject({ expired: 1, leased: 1 });
 });
+
+test('triggers that a node is opened with run from the opening on, and see what is taken as it arrives', async () => {
+  const seen: (number | undefined)[] = [];
+  const triggers = [
+    { name: 'copies', queue: 'bags', do: { send: 'copies' } },
+    { name: 'handler', queue: 'bags', do: ({ message }: { message: { body: Uint8Array } }) => void seen.push(message.body[0]) },
+  ];
+  const first = await open({ triggers });
+  const taking = first.receive('bags', { waitMs: 5_000 });
+  await first.send('bags', body(1));
+  await (await taking)?.ack();
+  expect((await first.receive('copies', { waitMs: 5_000 }))?.message.body[0]).toBe(1);
+  await first.close();
+  expect(seen).toEqual([1]);
+  await expect(open({ triggers: [{ ...triggers[0], name: 'No Name' } as never] })).rejects.toSatisfy((error) =>
+    hasCode(error, 'NAME_INVALID'),
+  );
+  await (await open({ triggers })).close();
+  expect(seen).toEqual([1]);
+});

@@ -29,7 +29,7 @@ export interface OpenOptions extends ClientOptions {
   readonly intervalMs?: number;
   /** How long a send waits for room in a queue that blocks. 30,000. */
   readonly blockMs?: number;
-  /** Triggers that run from the opening on: what arrives later is seen by them before anybody can take it away. */
+  /** Triggers that run from the opening on (docs/queues.md, "Triggers"). */
   readonly triggers?: readonly TriggerOptions[];
   /** Start on a file system in memory too, where a power cut empties the ring. */
   readonly allowVolatile?: boolean;

@@ -9,6 +9,8 @@
  *   arrivedAfter          the one with the next higher lookup id, whatever its priority. For `peek` alone; it shows what is leased or
  *                         delayed, too: who follows what arrives in a queue must not miss a message because it is in somebody's hands
  */
+import { RingmailError } from '../errors.ts';
+
 export type Selector =
   | { readonly by: 'first' | 'last' }
   | { readonly by: 'after' | 'before'; readonly place: Place }
@@ -16,6 +18,23 @@ export type Selector =
   | { readonly by: 'identity'; readonly identity: string }
   | { readonly by: 'correlationId'; readonly correlationId: string }
   | { readonly by: 'arrivedAfter'; readonly lookupId: number };
+
+const NAMED: ReadonlySet<string> = new Set<Selector['by']>([
+  'first',
+  'last',
+  'after',
+  'before',
+  'lookupId',
+  'identity',
+  'correlationId',
+  'arrivedAfter',
+]);
+
+/** For what comes from programs that no compiler read. @throws PROPERTY_INVALID */
+export function checkSelector(select: Selector): void {
+  const { by } = select;
+  if (!NAMED.has(by)) throw new RingmailError('PROPERTY_INVALID', { property: 'select', reason: `nothing is selected by ${by}` });
+}
 
 /** Where a message stands in its queue. A cursor is one of these. */
 export interface Place {

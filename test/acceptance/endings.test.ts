@@ -1,7 +1,8 @@
 /** AC-32 to AC-48: timers, dead letters, acknowledgements, limits and poison (docs/msmq-parity.md). */
-import { decodeCbor } from '../../shared/message/cbor.ts';
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RingmailError } from '../../shared/errors.ts';
+import { decodeCbor } from '../../shared/message/cbor.ts';
 import { Application, textOf } from './application.ts';
 import { inEveryWorld, SimWorld, type World } from './worlds.ts';
 
@@ -203,7 +204,8 @@ inEveryWorld((start) => {
 
   test('AC-43 what fits exactly is taken, one byte more is refused, and the next message goes through', async () => {
     await app.createQueue('exact', { bytesLimit: 1_000 });
-    const probe = (await app.send('exact', ''), (await app.queue('exact'))?.bytes ?? 0);
+    await app.send('exact', '');
+    const probe = (await app.queue('exact'))?.bytes ?? 0;
     await app.drain('exact');
     // A body of more than 255 bytes has a longer head than an empty one, twice.
     let bytes = 1_000 - probe - 4;

@@ -35,7 +35,9 @@ inEveryWorld((start) => {
 
   test('AC-10 what only the node can know is nobody’s to say', async () => {
     for (const property of ['identity', 'epoch', 'history', 'lookupId', 'deliveryCount', 'transaction']) {
-      expect(await refusal(client.send('bags', 1, { [property]: 'x' } as object))).toMatch(/^(PROPERTY_INVALID|REQUEST_INVALID)$/);
+      expect(await refusal(client.send('bags', 1, { [property]: 'x' } as object))).toMatch(
+        /^(PROPERTY_INVALID|REQUEST_INVALID)$/,
+      );
     }
     expect(await app.queue('bags')).toMatchObject({ ready: 0 });
   });

@@ -98,11 +98,13 @@ inEveryWorld((start) => {
       ['retryMs', 0, 1_000],
     ];
     // Rows of a Hadamard matrix of order 16: in any two columns all four combinations occur.
-    const bit = (row: number, column: number) => [...(row & (column + 1)).toString(2)].filter((digit) => digit === '1').length % 2;
+    const bit = (row: number, column: number) =>
+      [...(row & (column + 1)).toString(2)].filter((digit) => digit === '1').length % 2;
     const made = Array.from({ length: 16 }, (_, row) =>
       Object.fromEntries(values.map(([key, a, b], column) => [key, bit(row, column) === 0 ? a : b])),
     );
-    for (const [i, options] of made.entries()) expect(await app.createQueue(`q${i}`, { bytesLimit: 2_000, ...options })).toBe('done');
+    for (const [i, options] of made.entries())
+      expect(await app.createQueue(`q${i}`, { bytesLimit: 2_000, ...options })).toBe('done');
     await world.restart('killed');
     const queues = new Map((await app.queues()).map((queue) => [queue.name, queue]));
     for (const [i, options] of made.entries()) expect(queues.get(`q${i}`)).toMatchObject({ bytesLimit: 2_000, ...options });
@@ -182,9 +184,7 @@ inEveryWorld((start) => {
   ])('AC-07 a name with %s is refused at once', async (_name, queue) => {
     expect(await app.trySend(queue, 'a')).toBe('NAME_INVALID');
     expect(await app.createQueue(queue)).toBe('NAME_INVALID');
-    expect(['NAME_INVALID', 'QUEUE_NOT_FOUND']).toContain(
-      await app.code({ verb: 'receive', queue, waitMs: 0, leaseMs: 1_000 }),
-    );
+    expect(['NAME_INVALID', 'QUEUE_NOT_FOUND']).toContain(await app.code({ verb: 'receive', queue, waitMs: 0, leaseMs: 1_000 }));
   });
 
   test('AC-07 nobody sends to a subqueue, to a system queue, or to a node that is not there', async () => {

@@ -41,7 +41,7 @@ inEveryWorld((start) => {
     const identity = await app.send('bags', body, ALL);
     await world.restart('killed');
     const received = await app.receive('bags');
-    const { identity: _identity, epoch: _epoch, body: got, ...properties } = received?.message as Received['message'];
+    const { identity: _identity, epoch: _epoch, body: got, ...properties } = (received as Received).message;
     expect(properties).toEqual(ALL);
     expect(typeof body === 'string' ? textOf(received) : got).toEqual(body);
     expect(identity).toMatch(/^box:[0-9a-f]{16}:box\/bags:6:1$/);
@@ -51,7 +51,7 @@ inEveryWorld((start) => {
     const sent = await app.ask({ verb: 'send', destination: 'bags', body: new Uint8Array(1), properties: {} });
     expect(sent).toMatchObject({ kind: 'sent' });
     const received = await app.receive('bags');
-    const { identity: _identity, epoch: _epoch, body: _body, ...properties } = received?.message as Received['message'];
+    const { identity: _identity, epoch: _epoch, body: _body, ...properties } = (received as Received).message;
     expect(properties).toEqual({ priority: 3 });
     expect(received).toMatchObject({ deliveryCount: 1, moveCount: 0, hop: { count: 0, elapsedMs: 0 } });
     await app.ack(received);

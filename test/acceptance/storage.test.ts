@@ -38,7 +38,13 @@ inEveryWorld((start) => {
   });
 
   test('AC-52 express messages are there when the node was stopped in order, and may be gone after a crash', async () => {
-    const express = { verb: 'send' as const, destination: 'bags', body: Uint8Array.of(1), properties: {}, delivery: 'express' as const };
+    const express = {
+      verb: 'send' as const,
+      destination: 'bags',
+      body: Uint8Array.of(1),
+      properties: {},
+      delivery: 'express' as const,
+    };
     expect(await app.ask(express)).toMatchObject({ kind: 'sent', durability: 'volatile' });
     expect(await app.queue('bags')).toMatchObject({ ready: 1 });
     await world.restart('closed');
@@ -85,13 +91,16 @@ test('AC-50 killed at every write of a node: what opens is what was acknowledged
   expect(writes).toBeGreaterThan(15);
 });
 
-test.each(['ENOSPC', 'EROFS'] as const)('AC-53 a write that fails with %s says so: in doubt, never "not stored"', async (reason) => {
-  const world = await SimWorld.start({ name: 'box', queues: [{ name: 'bags', bytesLimit: 100_000 }] });
-  world.box.node.disk.failWrites(reason);
-  const refused = await new Application(world).send('bags', 'a').catch((error: unknown) => error);
-  expect(refused).toMatchObject({ code: 'IN_DOUBT', details: { reason: expect.stringContaining(reason) } });
-  await world.end();
-});
+test.each(['ENOSPC', 'EROFS'] as const)(
+  'AC-53 a write that fails with %s says so: in doubt, never "not stored"',
+  async (reason) => {
+    const world = await SimWorld.start({ name: 'box', queues: [{ name: 'bags', bytesLimit: 100_000 }] });
+    world.box.node.disk.failWrites(reason);
+    const refused = await new Application(world).send('bags', 'a').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'IN_DOUBT', details: { reason: expect.stringContaining(reason) } });
+    await world.end();
+  },
+);
 
 test('AC-54 a copy made while the node ran opens, consistent, under a new identity', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ringmail-copy-'));

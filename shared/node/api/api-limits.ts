@@ -29,6 +29,8 @@ export const CLIENT_WAIT_COUNT_MAX = 128;
 export const CLIENT_STREAM_COUNT_MAX = 32;
 /** Leases of one client over the network: each is remembered, so that nobody else ends it. */
 export const CLIENT_LEASE_COUNT_MAX = 4096;
+/** Handles of one client over the network that it may still use. */
+export const CLIENT_HANDLE_COUNT_MAX = 256;
 /** Lines in a file of tokens. */
 export const TOKEN_COUNT_MAX = 1024;
 /** Leases that one stream may have outstanding, and how many it has unless it says. */

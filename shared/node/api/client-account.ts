@@ -5,6 +5,7 @@
 import { RingmailError } from '../../errors.ts';
 import {
   CLIENT_BODY_BYTES_MAX,
+  CLIENT_HANDLE_COUNT_MAX,
   CLIENT_LEASE_COUNT_MAX,
   CLIENT_REQUEST_COUNT_MAX,
   CLIENT_STREAM_COUNT_MAX,
@@ -28,6 +29,7 @@ export class ClientAccount {
   /** Undefined: everything. */
   readonly rights: Rights | undefined;
   readonly #used: Record<Resource, number> = { requests: 0, bodyBytes: 0, waits: 0, streams: 0, leases: 0 };
+  readonly #handles = new Set<string>();
 
   constructor(name?: string, rights?: Rights) {
     this.name = name;
@@ -48,5 +50,26 @@ export class ClientAccount {
 
   give(resource: Resource, count = 1): void {
     this.#used[resource] -= count;
+  }
+
+  /** A handle that this client got. Of more than CLIENT_HANDLE_COUNT_MAX the oldest is nobody's any more, and ends unused. */
+  noteHandle(handle: string): void {
+    if (this.name === undefined) return;
+    this.#handles.add(handle);
+    if (this.#handles.size <= CLIENT_HANDLE_COUNT_MAX) return;
+    for (const oldest of this.#handles) {
+      this.#handles.delete(oldest);
+      return;
+    }
+  }
+
+  /** Over the network a handle is of use to who opened it. @throws HANDLE_UNKNOWN */
+  checkHandle(handle: string | undefined): void {
+    if (handle === undefined || this.name === undefined || this.#handles.has(handle)) return;
+    throw new RingmailError('HANDLE_UNKNOWN', { handle });
+  }
+
+  forgetHandle(handle: string): void {
+    this.#handles.delete(handle);
   }
 }

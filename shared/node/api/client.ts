@@ -21,6 +21,7 @@ import type {
   TransactionStep,
 } from '../../core/calls.ts';
 import { RingmailError } from '../../errors.ts';
+import { BLOCK_MS_MAX } from '../../limits.ts';
 import { parseAddress } from '../../message/address.ts';
 import type { Properties } from '../../message/message.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
@@ -115,13 +116,22 @@ export class ApiClient implements NodeCalls {
 
   /** The same, and how durable it was when the answer came. */
   async sendDetailed(address: string, body: Uint8Array, options: SendOptions = {}): Promise<SentAnswer> {
+    return (await this.#send(address, body, options)) ?? this.#transport.malformed();
+  }
+
+  /** Undefined when it was aborted: whether it was stored by then is not known. */
+  async #send(
+    address: string,
+    body: Uint8Array,
+    options: SendOptions & { signal?: AbortSignal },
+  ): Promise<SentAnswer | undefined> {
     parseAddress(address, 'self'); // its parts become a path: what is no address must not become another path
-    const { waitMs, sendKey, delivery, by, headers, ...properties } = options;
+    const { waitMs, sendKey, delivery, by, headers, signal, ...properties } = options;
     const parameters: Record<string, string | number | undefined> = { ...properties, waitMs, sendKey, delivery, ...by };
     for (const [name, value] of headers ?? []) parameters[`header:${name}`] = value;
     const path = `/v1/send/${address.split('/').map(percentEncode).join('/')}${queryOf(parameters)}`;
-    const { body: answer } = await this.#ask('POST', path, { body, waitMs: waitMs ?? 0, whenBroken: 'IN_DOUBT' });
-    return this.#sent(answer);
+    const answer = await this.#ask('POST', path, { body, waitMs: waitMs ?? 0, signal, whenBroken: 'IN_DOUBT' });
+    return answer.status === 204 ? undefined : this.#sent(answer.body);
   }
 
   /** All of it in one frame, or nothing. */
@@ -286,7 +296,9 @@ export class ApiClient implements NodeCalls {
         if (call.position !== undefined || call.dead !== undefined) throw notOffered();
         const { waitMs, sendKey, delivery, by } = call;
         const how = { ...call.properties, ...defined({ waitMs, sendKey, delivery, by }) };
-        return { kind: 'sent', ...(await this.sendDetailed(call.destination, call.body, how)) };
+        if (signal === undefined) return { kind: 'sent', ...(await this.sendDetailed(call.destination, call.body, how)) };
+        const sent = await this.#send(call.destination, call.body, { waitMs: BLOCK_MS_MAX, ...how, signal });
+        return sent === undefined ? { kind: 'empty' } : { kind: 'sent', ...sent };
       }
       case 'commit':
         return { kind: 'committed', ...(await this.commit(call.steps, call)) };

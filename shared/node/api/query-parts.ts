@@ -3,8 +3,9 @@ import type { Call, ProducerNumber } from '../../core/calls.ts';
 import { WAIT_MS_MAX } from '../../core/desk-shell.ts';
 import { RingmailError } from '../../errors.ts';
 import type { Properties } from '../../message/message.ts';
-import { parsePlace, type Selector } from '../../queue/selector.ts';
+import { checkSelector, parsePlace, type Selector } from '../../queue/selector.ts';
 import { LEASE_MS_DEFAULT } from './api-limits.ts';
+import type { ClientAccount } from './client-account.ts';
 import type { BodyAs } from './message-json.ts';
 import { PROPERTY_NAMES, readProperties } from './message-properties.ts';
 import { type Query, wholeOf } from './target.ts';
@@ -56,8 +57,10 @@ export function takeWord<T extends string>(query: Query, name: string, words: re
   return words.find((word) => word === said) ?? refuse(invalid(`${name} is ${words.join(' or ')}`));
 }
 
-export function takeHandle(query: Query): { readonly handle?: string } {
+/** @throws HANDLE_UNKNOWN for one of another client */
+export function takeHandle(query: Query, client: ClientAccount): { readonly handle?: string } {
   const handle = query.take('handle');
+  client.checkHandle(handle);
   return handle === undefined ? {} : { handle };
 }
 
@@ -109,6 +112,7 @@ export function needText(query: Query, name: string): string {
 
 /** The parameters that say so. */
 export function selectorParameters(select: Selector | undefined): Record<string, string> {
+  if (select !== undefined) checkSelector(select);
   switch (select?.by) {
     case undefined:
       return {};

@@ -101,12 +101,15 @@ async function open({ ask, node, query, names: [queue = ''] }: Serving): Promise
   query.refuseOthers();
   const result = await node.call({ verb: 'open', queue, access, share, idleMs });
   if (result.kind !== 'opened') throw unanswered('open');
+  ask.client.noteHandle(result.handle);
   return jsonReply({ handle: result.handle, idleMs });
 }
 
-async function close({ node, query, names: [handle = ''] }: Serving): Promise<Reply> {
+async function close({ ask, node, query, names: [handle = ''] }: Serving): Promise<Reply> {
   query.refuseOthers();
+  ask.client.checkHandle(handle);
   await node.call({ verb: 'close', handle });
+  ask.client.forgetHandle(handle);
   return NOTHING;
 }
 

@@ -41,7 +41,7 @@ async function receive(serving: Serving): Promise<Reply> {
   const waitMs = takeWait(query);
   const leaseMs = takeLeaseMs(query);
   const bodyAs = takeBodyAs(query);
-  const call: Call = { verb: 'receive', queue, waitMs, leaseMs, ...takeSelector(query), ...takeHandle(query) };
+  const call: Call = { verb: 'receive', queue, waitMs, leaseMs, ...takeSelector(query), ...takeHandle(query, ask.client) };
   query.refuseOthers();
   LeaseBook.reserve(ask.client);
   let isLeased = false;
@@ -67,7 +67,7 @@ async function peek(serving: Serving): Promise<Reply> {
   const waitMs = takeWait(query);
   const bodyAs = takeBodyAs(query);
   const bodies = takeWord(query, 'bodies', ['with', 'without']);
-  const call: Call = { verb: 'peek', queue, waitMs, bodies, ...takeSelector(query), ...takeHandle(query) };
+  const call: Call = { verb: 'peek', queue, waitMs, bodies, ...takeSelector(query), ...takeHandle(query, ask.client) };
   query.refuseOthers();
   const result = await waitFor(serving, call, waitMs);
   if (result.kind !== 'peeked') return nothingCame(ask.waiting);

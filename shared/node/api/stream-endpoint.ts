@@ -41,7 +41,7 @@ async function stream(serving: Serving): Promise<Reply> {
   const [queue = ''] = names;
   demand(ask.client, 'receive', queue);
   const plan: Plan = {
-    call: { verb: 'receive', queue, waitMs: WAIT_MS_MAX, leaseMs: takeLeaseMs(query), ...takeHandle(query) },
+    call: { verb: 'receive', queue, waitMs: WAIT_MS_MAX, leaseMs: takeLeaseMs(query), ...takeHandle(query, ask.client) },
     bodyAs: takeBodyAs(query),
     prefetch: query.takeWhole('prefetch', { min: 1, max: PREFETCH_MAX, missing: PREFETCH_DEFAULT }),
     whenClosed: takeWord(query, 'whenClosed', ['keep', 'nack']),

@@ -29,6 +29,7 @@ export class RingmailClient {
   readonly #node: NodeCalls;
   readonly #deliveries: Deliveries;
   readonly #requests: Requests;
+  /** Those that run. */
   readonly #consumers = new Set<Consumer>();
   readonly #triggers = new Map<string, Trigger | 'starting'>();
 
@@ -91,15 +92,12 @@ export class RingmailClient {
 
   /** Calls `handler` for each message: acknowledged when it returns, back in the queue when it throws. */
   consume(queue: string, handler: Handler, options: ConsumeOptions = {}): Consumer {
-    const consumer = new Consumer(this.#node, { queue }, { ...options, handler });
-    this.#consumers.add(consumer);
-    void consumer.ended.then(() => this.#consumers.delete(consumer));
-    return consumer;
+    return new Consumer(this.#node, { queue }, { ...options, handler, running: this.#consumers });
   }
 
   /** A queue, opened for something; `alone`: for nobody else. @throws SHARING_VIOLATION, ACCESS_MODE_INVALID, QUEUE_NOT_FOUND */
   open(queue: string, options: OpenQueueOptions = {}): Promise<QueueHandle> {
-    return QueueHandle.open(this.#node, queue, options);
+    return QueueHandle.open(this.#node, queue, { ...options, running: this.#consumers });
   }
 
   // Both
@@ -128,11 +126,12 @@ export class RingmailClient {
   async trigger(options: TriggerOptions): Promise<Trigger> {
     const { name } = options;
     const known = this.#triggers.get(name);
-    if (known === 'starting' || known?.state === 'running') throw new RingmailError('TRIGGER_EXISTS', { trigger: name });
+    if (known !== undefined) throw new RingmailError('TRIGGER_EXISTS', { trigger: name });
     this.#triggers.set(name, 'starting');
     try {
       const trigger = await Trigger.start(this.#node, options);
       this.#triggers.set(name, trigger);
+      void trigger.ended.then(() => this.#triggers.delete(name));
       return trigger;
     } catch (error) {
       this.#triggers.delete(name);

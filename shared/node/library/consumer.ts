@@ -39,6 +39,7 @@ export class Consumer {
   readonly #from: From;
   readonly #handler: Handler;
   readonly #options: ConsumeOptions;
+  readonly #running: Set<Consumer>;
   #concurrency: number;
   /** Of this run, from `start` to `stop`. */
   #stop = new AbortController();
@@ -53,8 +54,10 @@ export class Consumer {
     this.#resolveEnded = resolve;
   });
 
-  constructor(node: NodeCalls, from: From, how: ConsumeOptions & { readonly handler: Handler }) {
+  /** `running` has it from `start` until it is stopped: whoever closes stops what is in there. */
+  constructor(node: NodeCalls, from: From, how: ConsumeOptions & { readonly handler: Handler; readonly running: Set<Consumer> }) {
     this.#node = node;
+    this.#running = how.running;
     this.#from = from;
     this.#handler = how.handler;
     this.#options = how;
@@ -83,6 +86,7 @@ export class Consumer {
   start(): void {
     if (this.#isRunning || this.#isEnded) return;
     this.#isRunning = true;
+    this.#running.add(this);
     this.#stop = new AbortController();
     this.#fill();
   }
@@ -92,10 +96,14 @@ export class Consumer {
     this.#isRunning = false;
     this.#stop.abort();
     for (const wait of this.#waits) wait.abort();
-    if (!cancel) return void (await Promise.all(this.#workers));
-    const held = [...this.#held];
-    this.#held.clear();
-    await Promise.all(held.map(({ lease, ending }) => ending?.catch(() => {}) ?? giveBack(this.#node, lease)));
+    if (cancel) {
+      const held = [...this.#held];
+      this.#held.clear();
+      // Whoever stops it again waits for none of them.
+      this.#workers.clear();
+      await Promise.all(held.map(({ lease, ending }) => ending?.catch(() => {}) ?? giveBack(this.#node, lease)));
+    } else await Promise.all(this.#workers);
+    if (!this.#isRunning) this.#running.delete(this);
   }
 
   #fill(): void {
@@ -167,6 +175,7 @@ export class Consumer {
     this.#isEnded = true;
     this.#stop.abort();
     for (const wait of this.#waits) wait.abort();
+    this.#running.delete(this);
     this.#resolveEnded(error);
   }
 }

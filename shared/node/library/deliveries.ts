@@ -1,5 +1,5 @@
 /** Sends that want to know what became of them: one reader of `$admin` for all of a program. */
-import { hasCode, RingmailError } from '../../errors.ts';
+import { RingmailError } from '../../errors.ts';
 import { isEndingClass } from '../../message/classes.ts';
 import type { Acknowledge } from '../../message/message.ts';
 import type { NodeCalls } from '../node-calls.ts';
@@ -102,13 +102,4 @@ export class Deliveries {
 
 function timerOf(until: 'reach' | 'receive', waitMs: number): SendOptions {
   return until === 'reach' ? { timeToReachQueueMs: waitMs } : { timeToBeReceivedMs: waitMs };
-}
-
-/** The queue exists, by whomever it was made. */
-export async function makeQueue(node: NodeCalls, queue: string, options: { timeToBeReceivedMs: number }): Promise<void> {
-  try {
-    await node.call({ verb: 'createQueue', queue, options });
-  } catch (error) {
-    if (!hasCode(error, 'QUEUE_EXISTS')) throw error;
-  }
 }

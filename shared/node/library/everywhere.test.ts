@@ -239,6 +239,14 @@ describe.each(WAYS)('%s', (way) => {
     expect(await bodiesIn('out')).toEqual([5, 5, 6]);
   });
 
+  test('AC-52 express is answered volatile, and what is stopped in order is there again', async () => {
+    expect((await client.sendDetailed('bags', body(1), { delivery: 'express' })).durability).toBe('volatile');
+    await real.close();
+    await real.open();
+    client = await real.client();
+    expect(await bodiesIn('bags')).toEqual([1]);
+  });
+
   test('AC-56 open alone: nobody else reads, until it is closed', async () => {
     await client.send('bags', body(1));
     const other = await real.client();

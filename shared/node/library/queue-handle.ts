@@ -27,19 +27,28 @@ export class QueueHandle {
   readonly access: Access;
   readonly #node: NodeCalls;
   readonly #handle: string;
+  readonly #running: Set<Consumer>;
 
-  private constructor(node: NodeCalls, how: { queue: string; access: Access; handle: string }) {
+  private constructor(
+    node: NodeCalls,
+    how: { readonly queue: string; readonly access: Access; readonly handle: string; readonly running: Set<Consumer> },
+  ) {
     this.#node = node;
+    this.#running = how.running;
     this.queue = how.queue;
     this.access = how.access;
     this.#handle = how.handle;
   }
 
-  /** @throws QUEUE_NOT_FOUND, SHARING_VIOLATION, ACCESS_MODE_INVALID */
-  static async open(node: NodeCalls, queue: string, options: OpenQueueOptions): Promise<QueueHandle> {
-    const { access = 'receive', share = 'all', idleMs = IDLE_MS_DEFAULT } = options;
+  /** `running`: where its consumers are known while they run. @throws QUEUE_NOT_FOUND, SHARING_VIOLATION, ACCESS_MODE_INVALID */
+  static async open(
+    node: NodeCalls,
+    queue: string,
+    options: OpenQueueOptions & { readonly running: Set<Consumer> },
+  ): Promise<QueueHandle> {
+    const { access = 'receive', share = 'all', idleMs = IDLE_MS_DEFAULT, running } = options;
     const { handle } = await ask(node, { verb: 'open', queue, access, share, idleMs }, 'opened');
-    return new QueueHandle(node, { queue, access, handle });
+    return new QueueHandle(node, { queue, access, handle, running });
   }
 
   /** @throws HANDLE_UNKNOWN, ACCESS_MODE_INVALID, and as without a handle */
@@ -61,7 +70,7 @@ export class QueueHandle {
   }
 
   consume(handler: Handler, options: ConsumeOptions = {}): Consumer {
-    return new Consumer(this.#node, this.#from, { ...options, handler });
+    return new Consumer(this.#node, this.#from, { ...options, handler, running: this.#running });
   }
 
   /** @throws ACCESS_MODE_INVALID unless it was opened for `send` */

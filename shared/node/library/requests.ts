@@ -6,13 +6,12 @@
  * One that comes when its program is gone expires, after what its request was worth.
  */
 import { toHex } from '../../bytes.ts';
-import { RingmailError } from '../../errors.ts';
+import { hasCode, RingmailError } from '../../errors.ts';
 import type { NodeCalls } from '../node-calls.ts';
 import { systemRandom } from '../random.ts';
 import { ask } from './asking.ts';
 import type { Body } from './body.ts';
 import { CorrelatedReader } from './correlated-reader.ts';
-import { makeQueue } from './deliveries.ts';
 import type { Seen } from './delivery.ts';
 import { type SendOptions, type Sent, sendOne } from './sending.ts';
 
@@ -169,4 +168,13 @@ export async function sendReply(
     ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
   };
   return sendOne(node, responseQueue, { ...same, ...options, body });
+}
+
+/** The queue exists, by whomever it was made; who may make none finds out when it reads from it. */
+async function makeQueue(node: NodeCalls, queue: string, options: { timeToBeReceivedMs: number }): Promise<void> {
+  try {
+    await node.call({ verb: 'createQueue', queue, options });
+  } catch (error) {
+    if (!hasCode(error, 'QUEUE_EXISTS') && !hasCode(error, 'ACCESS_DENIED')) throw error;
+  }
 }

@@ -74,8 +74,9 @@ export class Trigger {
     return trigger;
   }
 
-  get state(): 'running' | 'stopped' {
-    return this.#stop.signal.aborted ? 'stopped' : 'running';
+  /** Resolves when it is stopped. */
+  get ended(): Promise<void> {
+    return this.#running;
   }
 
   /** Since it was started. */

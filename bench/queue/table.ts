@@ -1,0 +1,23 @@
+/** Results for people. */
+import type { Row } from './rows.ts';
+
+const COLUMNS = [
+  { title: 'case', width: 15, of: (row: Row) => row.case },
+  { title: 'subject', width: 9, of: (row: Row) => row.subject },
+  { title: 'messages/s', width: 11, of: (row: Row) => row.messagesPerSecond.toLocaleString('en') },
+  { title: 'p50 ms', width: 8, of: (row: Row) => row.p50Ms.toFixed(3) },
+  { title: 'p99 ms', width: 8, of: (row: Row) => row.p99Ms.toFixed(3) },
+  { title: 'cpu µs', width: 8, of: (row: Row) => row.cpuUsPerMessage.toFixed(1) },
+  { title: 'RSS MiB', width: 8, of: (row: Row) => row.rssMb.toFixed(0) },
+] as const;
+
+export const HEADER = lineOf(COLUMNS.map(({ title }) => title));
+
+export function tableLine(row: Row): string {
+  return lineOf(COLUMNS.map(({ of }) => of(row)));
+}
+
+function lineOf(texts: readonly string[]): string {
+  const cells = texts.map((text, i) => (i < 2 ? text.padEnd(COLUMNS[i]?.width ?? 0) : text.padStart(COLUMNS[i]?.width ?? 0)));
+  return cells.join(' ').trimEnd();
+}
