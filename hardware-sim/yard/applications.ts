@@ -1,6 +1,7 @@
 /** The programs beside the nodes: those that send what the plan says, and those that read a queue and do what its messages say. */
 
-import type { CallResult } from '../../shared/core/calls.ts';
+import { toUtf8 } from '../../shared/bytes.ts';
+import type { Call, CallResult } from '../../shared/core/calls.ts';
 import { crc32 } from '../../shared/crc32.ts';
 import { identityText } from '../../shared/message/identity.ts';
 import type { Message, Properties } from '../../shared/message/message.ts';
@@ -24,6 +25,8 @@ export interface Stage {
 /** A call that is not answered by then is given up by its caller, who knows nothing of it. */
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 50;
+/** Of what a transaction sends. */
+const DERIVED_BYTES = 60;
 
 /** Sends one message, once its node serves. `done` is called once, whatever became of it. */
 export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSend }, done: () => void): void {
@@ -210,8 +213,47 @@ export class Reader {
       recorder.mark('application died between effect and acknowledgement');
       return void world.after(500, () => this.#receive(turn));
     }
+    if (key !== undefined && this.#isForTransaction(about.identity)) return this.#commit(turn, lease, about);
     this.#settle(turn, { verb: 'ack', lease }, () => {
       recorder.add({ kind: 'acked', ...about, gone: this.#isGone(about) });
+    });
+  }
+
+  /** Of a message always the same: whoever has it, and as often as he does. */
+  #isForTransaction(identity: string): boolean {
+    return crc32(toUtf8(identity), 0) % 100 < 100 * (this.#plan.commit?.share ?? 0);
+  }
+
+  /** What it says is done, and what follows from it sent, in one; one that is refused is tried again, later. */
+  #commit(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
+    const { recorder, oracle } = this.#stage;
+    const { node, key, identity } = about;
+    const destination = this.#plan.commit?.to ?? '';
+    const mark = crc32(toUtf8(identity), 0);
+    const sent = Array.from({ length: 1 + (mark % 2) }, (_, at) => `${key}+${mark.toString(36)}${at}`);
+    recorder.add({ kind: 'committing', ...about, sent });
+    const sends = sent.map((one) => {
+      const plan = { key: one, atMs: 0, node, destination, priority: 3 + (mark % 2), bytes: DERIVED_BYTES };
+      return { do: 'send', destination, ...tellSend(this.#stage, plan) } as const;
+    });
+    const ack = { do: 'ack', lease } as const;
+    this.#ask({ verb: 'commit', steps: mark % 4 < 2 ? [ack, ...sends] : [...sends, ack] }, (result) => {
+      if (result?.kind === 'committed') {
+        recorder.mark('ended by a transaction');
+        for (const [at, one] of sent.entries()) {
+          const kept = oracle.keeps(this.#node, one) ? 'kept' : 'not-kept';
+          recorder.add({ kind: 'accepted', node, key: one, identity: result.identities[at] ?? '', kept });
+        }
+        recorder.add({ kind: 'acked', ...about, gone: this.#isGone(about) });
+      } else if (result?.kind === 'error') {
+        const { code } = result.error;
+        recorder.mark('transaction refused');
+        for (const one of sent) recorder.add({ kind: 'refused', node, key: one, code });
+        if (code === 'QUEUE_FULL') return this.#giveBack(turn, lease, about);
+      } else {
+        recorder.mark('transaction never answered');
+      }
+      this.#next(turn);
     });
   }
 
@@ -237,17 +279,27 @@ export class Reader {
     return this.#stage.oracle.hasIdentity(node, key, identity) ? 'still-there' : 'gone';
   }
 
-  #settle(turn: number, call: Parameters<SimNode['call']>[0], then: () => void): void {
-    const { world, recorder } = this.#stage;
+  #settle(turn: number, call: Call, then: () => void): void {
+    this.#ask(call, (result) => {
+      if (result?.kind === 'done') then();
+      else this.#stage.recorder.mark('acknowledgement never answered');
+      this.#next(turn);
+    });
+  }
+
+  /** `then` is called once; undefined: nobody answered. */
+  #ask(call: Call, then: (result: CallResult | undefined) => void): void {
     let isOpen = true;
     const goOn = (result: CallResult | undefined): void => {
       if (!isOpen) return;
       isOpen = false;
-      if (result?.kind === 'done') then();
-      else recorder.mark('acknowledgement never answered');
-      if (turn === this.#turn) world.after(0, () => this.#receive(turn));
+      then(result);
     };
     this.#node.call(call, goOn);
-    world.after(PATIENCE_MS, () => goOn(undefined));
+    this.#stage.world.after(PATIENCE_MS, () => goOn(undefined));
+  }
+
+  #next(turn: number): void {
+    if (turn === this.#turn) this.#stage.world.after(0, () => this.#receive(turn));
   }
 }

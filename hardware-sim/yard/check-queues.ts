@@ -1,4 +1,4 @@
-/** S9 and S11: what was given up is found with its history, deliveries are counted, and the urgent go first. S10 waits for transactions. */
+/** S9 and S11: what was given up is found with its history, deliveries are counted, and the urgent go first. */
 import { excuseOf } from './endings.ts';
 import type { DeliveredEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
@@ -105,11 +105,6 @@ function* wrongCounts(index: HistoryIndex, story: Story): Generator<string> {
       yield `${story.key} at ${node}: delivered as number ${deliveryCount}, after ${before?.count ?? 0}`;
     last.set(name, { count: deliveryCount, place, stood: isStanding ? 'stood' : 'never' });
   }
-}
-
-/** S10: transactions are not in the product yet. Nothing can be said of them, and that is what this says. */
-export function transactionsAreWhole(_history: History): Verdict {
-  return { violations: [], looked: 0 };
 }
 
 /**

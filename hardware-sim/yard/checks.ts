@@ -4,8 +4,9 @@ import { noDuplicateEffect, noLoss, noPhantom } from './check-delivery.ts';
 import { boundsHold, damageIsTold, identitiesHold, stopsAreExplained } from './check-integrity.ts';
 import { comesBackInTime, everythingDrains, noStorm, theDeadHoldUpNobody } from './check-liveness.ts';
 import { inOrder } from './check-order.ts';
-import { deadLettersAreKept, transactionsAreWhole, urgentFirst } from './check-queues.ts';
+import { deadLettersAreKept, urgentFirst } from './check-queues.ts';
 import { timesAreKept } from './check-time.ts';
+import { transactionsAreWhole } from './check-transactions.ts';
 import type { Check, History, Violation } from './history.ts';
 
 export interface NamedCheck {

@@ -9,6 +9,7 @@ import { unreachable } from '../../shared/assert.ts';
 import type {
   AcceptedEvent,
   AckedEvent,
+  CommittingEvent,
   DeadLetterEvent,
   DeliveredEvent,
   DestroyedEvent,
@@ -51,6 +52,7 @@ export class Story {
   readonly effects: Told<EffectEvent>[] = [];
   readonly acks: Told<AckedEvent>[] = [];
   readonly givenUp: Told<AckedEvent>[] = [];
+  readonly commits: Told<CommittingEvent>[] = [];
   readonly returns: Told<ReturnedEvent>[] = [];
   readonly letters: Told<DeadLetterEvent>[] = [];
   readonly frees: Told<FreedEvent>[] = [];
@@ -169,6 +171,8 @@ export class HistoryIndex {
         return void this.story(event.key).acks.push(told(event));
       case 'given-up':
         return void this.story(event.key).givenUp.push(told(event));
+      case 'committing':
+        return void this.story(event.key).commits.push(told(event));
       case 'returned':
         return void this.story(event.key).returns.push(told(event));
       case 'dead-letter':

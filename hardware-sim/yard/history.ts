@@ -86,6 +86,15 @@ export interface AckedEvent {
   readonly gone: 'gone' | 'still-there';
 }
 
+/** The application ends a message by a transaction, which also sends these. What became of it: `acked` and `accepted`, `refused`, or nothing. */
+export interface CommittingEvent {
+  readonly kind: 'committing';
+  readonly node: string;
+  readonly key: string;
+  readonly identity: string;
+  readonly sent: readonly string[];
+}
+
 export interface ReturnedEvent {
   readonly kind: 'returned';
   readonly node: string;
@@ -199,6 +208,7 @@ export type YardEvent = { readonly atMs: number } & (
   | DeliveredEvent
   | EffectEvent
   | AckedEvent
+  | CommittingEvent
   | ReturnedEvent
   | DeadLetterEvent
   | FreedEvent

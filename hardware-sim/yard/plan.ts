@@ -12,6 +12,7 @@ import type { QueueDefinition } from '../../shared/queue/queue-options.ts';
 import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/ring/geometry.ts';
 import { type Prng, stream } from '../random.ts';
 import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
+import { withHabits } from './plan-habits.ts';
 
 export interface PlannedNode {
   readonly name: string;
@@ -43,6 +44,8 @@ export interface PlannedReader {
   readonly crash: number;
   readonly giveBack: number;
   readonly giveUp: number;
+  /** It ends so many of its messages, by their identity, with a transaction that also sends to another queue of its node. */
+  readonly commit?: { readonly share: number; readonly to: string };
 }
 
 export interface PlannedSend {
@@ -100,7 +103,7 @@ export function geometryOf({ blockBytes, blockCount }: Pick<PlannedNode, 'blockB
 /** The plan of a seed. The same on every machine. */
 export function drawPlan(seed: string): Plan {
   const shape = stream(seed, 'world');
-  const world = drawWorld(shape);
+  const world = withHabits(drawWorld(shape), stream(seed, 'habits'));
   const safetyMs = shape.pick([4_000, 10_000, 30_000, 120_000]);
   return {
     seed,
