@@ -421,7 +421,8 @@ class Ringmail:
                 if received is not None:
                     self._handle(received, handler, nack_delay_ms, tell)
             except RingmailError as error:
-                if error.code != 'LEASE_UNKNOWN' and not error.is_retryable:
+                # After LEASE_UNKNOWN and IN_DOUBT the message is gone, or comes again.
+                if error.code not in ('LEASE_UNKNOWN', 'IN_DOUBT') and not error.is_retryable:
                     raise
                 tell(error)
                 if error.code != 'LEASE_UNKNOWN':
