@@ -14,24 +14,22 @@ export interface Position {
 /** Printable, so that a list of them is. */
 const NAME = /^[!-~]+$/;
 
-/** Those of one transaction, together. @throws PROPERTY_INVALID, BUSY for one too many */
+/** Those of one transaction. @throws PROPERTY_INVALID, BUSY when there would be too many */
 export function checkPositions(metas: MetaTable, positions: readonly Position[]): void {
-  const added = new Set<string>();
-  for (const position of positions) {
-    checkSpelling(position);
-    if (position.value.length > 0 && metas.get(`p/${position.name}`) === undefined) added.add(position.name);
+  const isKept = new Map<string, boolean>();
+  for (const { name, value } of positions) {
+    if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
+      refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
+    }
+    if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
+    isKept.set(name, value.length > 0);
   }
-  if (added.size === 0) return;
-  let pending = added.size;
+  let more = 0;
+  for (const [name, isThere] of isKept) more += Number(isThere) - Number(metas.get(`p/${name}`) !== undefined);
+  if (more <= 0) return;
+  let pending = 0;
   for (const _ of metas.withPrefix('p/')) pending += 1;
-  if (pending > POSITION_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: POSITION_COUNT_MAX });
-}
-
-function checkSpelling({ name, value }: Position): void {
-  if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
-    refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
-  }
-  if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
+  if (pending + more > POSITION_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: POSITION_COUNT_MAX });
 }
 
 export function positionChange({ name, value }: Position): MetaChange {
