@@ -24,8 +24,8 @@ test.each(['closed', 'power cut'] as const)(
     const box = await inOverdraft();
     await box.restart(how, { queues: [{ name: 'a', bytesLimit: 7_000_000, journal: 'on', label: 'x'.repeat(120) }] });
     const got = await box.receive('a');
-  expect(got).toBeDefined();
-  expect(await box.ack(got)).toBe('done');
+    expect(got).toBeDefined();
+    expect(await box.ack(got)).toBe('done');
     await box.restart(how);
     expect(codeOf(await box.ask({ verb: 'deleteQueue', queue: 'q0' }))).toBe('done');
     expect(box.stats.queues.some(({ name }) => name === 'q0')).toBe(false);

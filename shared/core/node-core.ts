@@ -8,7 +8,7 @@
  */
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
+import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
