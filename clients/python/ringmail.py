@@ -744,7 +744,7 @@ class Producer:
     ``number`` is that of the next request. It is the node that knows it; so a program that can make its items again needs nothing else.
     One that cannot names a ``file``: there the request under way is kept, on the disk, until it is answered, and is repeated by the
     next process that has the file. A request that finds no answer within ``repeat_ms`` is raised, and is still under way: the next one
-    repeats it first, as does ``finish``. A refusal ends it: its number is free. One process at a time has the name.
+    repeats it first, as does ``finish``. A refusal ends it: its number is free. One process, and one request at a time, has the name.
     """
 
     def __init__(self, node: Ringmail, name: str, file: Optional[str] = None, repeat_ms: int = 60_000) -> None:

@@ -64,6 +64,10 @@ export function checkOptions(name: string, options: QueueOptions): void {
     refuse('label', `not a text of up to ${QUEUE_LABEL_LENGTH_MAX}`);
   if (typeof deadLetterQueue !== 'string' || !isQueueName(deadLetterQueue)) refuse('deadLetterQueue', 'not a name of a queue');
   if (deadLetterQueue === name && !isSystemQueue(name)) refuse('deadLetterQueue', 'the queue itself');
+  // What stands in the others is the node's word, and programs go by it.
+  if (isSystemQueue(deadLetterQueue) && deadLetterQueue !== '$dead' && !isSystemQueue(name)) {
+    refuse('deadLetterQueue', 'a system queue other than $dead');
+  }
   if (!(retryFactor >= 1 && retryFactor <= RETRY_FACTOR_MAX)) refuse('retryFactor', `not a number from 1 to ${RETRY_FACTOR_MAX}`);
 }
 
