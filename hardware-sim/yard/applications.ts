@@ -5,6 +5,7 @@ import type { Call, CallResult } from '../../shared/core/calls.ts';
 import { crc32 } from '../../shared/crc32.ts';
 import { identityText } from '../../shared/message/identity.ts';
 import type { Message, Properties } from '../../shared/message/message.ts';
+import { QUEUE_DEFAULTS, type QueueDefinition } from '../../shared/queue/queue-options.ts';
 import type { Prng } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
@@ -64,7 +65,16 @@ export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8A
     ...(deliverAfterMs !== undefined && { deliverAfterMs }),
   };
   const destination = send.destination.includes('/') ? send.destination : `${node}/${send.destination}`;
-  recorder.add({ kind: 'send', node, key, destination, priority, bytes: body.length, crc: crc32(body, 0), ...timers });
+  recorder.add({
+    kind: 'send',
+    node,
+    key,
+    destination,
+    priority,
+    bytes: body.length,
+    crc: crc32(body, 0),
+    ...timers,
+  });
   return { body, properties: { priority, ...timers, ...(acknowledge && { acknowledge }) } };
 }
 
@@ -89,6 +99,8 @@ export class Leases {
 interface ReaderOptions {
   readonly name: string;
   readonly plan: PlannedReader;
+  /** Its queue, as it is configured. */
+  readonly queue: QueueDefinition;
   readonly node: SimNode;
   readonly random: Prng;
   readonly effects: Set<string>;
@@ -96,10 +108,19 @@ interface ReaderOptions {
   readonly unready: Set<string>;
 }
 
+/** A message that an application has in its hands. */
+interface Had {
+  readonly node: string;
+  readonly key: string;
+  readonly identity: string;
+  readonly deliveryCount: number;
+}
+
 /** One application that reads: begins anew whenever its node serves. Its memory of effects is as durable as the effects. */
 export class Reader {
   readonly #stage: Stage;
   readonly #plan: PlannedReader;
+  readonly #queue: QueueDefinition;
   readonly #node: SimNode;
   readonly #effects: Set<string>;
   readonly #leases: Leases;
@@ -115,6 +136,7 @@ export class Reader {
   constructor(stage: Stage, options: ReaderOptions) {
     this.#stage = stage;
     this.#plan = options.plan;
+    this.#queue = options.queue;
     this.#node = options.node;
     this.#effects = options.effects;
     this.#leases = options.leases;
@@ -142,7 +164,7 @@ export class Reader {
       if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
       const { message, lease, deliveryCount } = result.received;
       this.#delivered(message, { lease, deliveryCount });
-      world.after(this.#random.next() * this.#plan.workMsMax, () => this.#work(turn, message, lease));
+      world.after(this.#random.next() * this.#plan.workMsMax, () => this.#work(turn, message, { lease, deliveryCount }));
     });
   }
 
@@ -153,6 +175,8 @@ export class Reader {
     const key = keyIn(message.body);
     const { priority, body } = message;
     if (deliveryCount > 1) this.#markRepeat(key);
+    // Comes it back once more, it waits, or is given up.
+    if (deliveryCount > 1 && this.#queue.deliveriesMax !== undefined) this.#unready.add(key ?? '');
     if (key !== undefined) this.#openings.set(key, this.#node.openings);
     if (message.deliverAfterMs !== undefined) recorder.mark('delivered late on purpose');
     recorder.add({
@@ -195,19 +219,21 @@ export class Reader {
   }
 
   /** The effect and the memory of it are one; between them and the acknowledgement the application may die. */
-  #work(turn: number, message: Message, lease: string): void {
+  #work(turn: number, message: Message, { lease, deliveryCount }: { lease: string; deliveryCount: number }): void {
     const { recorder, phase, world } = this.#stage;
     const random = this.#random;
     if (turn !== this.#turn) return;
     const key = keyIn(message.body);
-    const about = { node: this.#node.name, key: key ?? '', identity: identityText(message.identity) };
+    const about = { node: this.#node.name, key: key ?? '', identity: identityText(message.identity), deliveryCount };
+    const { node, identity } = about;
+    if (key !== undefined && this.#isDisliked(key)) return this.#dislike(turn, lease, about);
     if (key !== undefined && phase === 'trouble') {
-      if (random.chance(this.#plan.giveBack)) return this.#giveBack(turn, lease, about);
+      if (random.chance(this.#plan.giveBack)) return this.#giveBack(turn, lease, { ...about, delayMs: random.pick([0, 5, 400]) });
       if (random.chance(this.#plan.giveUp) && !this.#effects.has(about.identity)) return this.#giveUp(turn, lease, about);
     }
     if (key !== undefined && !this.#effects.has(about.identity)) {
       this.#effects.add(about.identity);
-      recorder.add({ kind: 'effect', ...about, maybeDuplicate: message.maybeDuplicate ?? 'no' });
+      recorder.add({ kind: 'effect', node, key, identity, maybeDuplicate: message.maybeDuplicate ?? 'no' });
     }
     if (phase === 'trouble' && random.chance(this.#plan.crash)) {
       recorder.mark('application died between effect and acknowledgement');
@@ -215,7 +241,7 @@ export class Reader {
     }
     if (key !== undefined && this.#isForTransaction(about.identity)) return this.#commit(turn, lease, about);
     this.#settle(turn, { verb: 'ack', lease }, () => {
-      recorder.add({ kind: 'acked', ...about, gone: this.#isGone(about) });
+      recorder.add({ kind: 'acked', node, key: about.key, identity, gone: this.#isGone(about) });
     });
   }
 
@@ -225,13 +251,13 @@ export class Reader {
   }
 
   /** What it says is done, and what follows from it sent, in one; one that is refused is tried again, later. */
-  #commit(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
+  #commit(turn: number, lease: string, about: Had): void {
     const { recorder, oracle } = this.#stage;
     const { node, key, identity } = about;
     const destination = this.#plan.commit?.to ?? '';
     const mark = crc32(toUtf8(identity), 0);
     const sent = Array.from({ length: 1 + (mark % 2) }, (_, at) => `${key}+${mark.toString(36)}${at}`);
-    recorder.add({ kind: 'committing', ...about, sent });
+    recorder.add({ kind: 'committing', node, key, identity, sent });
     const sends = sent.map((one) => {
       const plan = { key: one, atMs: 0, node, destination, priority: 3 + (mark % 2), bytes: DERIVED_BYTES };
       return { do: 'send', destination, ...tellSend(this.#stage, plan) } as const;
@@ -241,15 +267,16 @@ export class Reader {
       if (result?.kind === 'committed') {
         recorder.mark('ended by a transaction');
         for (const [at, one] of sent.entries()) {
-          const kept = oracle.keeps(this.#node, one) ? 'kept' : 'not-kept';
+          const isReceived = this.#effects.has(result.identities[at] ?? '');
+          const kept = isReceived || oracle.keeps(this.#node, one) ? 'kept' : 'not-kept';
           recorder.add({ kind: 'accepted', node, key: one, identity: result.identities[at] ?? '', kept });
         }
-        recorder.add({ kind: 'acked', ...about, gone: this.#isGone(about) });
+        recorder.add({ kind: 'acked', node, key, identity, gone: this.#isGone(about) });
       } else if (result?.kind === 'error') {
         const { code } = result.error;
         recorder.mark('transaction refused');
         for (const one of sent) recorder.add({ kind: 'refused', node, key: one, code });
-        if (code === 'QUEUE_FULL') return this.#giveBack(turn, lease, about);
+        if (code === 'QUEUE_FULL') return this.#giveBack(turn, lease, { ...about, delayMs: this.#random.pick([0, 5, 400]) });
       } else {
         recorder.mark('transaction never answered');
       }
@@ -257,25 +284,48 @@ export class Reader {
     });
   }
 
-  #giveBack(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
-    const { recorder } = this.#stage;
-    const delayMs = this.#random.pick([0, 5, 400]);
-    this.#unready.add(about.key);
-    recorder.mark('given back');
-    recorder.add({ kind: 'returned', ...about, delayMs });
-    this.#settle(turn, { verb: 'nack', lease, delayMs }, () => {});
+  /** By its key, of those that its queue will give up one day. */
+  #isDisliked(key: string): boolean {
+    const { dislike = 0 } = this.#plan;
+    return this.#queue.deliveriesMax !== undefined && crc32(toUtf8(`disliked ${key}`), 0) % 1_000 < 1_000 * dislike;
   }
 
-  #giveUp(turn: number, lease: string, about: { node: string; key: string; identity: string }): void {
+  /** Given back as often as it comes. How long it waits is a matter of its queue. */
+  #dislike(turn: number, lease: string, about: Had): void {
+    const { retryMs = 0, retryFactor = QUEUE_DEFAULTS.retryFactor } = this.#queue;
+    const delayMs = about.deliveryCount < 2 ? 0 : retryMs * retryFactor ** (about.deliveryCount - 2);
+    this.#return(turn, { verb: 'nack', lease }, { ...about, delayMs });
+  }
+
+  #giveBack(turn: number, lease: string, about: Had & { delayMs: number }): void {
+    this.#return(turn, { verb: 'nack', lease, delayMs: about.delayMs }, about);
+  }
+
+  /** The last time that it may come back is its end. */
+  #return(turn: number, call: Call, { node, key, identity, deliveryCount, delayMs }: Had & { delayMs: number }): void {
     const { recorder } = this.#stage;
-    recorder.mark('given up');
-    this.#unready.add(about.key);
-    this.#settle(turn, { verb: 'deadLetter', lease, reason: `nobody wants ${about.key}` }, () => {
-      recorder.add({ kind: 'given-up', ...about, gone: 'gone' });
+    const { deliveriesMax = 0 } = this.#queue;
+    this.#unready.add(key);
+    recorder.mark('given back');
+    recorder.add({ kind: 'returned', node, key, identity, delayMs });
+    this.#settle(turn, call, () => {
+      if (deliveriesMax === 0 || deliveryCount < deliveriesMax) return;
+      recorder.mark('given up by its queue');
+      this.#gaveUp({ node, key, identity });
     });
   }
 
-  #isGone({ node, key, identity }: { node: string; key: string; identity: string }): 'gone' | 'still-there' {
+  #giveUp(turn: number, lease: string, { node, key, identity }: Had): void {
+    this.#stage.recorder.mark('given up');
+    this.#unready.add(key);
+    this.#settle(turn, { verb: 'deadLetter', lease, reason: `nobody wants ${key}` }, () => this.#gaveUp({ node, key, identity }));
+  }
+
+  #gaveUp(about: { node: string; key: string; identity: string }): void {
+    this.#stage.recorder.add({ kind: 'given-up', ...about, gone: 'gone' });
+  }
+
+  #isGone({ node, key, identity }: Had): 'gone' | 'still-there' {
     return this.#stage.oracle.hasIdentity(node, key, identity) ? 'still-there' : 'gone';
   }
 

@@ -94,6 +94,31 @@ describe('S9, delivery counts', () => {
   });
 });
 
+describe('S9, the patience of a queue', () => {
+  const given = (deliveries: number, max: number, open: (tale: Tale) => Tale = (tale) => tale) => {
+    const tale = new Tale().boot('central').boot('device-1').send('device-1:1').accept('device-1:1').carry('device-1:1');
+    for (let count = 1; count <= deliveries; count++) tale.deliver('device-1:1', count);
+    const history = open(tale)
+      .letter('device-1:1')
+      .end([atRest('central')]);
+    const facts = { ...history.facts, deliveriesMax: { 'central/bags': max } };
+    return deadLettersAreKept({ ...history, facts }).violations;
+  };
+
+  test('is at an end after so many deliveries, and not before', () => {
+    expect(given(3, 3)).toEqual([]);
+    expect(given(2, 3)).toEqual(['device-1:1 given up by its queue after 2 deliveries, of at most 3']);
+  });
+
+  test('counts a delivery of which nobody knows, where the node died', () => {
+    expect(given(2, 3, (tale) => tale.boot('central'))).toEqual([]);
+  });
+
+  test('is not longer than that', () => {
+    expect(given(3, 2)).toEqual(['device-1:1 delivered as number 3, of at most 2']);
+  });
+});
+
 describe('S11, urgency', () => {
   const overtaken = (how: (tale: Tale) => Tale, after: (tale: Tale) => Tale = (tale) => tale) => {
     const tale = how(new Tale().send('device-1:1', { priority: 5 }).accept('device-1:1').send('device-1:2').accept('device-1:2'));

@@ -8,7 +8,7 @@ const SLOW_MS = 5_000;
 
 /**
  * S9: every message that an application gave up is in `$dead`, once, with class, reason and the identity it had; a letter that is not
- * there any more has an account. A delivery count never falls, and stands still once: the first delivery may not be written yet when
+ * there any more has an account. What its queue gives up was delivered as often as it may be. A delivery count never falls, and stands still once: the first delivery may not be written yet when
  * the node dies.
  */
 export function deadLettersAreKept(history: History): Verdict {
@@ -17,7 +17,7 @@ export function deadLettersAreKept(history: History): Verdict {
   let looked = index.letters.length;
   for (const story of index.stories.values()) {
     looked += story.givenUp.length + Math.max(0, story.deliveries.length - 1);
-    violations.push(...wrongCounts(index, story));
+    violations.push(...wrongCounts(index, story), ...tooEarly(index, story));
   }
   return { violations, looked };
 }
@@ -42,6 +42,23 @@ function missingLetters(index: HistoryIndex): string[] {
       violations.push(`given up at ${node}, not in $dead, and ${dropped} dropped from there: ${some(keys)}`);
   }
   return violations;
+}
+
+/**
+ * What its queue gives up was delivered as often as it may be, and is delivered no more often. A delivery may be counted of which nobody
+ * knows, where its node died before the message was handed out.
+ */
+function* tooEarly(index: HistoryIndex, story: Story): Generator<string> {
+  const { key, send, deliveries, letters, givenUp } = story;
+  const max = index.history.facts.deliveriesMax?.[send?.event.destination ?? ''];
+  if (max === undefined || index.isDoubtful(story) || index.mayRepeat(story)) return;
+  const counts = deliveries.map(({ event }) => event.deliveryCount);
+  for (const count of counts) if (count > max) yield `${key} delivered as number ${count}, of at most ${max}`;
+  const isPoison = letters.some(({ event }) => event.classes.at(-1) === 'POISON');
+  if (!isPoison || givenUp.length > 0) return;
+  const unseen = index.openings.filter(({ event, place }) => event.node === story.destinationNode && place > (send?.place ?? 0));
+  const most = Math.max(0, ...counts) + unseen.length;
+  if (most < max) yield `${key} given up by its queue after ${most} deliveries, of at most ${max}`;
 }
 
 function wrongLetters(index: HistoryIndex): string[] {
@@ -140,9 +157,9 @@ function wasTakenBefore(index: HistoryIndex, { atMs, place, event }: Told<Delive
 /** It need not be ready: its body is damaged, it waits for its time, it was given back, or another reader is about to get it. */
 function mayWait(index: HistoryIndex, key: string, { place, event }: Told<DeliveredEvent>): boolean {
   const { node } = event;
-  const { send, damage, returns, deliveries } = index.story(key);
+  const { send, damage, returns, deliveries, letters } = index.story(key);
   const isTimed = send?.event.deliverAfterMs !== undefined || send?.event.timeToBeReceivedMs !== undefined;
-  if (damage.length > 0 || returns.length > 0 || isTimed || index.isHarmed(node)) return true;
+  if (damage.length > 0 || returns.length > 0 || letters.length > 0 || isTimed || index.isHarmed(node)) return true;
   const next = deliveries.find((one) => one.place > place && one.event.node === node);
   if (next === undefined) return false;
   const overtaker = index.story(event.key ?? '');

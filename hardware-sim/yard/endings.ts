@@ -34,12 +34,14 @@ export function endingsOf(story: Story): Map<Ending, number> {
   for (const { atMs } of story.acks) see('received', atMs);
   for (const { atMs } of story.givenUp) see('dead-lettered', atMs);
   // Letters are read when all is over: when they were written nobody saw. Where one expired, that is its end.
-  const isExpired = story.frees.some(({ event }) => event.reason === 'expired');
+  const expiredAt = new Set(story.frees.filter(({ event }) => event.reason === 'expired').map(({ event }) => event.node));
+  const isExpired = expiredAt.size > 0;
   if (story.letters.length > 0 && story.givenUp.length === 0 && !isExpired) see(endingOf(story.letters), 0);
   const isLetter = endings.has('dead-lettered') || endings.has('expired') || isExpired;
   for (const { atMs, event } of story.frees) {
     const ending = FREED_ENDINGS[event.reason];
-    if (ending !== undefined && !(isLetter && event.node === story.destinationNode && ending !== 'expired')) see(ending, atMs);
+    const isOfLetter = isLetter && (event.node === story.destinationNode || expiredAt.has(event.node)) && ending !== 'expired';
+    if (ending !== undefined && !isOfLetter) see(ending, atMs);
   }
   return endings;
 }

@@ -231,6 +231,8 @@ export interface RunFacts {
   readonly lineBytesPerSecond: number;
   /** Highest number of messages and bytes that were live in any ring at once. */
   readonly backlogBytesMax: number;
+  /** By `<node>/<queue>`: how often a message is delivered there at most. */
+  readonly deliveriesMax?: Readonly<Record<string, number>>;
   /** Longest time that a disk took for one operation, stalls that are faults left out. Undefined: 60 ms. */
   readonly diskMsMax?: number;
   /** Rejections and exceptions that nobody caught. */

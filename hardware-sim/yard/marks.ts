@@ -26,6 +26,7 @@ export const MARKS = [
   'transaction never answered',
   'transaction refused',
   'given up',
+  'given up by its queue',
   'expired',
   'dropped by policy',
   'dead-lettered by custody',

@@ -12,7 +12,7 @@ import type { QueueDefinition } from '../../shared/queue/queue-options.ts';
 import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/ring/geometry.ts';
 import { type Prng, stream } from '../random.ts';
 import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
-import { withHabits } from './plan-habits.ts';
+import { withPatience, withTransactions } from './plan-habits.ts';
 
 export interface PlannedNode {
   readonly name: string;
@@ -46,6 +46,8 @@ export interface PlannedReader {
   readonly giveUp: number;
   /** It ends so many of its messages, by their identity, with a transaction that also sends to another queue of its node. */
   readonly commit?: { readonly share: number; readonly to: string };
+  /** So many of its messages, by their key, it gives back each time, where its queue has an end of its patience. */
+  readonly dislike?: number;
 }
 
 export interface PlannedSend {
@@ -103,7 +105,7 @@ export function geometryOf({ blockBytes, blockCount }: Pick<PlannedNode, 'blockB
 /** The plan of a seed. The same on every machine. */
 export function drawPlan(seed: string): Plan {
   const shape = stream(seed, 'world');
-  const world = withHabits(drawWorld(shape), stream(seed, 'habits'));
+  const world = withPatience(withTransactions(drawWorld(shape), stream(seed, 'transactions')), stream(seed, 'patience'));
   const safetyMs = shape.pick([4_000, 10_000, 30_000, 120_000]);
   return {
     seed,

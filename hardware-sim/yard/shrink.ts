@@ -131,7 +131,7 @@ function shorterFault(fault: PlannedFault): PlannedFault {
   return fault.forMs <= FAULT_MS_SMALL ? fault : { ...fault, forMs: FAULT_MS_SMALL };
 }
 
-function calmerReader({ commit: _, ...reader }: PlannedReader): PlannedReader {
+function calmerReader({ commit: _, dislike: __, ...reader }: PlannedReader): PlannedReader {
   return { ...reader, workMsMax: 0, crash: 0, giveBack: 0, giveUp: 0 };
 }
 

@@ -154,6 +154,7 @@ class Yard {
         publishes: this.#broker.counters.published,
         lineBytesPerSecond: Math.min(...bauds),
         backlogBytesMax: this.#oracle.backlogBytesMax,
+        deliveriesMax: deliveriesMaxOf(this.#plan),
         uncaught: [],
       },
       events,
@@ -221,12 +222,14 @@ class Yard {
     const perQueue = new Map<string, number>();
     for (const [at, plan] of this.#plan.world.readers.entries()) {
       const node = this.#nodes.get(plan.node);
-      if (node === undefined) continue;
+      const queue = this.#plan.world.nodes.find(({ name }) => name === plan.node)?.queues.find(({ name }) => name === plan.queue);
+      if (node === undefined || queue === undefined) continue;
       const random = this.#stream(`reader ${at}`);
       this.#readers.push(
         new Reader(this.#stage, {
           name: `${plan.node}/${plan.queue}#${at}`,
           plan,
+          queue,
           node,
           random,
           effects,
@@ -234,8 +237,8 @@ class Yard {
           unready,
         }),
       );
-      const queue = `${plan.node}/${plan.queue}`;
-      perQueue.set(queue, (perQueue.get(queue) ?? 0) + 1);
+      const address = `${plan.node}/${plan.queue}`;
+      perQueue.set(address, (perQueue.get(address) ?? 0) + 1);
     }
     if ([...perQueue.values()].some((count) => count > 1)) this.#recorder.mark('two readers of a queue');
   }
@@ -340,6 +343,14 @@ class Yard {
 
 function isOnBroker({ uplink, isCentral }: PlannedNode): boolean {
   return uplink === 'mqtt' || isCentral === 'yes';
+}
+
+/** By address, of those queues that have an end of their patience. */
+function deliveriesMaxOf({ world }: Plan): Record<string, number> {
+  const bounds = world.nodes.flatMap(({ name, queues }) =>
+    queues.flatMap((queue) => (queue.deliveriesMax ? [[`${name}/${queue.name}`, queue.deliveriesMax] as const] : [])),
+  );
+  return Object.fromEntries(bounds);
 }
 
 function isIdle(node: SimNode): boolean {
