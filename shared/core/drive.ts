@@ -39,6 +39,8 @@ export class Drive {
   readonly #ports: DrivePorts;
   readonly #listener: DriveListener;
   readonly #inputs: NodeInput[] = [];
+  /** Calls of this turn. */
+  readonly #asked: Extract<NodeInput, { kind: 'call' }>[] = [];
   readonly #answers = new Map<number, (result: CallResult) => void>();
   readonly #lines = new Map<number, Line>();
   #nextToken = 1;
@@ -61,8 +63,8 @@ export class Drive {
   call(call: Call, then: (result: CallResult) => void): number {
     const token = this.#nextToken++;
     this.#answers.set(token, then);
-    // Cancelled before it was asked, it is not asked: its cancellation went by.
-    this.#ports.timers.soon(() => this.#answers.has(token) && this.#put({ kind: 'call', token, call }));
+    this.#asked.push({ kind: 'call', token, call });
+    if (this.#asked.length === 1) this.#ports.timers.soon(() => this.#ask());
     return token;
   }
 
@@ -109,10 +111,21 @@ export class Drive {
     this.#answers.clear();
   }
 
+  /** All that was asked in one turn, one after the other: what they send shares a frame, and the timer is set once. */
+  #ask(): void {
+    // Cancelled before it was asked, it is not asked: its cancellation went by.
+    for (const call of this.#asked.splice(0)) if (this.#answers.has(call.token)) this.#inputs.push(call);
+    this.#run();
+  }
+
   #put(input: NodeInput): void {
     if (this.#isOver) return;
     this.#inputs.push(input);
-    if (this.#isStepping) return;
+    this.#run();
+  }
+
+  #run(): void {
+    if (this.#isStepping || this.#isOver) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined && !this.#isOver; next = this.#inputs.shift()) {
       const outputs = this.#core.step(next, this.#ports.timers.nowMs(), this.#ports.wallClock?.nowUs());
