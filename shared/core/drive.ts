@@ -39,13 +39,13 @@ export class Drive {
   readonly #ports: DrivePorts;
   readonly #listener: DriveListener;
   readonly #inputs: NodeInput[] = [];
-  /** Calls of this turn. */
-  readonly #asked: Extract<NodeInput, { kind: 'call' }>[] = [];
   readonly #answers = new Map<number, (result: CallResult) => void>();
   readonly #lines = new Map<number, Line>();
   #nextToken = 1;
   #nextLine = 1;
   #isStepping = false;
+  /** What the timer is set to. */
+  #wakesAtMs: number | undefined;
   #isOver = false;
 
   constructor(core: NodeCore, ports: DrivePorts, listener: DriveListener) {
@@ -63,8 +63,8 @@ export class Drive {
   call(call: Call, then: (result: CallResult) => void): number {
     const token = this.#nextToken++;
     this.#answers.set(token, then);
-    this.#asked.push({ kind: 'call', token, call });
-    if (this.#asked.length === 1) this.#ports.timers.soon(() => this.#ask());
+    // Cancelled before it was asked, it is not asked: its cancellation went by.
+    this.#ports.timers.soon(() => this.#answers.has(token) && this.#put({ kind: 'call', token, call }));
     return token;
   }
 
@@ -111,21 +111,10 @@ export class Drive {
     this.#answers.clear();
   }
 
-  /** All that was asked in one turn, one after the other: what they send shares a frame, and the timer is set once. */
-  #ask(): void {
-    // Cancelled before it was asked, it is not asked: its cancellation went by.
-    for (const call of this.#asked.splice(0)) if (this.#answers.has(call.token)) this.#inputs.push(call);
-    this.#run();
-  }
-
   #put(input: NodeInput): void {
     if (this.#isOver) return;
     this.#inputs.push(input);
-    this.#run();
-  }
-
-  #run(): void {
-    if (this.#isStepping || this.#isOver) return;
+    if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#inputs.shift(); next !== undefined && !this.#isOver; next = this.#inputs.shift()) {
       const outputs = this.#core.step(next, this.#ports.timers.nowMs(), this.#ports.wallClock?.nowUs());
@@ -135,11 +124,16 @@ export class Drive {
     this.#schedule();
   }
 
+  /** Calls of one turn mostly want the same time: then the timer stands as it is. */
   #schedule(): void {
-    if (this.#isOver) return this.#ports.timers.cancel();
-    const atMs = this.#core.wakeAtMs;
-    if (atMs === undefined) this.#ports.timers.cancel();
-    else this.#ports.timers.wake(atMs, () => this.#put({ kind: 'tick' }));
+    const atMs = this.#isOver ? undefined : this.#core.wakeAtMs;
+    if (atMs === this.#wakesAtMs) return;
+    this.#wakesAtMs = atMs;
+    if (atMs === undefined) return this.#ports.timers.cancel();
+    this.#ports.timers.wake(atMs, () => {
+      this.#wakesAtMs = undefined;
+      this.#put({ kind: 'tick' });
+    });
   }
 
   #perform(output: NodeOutput): void {
