@@ -13,16 +13,20 @@ import { formatHostPort } from '../shared/node/config/line-address.ts';
 import { type Preset, type PresetOptions, presetText } from '../shared/node/config/presets.ts';
 import { createRing } from '../shared/node/create-ring.ts';
 import { homeOf } from '../shared/node/home.ts';
+import { rest, whenAborted } from '../shared/node/library/patience.ts';
 import { connectBroker } from '../shared/node/mqtt-broker.ts';
 import { consoleText, Node } from '../shared/node/node.ts';
 import { openLine, waitMsMaxOf } from '../shared/node/open-line.ts';
 import { systemRandom } from '../shared/node/random.ts';
+import { runTrigger } from '../shared/node/trigger-role.ts';
 import { type Command, defineCommand, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import type { World } from './world.ts';
 
 /** A command that found no node may have the ring open for this long. */
 const LOCK_MS_MAX = 5_000;
+/** A trigger stores its place before the node closes, unless its store does not answer for so long. Then it looks at some messages again. */
+const TRIGGER_STOP_MS_MAX = 2_000;
 
 type Log = (level: 'info' | 'warn', text: string) => void;
 
@@ -140,6 +144,7 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
   };
   const stop = new AbortController();
   const roles: Promise<void>[] = [];
+  const triggers: Promise<void>[] = [];
   const closers: Closer[] = [];
   try {
     if (config.broker !== undefined) {
@@ -150,16 +155,18 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
     const node = await openRing(config, options, log);
     closers.push(() => Promise.allSettled(roles)); // their lines end with the node
     closers.push(() => node.close());
+    closers.push(() => within(TRIGGER_STOP_MS_MAX, Promise.allSettled(triggers)));
     mkdirSync(dirname(config.api.socket), { recursive: true });
     const { socket: socketPath, mode, remote } = config.api;
     const api = await serveApi(node, { socketPath, mode, ...(remote && { remote: readRemote(remote) }) });
     if (api.remote !== undefined) log('info', `local API on ${formatHostPort(api.remote)} too, for who has a token`);
     closers.push(() => api.close());
     roles.push(...startRoles(node, config, { log, signal: stop.signal }));
+    for (const trigger of config.triggers) triggers.push(runTrigger(node, { ...trigger, log }, stop.signal));
     await announce(node, config, world);
     const failure = await Promise.race([node.ended, whenAborted(world.signal)]);
-    if (failure === undefined) return EXIT.ok;
-    throw failure;
+    if (failure instanceof Error) throw failure;
+    return EXIT.ok;
   } finally {
     stop.abort();
     await closeAll(closers);
@@ -177,6 +184,12 @@ async function closeAll(closers: Closer[]): Promise<void> {
   } finally {
     await closeAll(closers);
   }
+}
+
+/** Resolves when `done` does, or after so many ms. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([done.finally(() => over.abort()), rest(ms, over.signal)]);
 }
 
 /** The node over its ring, which is created if it is not there. */
@@ -233,11 +246,4 @@ async function announce(node: Node, config: NodeFileConfig, world: World): Promi
     `pid ${process.pid}`,
   ];
   await world.stdout(`${lines.join('\n')}\n`);
-}
-
-function whenAborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
 }

@@ -430,8 +430,9 @@ namespace Ringmail
                 {
                     return;
                 }
-                catch (RingmailException error) when (error.IsRetryable || error.Code == "LEASE_UNKNOWN")
+                catch (RingmailException error) when (error.IsRetryable || error.Code == "LEASE_UNKNOWN" || error.Code == "IN_DOUBT")
                 {
+                    // After the latter two the message is gone, or comes again.
                     onError?.Invoke(error);
                 }
                 await Task.Delay(pauseMs).ConfigureAwait(false);

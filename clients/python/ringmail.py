@@ -421,7 +421,8 @@ class Ringmail:
                 if received is not None:
                     self._handle(received, handler, nack_delay_ms, tell)
             except RingmailError as error:
-                if error.code != 'LEASE_UNKNOWN' and not error.is_retryable:
+                # After LEASE_UNKNOWN and IN_DOUBT the message is gone, or comes again.
+                if error.code not in ('LEASE_UNKNOWN', 'IN_DOUBT') and not error.is_retryable:
                     raise
                 tell(error)
                 if error.code != 'LEASE_UNKNOWN':
@@ -743,7 +744,7 @@ class Producer:
     ``number`` is that of the next request. It is the node that knows it; so a program that can make its items again needs nothing else.
     One that cannot names a ``file``: there the request under way is kept, on the disk, until it is answered, and is repeated by the
     next process that has the file. A request that finds no answer within ``repeat_ms`` is raised, and is still under way: the next one
-    repeats it first, as does ``finish``. A refusal ends it: its number is free. One process at a time has the name.
+    repeats it first, as does ``finish``. A refusal ends it: its number is free. One process, and one request at a time, has the name.
     """
 
     def __init__(self, node: Ringmail, name: str, file: Optional[str] = None, repeat_ms: int = 60_000) -> None:

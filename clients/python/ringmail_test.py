@@ -299,6 +299,13 @@ class ClientTest(unittest.TestCase):
                 self.assertEqual(received.message.body, BYTES)
                 received.ack()
                 break
+            remote.send(self.queue, 'in')
+            received = remote.receive(self.queue, wait_ms=5000)
+            assert received is not None
+            steps = [{'do': 'ack', 'lease': received.lease}, {'do': 'send', 'destination': self.queue, 'bodyText': 'out'}]
+            first = remote.commit(steps, by=('remote-1', 1))
+            self.assertEqual(remote.commit(steps, by=('remote-1', 1)), first)
+            self.refused('LEASE_UNKNOWN', remote.commit, steps, by=('remote-1', 2))
             self.assertEqual(self.refused('ACCESS_DENIED', remote.purge, self.queue).details['needed'], 'admin')
         stranger = Ringmail(url=os.environ['RINGMAIL_URL'], token='guessed', ca=os.environ['RINGMAIL_CA'])
         self.refused('TOKEN_INVALID', stranger.send, self.queue)

@@ -28,6 +28,10 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: string; readonly check
     check: 'S6',
     found: 'the yard: what a failed sync left in the cache is open until the node serves again',
   },
-  { seed: '1795674747189', check: 'S1', found: 'what came back below lo was freed, and nobody had it' },
+  {
+    seed: '1795674747189',
+    check: 'S1',
+    found: 'what came back below lo was freed, and nobody had it; later, a gap beyond a counter kept its node from serving',
+  },
   { seed: '1795675117780', check: 'crash', found: 'an id stood in the log twice' },
 ];

@@ -336,10 +336,14 @@ describe('a position', () => {
     expect(await box.commit([at('')])).toBe('PROPERTY_INVALID');
     expect(await box.commit([at('x'.repeat(129))])).toBe('PROPERTY_INVALID');
     expect(await box.commit([at('x', 1_025)])).toBe('PROPERTY_INVALID');
-    for (let i = 0; i < POSITION_COUNT_MAX; i += 256) {
+    for (let i = 0; i < POSITION_COUNT_MAX - 256; i += 256) {
       expect(await box.commit(Array.from({ length: 256 }, (_, n) => at(`p${i + n}`)))).toBe('committed');
     }
+    const others = Array.from({ length: 257 }, (_, n) => at(`other${n}`));
+    expect(await box.commit(others)).toBe('BUSY');
+    expect(await box.commit([...others.slice(1), at('other1', 2)])).toBe('committed');
     expect(await box.commit([at('one-more')])).toBe('BUSY');
+    expect(await box.commit([at('p8', 0), at('one-more')])).toBe('committed');
     expect(await box.commit([at('p7', 2)])).toBe('committed');
   });
 });

@@ -22,7 +22,7 @@ import { type DeskParts, outcomeResult } from './desk-shell.ts';
 import type { Cause } from './endings.ts';
 import { type PlannedMove, planMove } from './moves.ts';
 import { judgeOutcome } from './outcome.ts';
-import { checkPosition, positionChange } from './positions.ts';
+import { checkPositions, positionChange } from './positions.ts';
 import type { ReceiveDesk } from './receive-desk.ts';
 import { checkDestination, type SendDesk } from './send-desk.ts';
 
@@ -105,13 +105,15 @@ export class CommitDesk {
       if (step.do === 'send') {
         checkProperties(step.properties);
         checkDestination(step.destination);
-      } else if (step.do === 'position') {
-        checkPosition(this.#parts.store.ring.metas, step);
-      } else {
+      } else if (step.do !== 'position') {
         if (leases.has(step.lease)) refuse('lease', `${step.lease} is named twice`);
         leases.add(step.lease);
       }
     }
+    checkPositions(
+      this.#parts.store.ring.metas,
+      steps.filter((step) => step.do === 'position'),
+    );
   }
 
   #wait(token: number, call: CommitCall): void {

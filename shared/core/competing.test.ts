@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { codeOf, QueueBox, textOf } from '../../hardware-sim/queue-box.ts';
 import { stream } from '../../hardware-sim/random.ts';
+import { toUtf8 } from '../bytes.ts';
 import { WAITING_COUNT_MAX } from '../limits.ts';
 import type { CallResult } from './calls.ts';
 
@@ -62,6 +63,25 @@ describe('who waits', () => {
     await box.send('other', 'b');
     await box.pass(20);
     expect(box.queue('other')).toMatchObject({ ready: 1, leased: 0 });
+  });
+
+  test('one that is cancelled in the moment of its answer leaves it to the next', async () => {
+    const box = await boxWith('cancelled-late');
+    const answers: (string | undefined)[] = [];
+    const tokens: (number | undefined)[] = [];
+    for (let i = 0; i < 2; i++) {
+      const then = (result: CallResult): void => {
+        answers.push(seen(result));
+        box.node.cancel(tokens[1 - i] ?? 0);
+      };
+      tokens.push(box.node.call(waitingAt('bags'), then));
+      await box.pass(1);
+    }
+    const sends = ['a', 'b'].map((text) => ({ do: 'send', destination: 'bags', body: toUtf8(text), properties: {} }) as const);
+    expect(await box.commit(sends)).toBe('committed');
+    await box.pass(20);
+    expect(answers).toEqual(['a']);
+    expect(box.queue('bags')).toMatchObject({ ready: 1, leased: 1 });
   });
 
   test('is BUSY when there are too many, and room again when they are served', async () => {

@@ -68,6 +68,7 @@ export class Drive {
     return token;
   }
 
+  /** Nobody waits for this answer any more, and it does not come. What was received for it goes back. */
   cancel(token: number): void {
     this.#answers.delete(token);
     this.#put({ kind: 'cancel', token });
@@ -144,7 +145,8 @@ export class Drive {
       case 'answer': {
         const then = this.#answers.get(output.token);
         this.#answers.delete(output.token);
-        return then?.(output.result);
+        if (then === undefined) return this.#giveBack(output.result);
+        return then(output.result);
       }
       case 'line-write': {
         const unsentBytes = this.#lines.get(output.line)?.write(output.bytes) ?? 0;
@@ -170,6 +172,13 @@ export class Drive {
         this.#end('closed');
         return this.#listener.onClosed();
     }
+  }
+
+  /** Its wait was cancelled in the same step: nobody else knows of this lease. */
+  #giveBack(result: CallResult): void {
+    if (result.kind !== 'received') return;
+    const call: Call = { verb: 'nack', lease: result.received.lease, delayMs: 0 };
+    this.#inputs.push({ kind: 'call', token: this.#nextToken++, call });
   }
 
   /** Nobody is left waiting: what has no answer by now gets the one that nothing was written for it. */

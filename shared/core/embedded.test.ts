@@ -116,6 +116,13 @@ describe('what is asked', () => {
     expect(host.call(receive())?.kind).toBe('received');
   });
 
+  test('and given up before it is run leaves its message to the next', () => {
+    const host = opened('cancel-early');
+    host.call(send('a'));
+    host.node.cancel(host.node.ask(receive()));
+    expect(host.call(receive())).toMatchObject({ kind: 'received', received: { deliveryCount: 2 } });
+  });
+
   test.each<[string, Call]>([
     ['a transaction', { verb: 'commit', steps: [] }],
     ['a new queue', { verb: 'createQueue', queue: 'more', options: {} }],

@@ -18,7 +18,7 @@ import type { RingOutput } from '../ring/file-io.ts';
 import { formatRing } from '../ring/file-steps.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
-import type { Call, Durability, Stats } from './calls.ts';
+import type { Call, CallResult, Durability, Stats } from './calls.ts';
 import { NO_DESKS } from './no-desk.ts';
 import { NodeCore, type NodeMemory } from './node-core.ts';
 import type { NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
@@ -123,7 +123,7 @@ export class EmbeddedNode {
     return token;
   }
 
-  /** Nobody waits for this answer any more. What was asked may have been done. */
+  /** Nobody waits for this answer any more. What was asked may have been done; what was received goes back. */
   cancel(token: number): void {
     this.#open.delete(token);
     this.#inputs.push({ kind: 'cancel', token });
@@ -162,6 +162,7 @@ export class EmbeddedNode {
         return;
       case 'answer':
         if (this.#open.delete(output.token)) events.push(output);
+        else this.#giveBack(output.result);
         return;
       case 'stopped':
         events.push(...this.#endings(output.error.message), output);
@@ -183,6 +184,13 @@ export class EmbeddedNode {
       default:
         return unreachable(output);
     }
+  }
+
+  /** Cancelled before it was run: nobody knows of this lease. */
+  #giveBack(result: CallResult): void {
+    if (result.kind !== 'received') return;
+    const call: Call = { verb: 'nack', lease: result.received.lease, delayMs: 0 };
+    this.#inputs.unshift({ kind: 'call', token: this.#nextToken++, call });
   }
 
   #onStorage(output: RingOutput): NodeInput {

@@ -14,16 +14,22 @@ export interface Position {
 /** Printable, so that a list of them is. */
 const NAME = /^[!-~]+$/;
 
-/** @throws PROPERTY_INVALID, BUSY for one too many */
-export function checkPosition(metas: MetaTable, { name, value }: Position): void {
-  if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
-    refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
+/** Those of one transaction. @throws PROPERTY_INVALID, BUSY when there would be too many */
+export function checkPositions(metas: MetaTable, positions: readonly Position[]): void {
+  const isKept = new Map<string, boolean>();
+  for (const { name, value } of positions) {
+    if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
+      refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
+    }
+    if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
+    isKept.set(name, value.length > 0);
   }
-  if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
-  if (value.length === 0 || metas.get(`p/${name}`) !== undefined) return;
+  let more = 0;
+  for (const [name, isThere] of isKept) more += Number(isThere) - Number(metas.get(`p/${name}`) !== undefined);
+  if (more <= 0) return;
   let pending = 0;
   for (const _ of metas.withPrefix('p/')) pending += 1;
-  if (pending >= POSITION_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: POSITION_COUNT_MAX });
+  if (pending + more > POSITION_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: POSITION_COUNT_MAX });
 }
 
 export function positionChange({ name, value }: Position): MetaChange {

@@ -135,7 +135,7 @@ export class ReceiveDesk {
     this.#endings.end(token, this.leaseOf(leaseId), { class: 'POISON', reason });
   }
 
-  /** Nobody waits for this answer any more. A message on its way to it goes back; one that is leased comes back at its deadline. */
+  /** Nobody waits for this answer any more. A message on its way to it goes back; one whose lease is in an answer already is given back by who has that. */
   cancel(token: number): void {
     this.#servings.cancel(token);
     this.#handing.cancel(token);

@@ -61,7 +61,10 @@ export class Outgoing {
       const ending = fields.text(1);
       const gap = { from: Number(from), to: fields.number(0), class: ending === '' ? undefined : (ending as EndingClass) };
       if (standing(Number(handle)) !== Number(handle)) continue;
-      this.open(Number(handle), keyOf(Number(handle))).gaps.push({ ...gap, node: fields.text(2) });
+      const stream = this.open(Number(handle), keyOf(Number(handle)));
+      stream.gaps.push({ ...gap, node: fields.text(2) });
+      // Damage may have taken the counter back: the numbers of a gap were given out.
+      stream.next = Math.max(stream.next, gap.to + 1);
     }
     for (const stream of this.#streams.values()) stream.gaps.sort((a, b) => a.from - b.from);
   }

@@ -101,3 +101,33 @@ test('messages that come back below `lo` are offered again: who has them says so
   expect(gateway.stats()?.queues.find(({ name }) => name === 'bags')?.ready).toBe(5);
   expect(device.stats()?.outgoing.map(({ held, lo, next }) => [held, lo, next])).toEqual([[0, 8, 8]]);
 });
+
+test.each(['here', 'another machine'])(
+  'a gap beyond the counter of its stream, which damage took back, is no reason not to serve: home is %s',
+  async (home) => {
+    const world = new World(stream('rehoming', 'scheduler'));
+    const device = deviceIn(world);
+    await started(world, device);
+    expect(await fill(world, device, 7)).toBe(7);
+    device.powerCut();
+    const ring = openRing(device.disk, { epochRandom: 7 });
+    const settle = () => {
+      do ring.play(0);
+      while (device.disk.step());
+    };
+    settle();
+    const { index, metas } = ring.ring;
+    const [key = ''] = [...metas.withPrefix('o/')].map(([name]) => name);
+    const acks = [...index.slots()].map((slot) => ({ id: index.id(slot), reason: 'expired' as const }));
+    const gap = metaChange(`${key.replace('o/', 'g/')}/1`, [9, 'REACH_QUEUE_TIMEOUT', 'device']);
+    ring.ring.append({ acks, metas: [metaChange(key, [1, 8]), gap] }, { nowMs: 0, delayMs: 0 }, () => {});
+    settle();
+    device.disk.kill();
+    device.home = home;
+    await started(world, device);
+    expect(device.isServing).toBe(true);
+    expect(await fill(world, device, 1)).toBe(1);
+    // Numbers of the gap were given out once.
+    if (home === 'here') expect(device.stats()?.outgoing.map(({ next }) => next)).toEqual([11]);
+  },
+);

@@ -9,6 +9,8 @@ export const PRIORITY_MAX = 7;
 export const PRIORITY_DEFAULT = 3;
 /** Text properties (label, correlationId, contentType), in UTF-16 units. Bounds what an index or a page has to show. */
 export const TEXT_LENGTH_MAX = 250;
+/** Of the number that means something to the application alone: 32 bits. */
+export const APP_SPECIFIC_MAX = 0xffff_ffff;
 
 /** What an application says about a message besides its body. Everything has a default. */
 export interface Properties {
@@ -92,7 +94,7 @@ const PROPERTIES: ReadonlySet<string> = new Set<keyof Properties>([
 export function checkProperties(properties: Properties): void {
   for (const property of Object.keys(properties)) if (!PROPERTIES.has(property)) refuse(property, 'no such property');
   checkWhole('priority', properties.priority, PRIORITY_MAX);
-  checkWhole('appSpecific', properties.appSpecific, 0xffff_ffff);
+  checkWhole('appSpecific', properties.appSpecific, APP_SPECIFIC_MAX);
   checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
   checkWhole('timeToBeReceivedMs', properties.timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
   checkWhole('deliverAfterMs', properties.deliverAfterMs, Number.MAX_SAFE_INTEGER);

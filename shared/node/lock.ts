@@ -35,9 +35,16 @@ const DESCRIPTORS_MAX = 50_000;
 
 /** Takes the lock. @throws RING_LOCKED, which names the owner where the machine tells */
 export async function lockFile(file: OpenFile, methods: readonly LockMethod[] = METHODS): Promise<Lock> {
+  const lock = await tryLock(file, methods);
+  if (lock === undefined) throw new RingmailError('RING_LOCKED', { path: file.path, owner: ownerOf(file) });
+  return lock;
+}
+
+/** Undefined when it is taken, by whomever: finding that out takes longer. @throws RING_UNAVAILABLE */
+export async function tryLock(file: OpenFile, methods: readonly LockMethod[] = METHODS): Promise<Lock | undefined> {
   for (const method of methods) {
     const attempt = await attemptLock(file, method);
-    if (attempt === 'taken') throw new RingmailError('RING_LOCKED', { path: file.path, owner: ownerOf(file) });
+    if (attempt === 'taken') return undefined;
     if (attempt !== 'unavailable') return attempt;
   }
   throw new RingmailError('RING_UNAVAILABLE', { path: file.path, reason: `cannot be locked by ${methods.join(', ')}` });

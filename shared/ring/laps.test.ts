@@ -19,7 +19,7 @@ function pinnedOf(h: RingHarness): Map<number, string> {
     if (number > PINNED) continue;
     const fields = [index.id(slot), index.queue(slot), index.stream(slot), index.priority(slot), index.deliveryCount(slot)];
     const times = [index.storedAtMs(slot), index.expiresAtMs(slot), index.notBeforeMs(slot)];
-    pinned.set(number, [...fields, ...times, index.bodyBytes(slot), index.bodyCrc(slot)].join(' '));
+    pinned.set(number, [...fields, ...times, index.moveCount(slot), index.bodyBytes(slot), index.bodyCrc(slot)].join(' '));
   }
   return pinned;
 }
@@ -36,6 +36,7 @@ test('300 laps, with META, pinned messages of every priority, closes, kills and 
     h.nowMs += 10;
     h.commit({ puts: [{ number, bytes: 37 * number, priority: number % 8 }] });
     if (number % 3 === 0) h.commit({ states: [{ number, deliveryCount: number, notBeforeMs: 1000 * number }] });
+    if (number % 4 === 0) h.commit({ states: [{ number, queue: 9, moveCount: number }] });
   }
   for (let key = 0; key < 12; key++) h.commit({ metas: [{ key: `account ${key}`, value: toHex(random.bytes(1 + 9 * key)) }] });
   const atFirst = pinnedOf(h);

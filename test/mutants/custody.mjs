@@ -175,11 +175,11 @@ export const MUTANTS = [
     breaks: 'what an application gives up is in $dead',
     edits: [
       {
-        file: 'shared/core/receive-desk.ts',
-        find: 'const batch = { puts: planned.puts, acks, metas: planned.changes };',
-        replace: 'const batch = { puts: [], acks, metas: planned.changes };',
+        file: 'shared/core/endings.ts',
+        find: "return this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
+        replace:
+          "return cause.class === 'POISON' ? end : this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
       },
-      { file: 'shared/core/receive-desk.ts', find: '    planned.settle();\n', replace: '' },
     ],
     sim,
   },
@@ -200,11 +200,10 @@ export const MUTANTS = [
     breaks: 'every loss is counted: what expires has an account',
     edits: [
       {
-        file: 'shared/core/due-work.ts',
-        find: 'this.#store.commit({ acks, metas: accounts.changes }, () => {});',
-        replace: 'this.#store.commit({ acks, metas: accounts.changes.slice(1) }, () => {});',
+        file: 'shared/core/endings.ts',
+        find: 'return joined(end, { ...NOTHING, ...account });',
+        replace: "return cause.class === 'RECEIVE_TIMEOUT' ? end : joined(end, { ...NOTHING, ...account });",
       },
-      { file: 'shared/core/due-work.ts', find: '    accounts.settle();\n', replace: '' },
     ],
     sim,
   },
@@ -226,8 +225,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/receive-desk.ts',
-        find: 'for (const lease of this.#leases.expire(nowMs)) this.#release(lease);',
-        replace: 'this.#leases.expire(nowMs);',
+        find: 'if (expired.length > 0) this.#comingBack.expired(expired);',
+        replace: 'void expired;',
       },
     ],
     sim,
@@ -237,9 +236,9 @@ export const MUTANTS = [
     breaks: 'received means that the acknowledgement is on the disk',
     edits: [
       {
-        file: 'shared/core/receive-desk.ts',
-        find: 'this.#store.commit({ acks }, (outcome) => this.#settled(token, outcome));',
-        replace: "this.#store.commit({ acks }, () => {});\n    this.#shell.answer(token, { kind: 'done' });",
+        file: 'shared/core/lease-endings.ts',
+        find: "if (token !== undefined) shell.answer(token, outcomeResult(store.ring, outcome, { kind: 'done' }));\n    });",
+        replace: "void outcome;\n    });\n    if (token !== undefined) shell.answer(token, { kind: 'done' });",
       },
     ],
     sim,

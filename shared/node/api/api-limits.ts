@@ -79,5 +79,7 @@ export const API_TIMING: ApiTiming = {
 export const CLIENT_IDLE_MS_MAX = 30_000;
 /** Client: an answer that does not come, in ms beyond the wait that was asked for. Above a slow card's longest write. */
 export const CLIENT_ANSWER_MS_MAX = 60_000;
+/** Client: how long an aborted wait looks for an answer that was under way, in ms. Above a round trip, below what a person waits for an end. */
+export const CLIENT_ABORTED_MS_MAX = 1_000;
 /** Client: bytes of an answer. The statistics of 65,536 streams take about 12 MiB. */
 export const CLIENT_ANSWER_BYTES_MAX = 32 * 1024 * 1024;

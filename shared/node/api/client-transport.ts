@@ -7,7 +7,7 @@ import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { concatBytes } from '../../bytes.ts';
 import { type ErrorCode, type ErrorDetails, RingmailError } from '../../errors.ts';
-import { CLIENT_ANSWER_BYTES_MAX, CLIENT_ANSWER_MS_MAX, CLIENT_IDLE_MS_MAX } from './api-limits.ts';
+import { CLIENT_ABORTED_MS_MAX, CLIENT_ANSWER_BYTES_MAX, CLIENT_ANSWER_MS_MAX, CLIENT_IDLE_MS_MAX } from './api-limits.ts';
 
 export type ApiClientOptions = (
   | { readonly socketPath: string }
@@ -25,6 +25,8 @@ export interface Outgoing {
   /** How long the node may take by itself. */
   readonly waitMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Undoes an answer that came when its wait was aborted already. Without it nobody looks for one. */
+  readonly undo?: (late: Answer) => Promise<unknown>;
   /** What a connection that breaks under way means. */
   readonly whenBroken: 'IN_DOUBT' | 'NODE_UNREACHABLE';
 }
@@ -82,27 +84,45 @@ export class Transport {
     throw this.unreachable(STRANGER);
   }
 
-  /** Rejects with the coded error of a refusal, and with what a broken connection means. An aborted wait is 204. */
+  /**
+   * Rejects with the coded error of a refusal, and with what a broken connection means. An aborted wait is 204. With `undo` it is so when
+   * the node has taken it away, or has answered and that is undone: at once with a node that listens, in `CLIENT_ABORTED_MS_MAX` else.
+   */
   ask(outgoing: Outgoing): Promise<Answer> {
-    const { waitMs = 0, signal, whenBroken } = outgoing;
+    const { waitMs = 0, signal, undo, whenBroken } = outgoing;
     if (signal?.aborted === true) return Promise.resolve(NO_ANSWER);
     return new Promise((resolve, reject) => {
       let isConnected = false;
+      let isAborted = false;
       const request = this.#request(outgoing);
       const broken = (reason: string): void => {
         const inDoubt = isConnected && whenBroken === 'IN_DOUBT';
         finish();
-        reject(inDoubt ? new RingmailError('IN_DOUBT', { identity: '', epoch: 0, reason }) : this.unreachable(reason));
+        if (isAborted)
+          resolve(NO_ANSWER); // which is what became of a wait that was taken away
+        else reject(inDoubt ? new RingmailError('IN_DOUBT', { identity: '', epoch: 0, reason }) : this.unreachable(reason));
       };
       const giveUp = (): void => {
         broken(`no answer within ${this.#answerMs} ms`);
         request.destroy();
       };
-      const timer = setTimeout(giveUp, waitMs + this.#answerMs);
+      let timer = setTimeout(giveUp, waitMs + this.#answerMs);
       const abort = (): void => {
+        isAborted = true;
         finish();
+        if (isConnected && undo !== undefined) {
+          // Our side alone: the node sees that nobody waits any more, and what it wrote before can still be read.
+          timer = setTimeout(giveUp, CLIENT_ABORTED_MS_MAX);
+          request.socket?.end();
+          return;
+        }
         resolve(NO_ANSWER);
         request.destroy();
+      };
+      const undone = async (late: Answer): Promise<void> => {
+        await undo?.(late).catch(nothing); // the node is gone, or its lease has ended: the message comes back by itself
+        finish();
+        resolve(NO_ANSWER);
       };
       const finish = (): void => {
         clearTimeout(timer);
@@ -118,10 +138,12 @@ export class Transport {
       request.on('response', (response) => {
         readJson(response).then(
           (answered) => {
+            if (isAborted) return undone(answered);
             finish();
             const error = this.#errorOf(answered);
             if (error === undefined) resolve(answered);
             else reject(error);
+            return undefined;
           },
           (error: Error) => {
             broken(error.message);
@@ -223,6 +245,8 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void>
     if (bytes > CLIENT_ANSWER_BYTES_MAX) throw tooLong();
   }
 }
+
+function nothing(): void {}
 
 function tooLong(): Error {
   return new Error(`the answer is longer than ${CLIENT_ANSWER_BYTES_MAX} bytes`);

@@ -147,8 +147,14 @@ export class ApiClient implements NodeCalls {
   async receive(queue: string, options: ReceiveOptions = {}): Promise<Received | undefined> {
     const { waitMs = 0, leaseMs = LEASE_MS_DEFAULT, select, handle, signal } = options;
     const parameters = { waitMs, leaseMs, bodyAs: 'base64', ...selectorParameters(select), handle };
-    const answer = await this.#ask('POST', `/v1/receive/${percentEncode(queue)}${queryOf(parameters)}`, { waitMs, signal });
+    const undo = (late: Answer): Promise<void> => this.#giveBack(late);
+    const answer = await this.#ask('POST', `/v1/receive/${percentEncode(queue)}${queryOf(parameters)}`, { waitMs, signal, undo });
     return answer.status === 204 ? undefined : (parseReceived(answer.body) ?? this.#transport.malformed());
+  }
+
+  async #giveBack({ body }: Answer): Promise<void> {
+    const { lease } = fieldsOf(body);
+    if (typeof lease === 'string') await this.nack(lease, { delayMs: 0 });
   }
 
   /** The same message, left where it is. */

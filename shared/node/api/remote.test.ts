@@ -205,6 +205,27 @@ describe('rights', () => {
   });
 });
 
+test('a numbered transaction that ended leases may be repeated, and does nothing again', async () => {
+  await start('plain', ['one', ['send', 'receive']], ['two', ['send', 'receive']]);
+  const [one, two] = [clientOf('one'), clientOf('two')];
+  await one.send('bags', BODY);
+  await one.send('bags', BODY);
+  const lease = (await one.receive('bags'))?.lease ?? '';
+  const steps = [
+    { do: 'ack', lease },
+    { do: 'send', destination: 'gates', body: BODY, properties: {} },
+  ] as const;
+  const first = await one.commit(steps, { by: { producer: 'p', number: 1 } });
+  expect(await one.commit(steps, { by: { producer: 'p', number: 1 } })).toEqual(first);
+  // Whatever was not done before is not done now, with a lease that is not there any more or never was this client's.
+  const next = { by: { producer: 'p', number: 2 } };
+  await expect(one.commit(steps, next)).rejects.toMatchObject({ code: 'LEASE_UNKNOWN', details: { lease } });
+  const other = (await one.receive('bags'))?.lease ?? '';
+  await expect(two.commit([{ do: 'ack', lease: other }], next)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+  expect(api.node.queues.get('gates')?.length).toBe(1);
+  await one.ack(other);
+});
+
 test('a handle is of use to the client alone that opened it', async () => {
   await start('plain', ['one', ['send', 'receive']], ['two', ['receive']]);
   const [one, again, two] = [clientOf('one'), clientOf('one'), clientOf('two')];

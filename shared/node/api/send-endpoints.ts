@@ -1,6 +1,7 @@
 /** Sending: one message, or a transaction. */
-import type { Call, Durability, TransactionStep } from '../../core/calls.ts';
-import { RingmailError } from '../../errors.ts';
+import type { Call, CallResult, Durability, ProducerNumber, TransactionStep } from '../../core/calls.ts';
+import { hasCode, RingmailError } from '../../errors.ts';
+import type { NodeCalls } from '../node-calls.ts';
 import { BODY_BYTES_MAX, TRANSACTION_BYTES_MAX } from './api-limits.ts';
 import { guessContentType } from './body-forms.ts';
 import type { ClientAccount } from './client-account.ts';
@@ -62,11 +63,37 @@ async function commit({ ask, node, leases, query }: Serving): Promise<Reply> {
   const by = takeProducer(query);
   query.refuseOthers();
   const steps = readSteps(await ask.readBody(TRANSACTION_BYTES_MAX));
-  for (const step of steps) demandStep(step, { client: ask.client, leases });
+  try {
+    for (const step of steps) demandStep(step, { client: ask.client, leases });
+  } catch (error) {
+    if (by.by === undefined || !hasCode(error, 'LEASE_UNKNOWN')) throw error;
+    return answerRepeat(node, by.by, error);
+  }
   const result = await node.call({ verb: 'commit', steps, ...by });
   if (result.kind !== 'committed') throw unanswered('commit');
   for (const step of steps) if ('lease' in step) leases.ended(step.lease);
-  const { identities, durability } = result;
+  return committedReply(result);
+}
+
+/** No node names a lease so. */
+const NO_LEASE = '';
+
+/**
+ * A client over the network names a lease that is not in the book: it may be one that this same request, made before, ended. The node
+ * knows by the number. What it asks for here can't be done, so it is a repeat, or refused.
+ * @throws unknown, unless it is a repeat
+ */
+async function answerRepeat(node: NodeCalls, by: ProducerNumber, unknown: RingmailError): Promise<Reply> {
+  try {
+    const result = await node.call({ verb: 'commit', steps: [{ do: 'ack', lease: NO_LEASE }], by });
+    if (result.kind === 'committed') return committedReply(result);
+  } catch (error) {
+    if (!hasCode(error, 'LEASE_UNKNOWN')) throw error;
+  }
+  throw unknown;
+}
+
+function committedReply({ identities, durability }: CallResult & { readonly kind: 'committed' }): Reply {
   return jsonReply({ identities, durable: durability === 'sync', durability });
 }
 

@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lockFile } from '../lock.ts';
 import { FakeNode } from './fake-node.ts';
 import { type ApiServer, serveApi } from './server.ts';
 import { listenOnSocket } from './socket-file.ts';
@@ -68,10 +71,43 @@ test('leaves a living socket alone', async () => {
 
 test('of many that find the same dead socket one gets it, and it stays reachable', async () => {
   leaveStaleSocket(path);
+  await claimThrice();
+});
+
+async function claimThrice(): Promise<void> {
   const claims = Array.from({ length: 3 }, () => listenOnSocket(newServer(), path, 0o600));
   const outcomes = await Promise.allSettled(claims);
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason.code).toBe('SOCKET_IN_USE');
+  expect(await answers(path)).toBe(true);
+}
+
+test('on a machine so slow that each look at the lock takes half a second, who waits for it does not hold up who has it', async () => {
+  leaveStaleSocket(path);
+  const real = spawnSync('sh', ['-c', 'command -v flock'], { encoding: 'utf8' }).stdout.trim();
+  const programs = mkdtempSync(join(tmpdir(), 'ringmail-slow-'));
+  writeFileSync(join(programs, 'flock'), `#!/bin/sh\nsleep 0.5\nexec ${real} "$@"\n`, { mode: 0o755 });
+  const { PATH } = process.env;
+  process.env.PATH = `${programs}:${PATH}`;
+  try {
+    await claimThrice();
+  } finally {
+    process.env.PATH = PATH;
+    rmSync(programs, { recursive: true });
+  }
+});
+
+test('leaves even a dead socket alone while another process is at it', async () => {
+  leaveStaleSocket(path);
+  const before = lstatSync(path).ino;
+  const other = await open(folder, 'r');
+  const lock = await lockFile({ fd: other.fd, path: folder });
+  const claimed = listenOnSocket(newServer(), path, 0o600);
+  await sleep(150);
+  expect([lstatSync(path).ino, await answers(path)]).toEqual([before, false]);
+  lock.release();
+  await other.close();
+  await claimed;
   expect(await answers(path)).toBe(true);
 });
 

@@ -17,11 +17,14 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RingmailError } from '../../errors.ts';
 import { SOCKET_PATH_BYTES_MAX } from '../config/line-address.ts';
-import { type Lock, lockFile } from '../lock.ts';
+import { type Lock, lockFile, tryLock } from '../lock.ts';
 
-/** Others hold the lock for a few milliseconds each; finding out who they are, which a refused lock does, takes longer. */
+/** Other processes hold the lock for a few milliseconds each. */
 const LOCK_MS_MAX = 5_000;
 const LOCK_RETRY_MS = 50;
+
+/** Those of this process come one after the other: looking at the lock stops the process, and with it who has the lock. */
+let turn: Promise<void> = Promise.resolve();
 
 /**
  * Listens on `socketPath`, which has the rights `mode` from its first moment. A socket that a dead process left is replaced, a living
@@ -31,6 +34,12 @@ export async function listenOnSocket(server: Server, socketPath: string, mode: n
   if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES_MAX) {
     throw unusable(socketPath, `longer than ${SOCKET_PATH_BYTES_MAX} bytes`);
   }
+  const mine = turn.then(() => lockAndClaim(server, socketPath, mode));
+  turn = mine.catch(() => {}); // told to whose turn it was
+  await mine;
+}
+
+async function lockAndClaim(server: Server, socketPath: string, mode: number): Promise<void> {
   const folder = await open(dirname(socketPath), 'r').catch((error: Error) => {
     throw unusable(socketPath, error.message);
   });
@@ -48,14 +57,15 @@ export async function listenOnSocket(server: Server, socketPath: string, mode: n
 
 async function lockFolder({ fd }: FileHandle, socketPath: string): Promise<Lock> {
   const deadlineMs = performance.now() + LOCK_MS_MAX;
-  while (true) {
-    try {
-      return await lockFile({ fd, path: socketPath });
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-      if (error.code !== 'RING_LOCKED' || performance.now() > deadlineMs) throw unusable(socketPath, error.message);
+  try {
+    while (performance.now() < deadlineMs) {
+      const lock = await tryLock({ fd, path: socketPath });
+      if (lock !== undefined) return lock;
+      await sleep(LOCK_RETRY_MS);
     }
-    await sleep(LOCK_RETRY_MS);
+    return await lockFile({ fd, path: socketPath });
+  } catch (error) {
+    throw error instanceof RingmailError ? unusable(socketPath, error.message) : error;
   }
 }
 

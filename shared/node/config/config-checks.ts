@@ -1,7 +1,7 @@
 /** What has to hold between the values of a configuration. A check that rests on a wrong value says nothing. */
 import { unreachable } from '../../assert.ts';
 import { reserveBytesMax } from '../../custody/message-room.ts';
-import { isName, parseAddress } from '../../message/address.ts';
+import { isName, isSystemQueue, parseAddress } from '../../message/address.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { NodeFileConfig } from './config.ts';
 import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
@@ -17,8 +17,12 @@ export function checkConfig(config: NodeFileConfig, problems: Problems): void {
   checkLimits(config, problems);
   checkCentral(config, problems);
   checkPlaces(config, problems);
-  checkAdapterNames(config, problems);
-  for (const index of config.adapters.keys()) checkDestination(config, index, problems);
+  checkNames(config.adapters, { list: 'adapters', one: 'adapter' }, problems);
+  checkNames(config.triggers, { list: 'triggers', one: 'trigger' }, problems);
+  for (const [index, { destination }] of config.adapters.entries()) {
+    checkDestination(config, { path: `adapters[${index}].destination`, address: destination }, problems);
+  }
+  for (const index of config.triggers.keys()) checkTrigger(config, index, problems);
 }
 
 /** A limit is a promise: what all queues may hold at once must fit the ring. */
@@ -126,28 +130,47 @@ function linesOf(config: NodeFileConfig): { path: string; line: LineAddress }[] 
   ];
 }
 
-/** An adapter's place in the ring goes by its name. */
-function checkAdapterNames(config: NodeFileConfig, problems: Problems): void {
+/** The place of an adapter, or of a trigger, in the ring goes by its name. */
+function checkNames(named: readonly { readonly name: string }[], of: { list: string; one: string }, problems: Problems): void {
   const first = new Map<string, string>();
-  for (const [index, { name }] of config.adapters.entries()) {
-    const path = `adapters[${index}].name`;
+  for (const [index, { name }] of named.entries()) {
+    const path = `${of.list}[${index}].name`;
     if (!problems.areSound(path)) continue;
     const other = first.get(name);
     if (other === undefined) first.set(name, path);
-    else problems.add(path, `${quoted(name)} is the name of another adapter (line ${problems.lineOf(other)})`);
+    else problems.add(path, `${quoted(name)} is the name of another ${of.one} (line ${problems.lineOf(other)})`);
   }
 }
 
-/** An adapter cannot tell its controller that a telegram has nowhere to go, so that is found out here. */
-function checkDestination(config: NodeFileConfig, index: number, problems: Problems): void {
-  const path = `adapters[${index}].destination`;
+/** A copy fits as its message does: in the same queue each would be copied again, without end. */
+function checkTrigger(config: NodeFileConfig, index: number, problems: Problems): void {
+  const { queue = '', send = '' } = config.triggers[index] ?? {};
+  const path = `triggers[${index}]`;
+  if (problems.areSound(`${path}.queue`)) checkQueue(config, { path: `${path}.queue`, queue }, problems);
+  if (!problems.areSound(`${path}.send`)) return;
+  const goal = parseAddress(send, config.name).queue;
+  if (isSystemQueue(goal)) return problems.add(`${path}.send`, `nobody sends to ${goal}: its node fills it`);
+  checkDestination(config, { path: `${path}.send`, address: send }, problems);
+  if (!problems.areSound(`${path}.queue`, `${path}.send`, 'name')) return;
+  const isSame = send === `${config.name}/${queue}`;
+  if (isSame) problems.add(`${path}.send`, 'it is the queue of the trigger itself: no copy would be the last');
+}
+
+/** An adapter or a trigger cannot tell anybody that what it sends has nowhere to go, so that is found out here. */
+function checkDestination(
+  config: NodeFileConfig,
+  { path, address }: { path: string; address: string },
+  problems: Problems,
+): void {
   if (!problems.areSound(path, 'name')) return;
-  const { node, queue } = parseAddress(config.adapters[index]?.destination ?? '', config.name);
-  if (node !== config.name) {
-    const isAlone = config.uplink.kind === 'none' && problems.areSound('uplink');
-    if (isAlone) problems.add(path, `no [uplink] leads from here to ${quoted(node)}`);
-    return;
-  }
-  const isKnown = queue === '$dead' || config.unknownQueue === 'create' || config.queues.some(({ name }) => name === queue);
+  const { node, queue } = parseAddress(address, config.name);
+  if (node === config.name && queue === '$dead') return;
+  if (node === config.name) return checkQueue(config, { path, queue }, problems);
+  const isAlone = config.uplink.kind === 'none' && problems.areSound('uplink');
+  if (isAlone) problems.add(path, `no [uplink] leads from here to ${quoted(node)}`);
+}
+
+function checkQueue(config: NodeFileConfig, { path, queue }: { path: string; queue: string }, problems: Problems): void {
+  const isKnown = isSystemQueue(queue) || config.unknownQueue === 'create' || config.queues.some(({ name }) => name === queue);
   if (!isKnown && problems.areSound('queues', 'unknownQueue')) problems.add(path, `there is no [queues.${queue}] here`);
 }

@@ -11,6 +11,7 @@ import {
   RETRY_FACTOR_MAX,
   RETRY_MS_MAX,
 } from '../../limits.ts';
+import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { DELIVERY_COUNT_MAX } from '../../ring/entry-layout.ts';
 import { BLOCK_COUNT_MIN, geometryFor, liveBytesMaxOf, SUPERBLOCK_COPIES } from '../../ring/geometry.ts';
 import { parseConfig } from './config.ts';
@@ -69,6 +70,7 @@ describe('the tables of the page have the keys there are', () => {
     ['`[[links]]`', `[[links]]\n${alien}`],
     ['`[central]`', `[central]\n${alien}`],
     ['`[[adapters]]`', `[[adapters]]\n${alien}`],
+    ['`[[triggers]]`', `[[triggers]]\n${alien}\nwhere = { ${alien} }`],
     ['`[broker]`', `[broker]\n${alien}`],
     ['`[log]`', `[log]\n${alien}`],
     ['`[uplink]`', `[uplink]\n${alien}`],
@@ -94,6 +96,8 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`| \`intervalMs\` | 1 to ${grouped(INTERVAL_MS_MAX)} ms | \`${INTERVAL_MS_DEFAULT}\` |`);
   expect(PAGE).toContain(`| \`blockMs\` | 0 to ${grouped(BLOCK_MS_MAX)} ms | \`${BLOCK_MS_MAX}\` |`);
   expect(PAGE).toContain(`| \`label\` | text of up to ${QUEUE_LABEL_LENGTH_MAX} characters |`);
+  expect(PAGE).toContain(`| \`appSpecific\` | 0 to ${grouped(APP_SPECIFIC_MAX)} |`);
+  expect(PAGE.split(`| text of up to ${TEXT_LENGTH_MAX} characters |`)).toHaveLength(3);
   expect(PAGE).toContain(`| \`deliveriesMax\` | 0 to ${grouped(DELIVERY_COUNT_MAX)} |`);
   expect(PAGE).toContain(`| \`retryMs\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
   expect(PAGE).toContain(`| \`retryMsMax\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
@@ -130,7 +134,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(4));
+  test('there is one for each role', () => expect(blocks).toHaveLength(5));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 

@@ -19,6 +19,8 @@ const below = (text: string) => issuesOf(`name = "n1"\n${text}`);
 const MQTT = '[uplink]\nkind = "mqtt"\n';
 const LINK = '[uplink]\nkind = "link"\nline = "unix:/run/up.sock"\n';
 const BELT = '[[adapters]]\nkind = "belt"\nname = "belt-1"\nport = "tcp:h:1"\n';
+const QUEUES = 'queues.a = {}\nqueues.b = {}\n';
+const TRIGGER = '[[triggers]]\nname = "t"\nqueue = "a"\n';
 const RING = '[ring]\nsize = "8 MiB"\n';
 const SIZE_FORMS = 'bytes, or a number with KiB, MiB or GiB, like "16 MiB"';
 const LINE_FORMS = 'serial:<path>?baud=<n>, unix:<path> or tcp:<host>:<port>';
@@ -132,7 +134,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, triggers, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -164,7 +166,7 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, triggers, log',
     ],
     [
       '__proto__ of a table',
@@ -286,6 +288,62 @@ describe('one mistake, one line that says where', () => {
       'two adapters of one name',
       `${LINK}${BELT}destination = "c/q"\n${BELT.replace('h:1', 'h:2')}destination = "c/q"`,
       "line 12: adapters[1].name: 'belt-1' is the name of another adapter (line 7)",
+    ],
+
+    [
+      'two triggers of one name',
+      `${QUEUES}${TRIGGER}send = "b"\n${TRIGGER}send = "b"`,
+      "line 9: triggers[1].name: 't' is the name of another trigger (line 5)",
+    ],
+    [
+      'a trigger at a queue that is not here',
+      `queues.b = {}\n${TRIGGER}send = "b"`,
+      'line 5: triggers[0].queue: there is no [queues.a] here',
+    ],
+    [
+      'a trigger at a queue of another node',
+      `${QUEUES}${TRIGGER.replace('"a"', '"n2/a"')}send = "b"`,
+      `line 6: triggers[0].queue: 'n2/a' is not a name of a queue: ${NAME_RULE}, or $dead, $journal, $admin`,
+    ],
+    [
+      'a copy for a queue that is not here',
+      `${QUEUES}${TRIGGER}send = "c"`,
+      'line 7: triggers[0].send: there is no [queues.c] here',
+    ],
+    [
+      'a copy for beyond',
+      `${QUEUES}${TRIGGER}send = "central/b"`,
+      "line 7: triggers[0].send: no [uplink] leads from here to 'central'",
+    ],
+    [
+      'a copy for a queue that the node fills',
+      `${QUEUES}${TRIGGER}send = "$dead"`,
+      'line 7: triggers[0].send: nobody sends to $dead: its node fills it',
+    ],
+    [
+      'a copy for where it comes from',
+      `${QUEUES}${TRIGGER}send = "n1/a"`,
+      'line 7: triggers[0].send: it is the queue of the trigger itself: no copy would be the last',
+    ],
+    [
+      'a trigger that does nothing',
+      `${QUEUES}${TRIGGER}`,
+      'line 4: triggers[0].send: missing; it is an address, like "central/bags"',
+    ],
+    [
+      'a condition of no property',
+      `${QUEUES}${TRIGGER}send = "b"\nwhere.lable = "x"`,
+      "line 8: triggers[0].where.lable: no such key; did you mean 'label'?",
+    ],
+    [
+      'a header that is a number',
+      `${QUEUES}${TRIGGER}send = "b"\nwhere.headers.belt = 3`,
+      'line 8: triggers[0].where.headers.belt: expected a text of up to 250 characters, not a number',
+    ],
+    [
+      'a number that no message has',
+      `${QUEUES}${TRIGGER}send = "b"\nwhere.appSpecific = 4294967296`,
+      'line 8: triggers[0].where.appSpecific: 4294967296 is not within 0 to 4294967295',
     ],
 
     [

@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
 import { BLOCK_MS_MAX, QUEUE_LABEL_LENGTH_MAX, RETRY_FACTOR_MAX } from '../../limits.ts';
 import { isQueueName, isSystemQueue } from '../../message/address.ts';
+import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
 import { JOURNAL, ORDERING, QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
+import type { Condition } from '../library/triggers.ts';
 import type {
   AdapterConfig,
   ApiConfig,
@@ -16,6 +18,7 @@ import type {
   LogLevel,
   NodeFileConfig,
   RingConfig,
+  TriggerConfig,
   UplinkConfig,
 } from './config.ts';
 import * as kinds from './kinds.ts';
@@ -40,6 +43,9 @@ const SOCKET_MODE = 0o660;
 /** A queue without a limit of its own gets this part of what the ring admits. */
 const QUEUE_SHARE = 4;
 const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
+
+/** What a message may say of itself, no longer than one may be. */
+const PROPERTY_TEXT = kinds.textUpTo(TEXT_LENGTH_MAX);
 
 /** Those above the first table. */
 export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs'];
@@ -71,6 +77,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     links: top.list('links').map(readLink),
     central: readCentral(top.table('central'), brokerUrl),
     adapters: top.list('adapters').map((section) => readAdapter(section, name)),
+    triggers: top.list('triggers').map((section) => readTrigger(section, name)),
     broker,
     log: readLog(top.tableOrEmpty('log')),
   };
@@ -265,6 +272,29 @@ function readAdapter(section: Section, node: string): AdapterConfig {
   };
   section.finish();
   return adapter;
+}
+
+function readTrigger(section: Section, node: string): TriggerConfig {
+  const trigger = {
+    name: section.need('name', kinds.nodeName),
+    queue: section.need('queue', kinds.queueName),
+    send: section.need('send', kinds.address(node)),
+    where: readCondition(section.tableOrEmpty('where')),
+  };
+  section.finish();
+  return trigger;
+}
+
+function readCondition(section: Section): Condition {
+  const plain = {
+    label: section.find('label', PROPERTY_TEXT),
+    appSpecific: section.find('appSpecific', kinds.whole({ min: 0, max: APP_SPECIFIC_MAX })),
+    contentType: section.find('contentType', PROPERTY_TEXT),
+  };
+  const headers = Object.fromEntries(section.table('headers')?.values(PROPERTY_TEXT) ?? []);
+  section.finish();
+  const all = { ...plain, headers: Object.keys(headers).length === 0 ? undefined : headers };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function readLog(section: Section): { level: LogLevel } {

@@ -24,6 +24,7 @@ test('a name is all that must be there', () => {
     links: [],
     central: undefined,
     adapters: [],
+    triggers: [],
     broker: undefined,
     log: { level: 'info' },
   });
@@ -105,6 +106,19 @@ kind = "belt"
 name = "belt-2"
 port = "tcp:ports.example:4001"
 destination = "centre/bags"
+[[triggers]]
+name = "all"
+queue = "$journal"
+send = "copies"
+[[triggers]]
+name = "alarms"
+queue = "bags"
+send = "centre/alarms"
+where.label = "alarm"
+where.appSpecific = 0
+where.contentType = "text/plain"
+where.headers.belt = "3"
+where.headers."x-Größe" = ""
 [broker]
 listen = "[::]:1884"
 allowRemote = true
@@ -162,6 +176,15 @@ level = "warn"
         destination: 'box-1/bags',
       },
       { kind: 'belt', name: 'belt-2', port: { kind: 'tcp', host: 'ports.example', port: 4001 }, destination: 'centre/bags' },
+    ],
+    triggers: [
+      { name: 'all', queue: '$journal', send: 'box-1/copies', where: {} },
+      {
+        name: 'alarms',
+        queue: 'bags',
+        send: 'centre/alarms',
+        where: { label: 'alarm', appSpecific: 0, contentType: 'text/plain', headers: { belt: '3', 'x-Größe': '' } },
+      },
     ],
     broker: { host: '::', port: 1884 },
     log: { level: 'warn' },

@@ -10,6 +10,7 @@ import type { NodeConfig } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
+import type { Condition } from '../library/triggers.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -34,6 +35,7 @@ export interface NodeFileConfig {
   /** Undefined: this node is not the central. */
   readonly central: CentralConfig | undefined;
   readonly adapters: readonly AdapterConfig[];
+  readonly triggers: readonly TriggerConfig[];
   /** Where the embedded broker listens. Undefined: there is none. */
   readonly broker: HostPort | undefined;
   readonly log: { readonly level: LogLevel };
@@ -102,6 +104,16 @@ export interface AdapterConfig {
   readonly port: LineAddress;
   /** With its node. */
   readonly destination: string;
+}
+
+/** For each message that arrives in a queue and fits, a copy goes somewhere else. */
+export interface TriggerConfig {
+  /** Its place in the ring goes by it. */
+  readonly name: string;
+  readonly queue: string;
+  /** With its node. */
+  readonly send: string;
+  readonly where: Condition;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -100,6 +100,14 @@ export class Section {
     });
   }
 
+  /** The values of this table, by their names, which are free. */
+  values<T>(kind: Kind<T>): (readonly [string, T])[] {
+    return [...this.#table.entries.keys()].flatMap((name) => {
+      const value = this.find(name, kind);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+  }
+
   /** These keys may stand here and are not read: another problem explains why. */
   ignore(keys: readonly string[]): void {
     for (const key of keys) this.#entry(key);
