@@ -21,7 +21,7 @@ import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
-import { batchOf, joined, type Planned, withRoom } from './planned.ts';
+import { batchOf, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
@@ -151,15 +151,10 @@ export class Intake {
   /** Both, or undefined when only the first has room. */
   #beside(planned: Planned, begin: () => Planned): Planned | undefined {
     const { ring, room } = this.#store;
-    try {
-      const both = joined(planned, begin());
-      const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
-      const fits = planned.acks.length > 0 || bytes <= room.inRing(undefined);
-      return fits && ring.admits(batchOf(both)) ? both : undefined;
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-      return undefined;
-    }
+    const both = withBeside(ring, planned, begin);
+    if (both === undefined || planned.acks.length > 0) return both;
+    const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
+    return bytes <= room.inRing(undefined) ? both : undefined;
   }
 
   /**
@@ -611,8 +606,6 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
     return { body: envelope, properties: { contentType: 'application/octet-stream' } };
   }
 }
-
-const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
 
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
