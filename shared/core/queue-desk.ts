@@ -94,7 +94,7 @@ export class QueueDesk {
   #delete(token: number, queue: Queue): void {
     const { store } = this.#parts;
     const marks = store.queues.idsOf(queue).map((id) => queueChange({ ...queue, options: queue.options, id }, 'deleting'));
-    store.commit({ metas: marks }, () => {});
+    store.commit({ metas: [...marks, ...this.#parts.repeats.forget(queue.name)], room: 'overdraft' }, () => {});
     store.queues.unname(queue);
     for (const one of [queue, ...queue.subqueues.values()]) this.#readers.queueDeleted(one);
     this.#clearing.delete(token, queue);

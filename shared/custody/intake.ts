@@ -12,6 +12,7 @@ import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '..
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
+import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
@@ -351,7 +352,8 @@ export class Intake {
   define(name: string, bytesLimit: number, others: Partial<QueueOptions> = {}): Queue {
     const before = this.#store.queues.find(name);
     const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };
-    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit, ordering, state };
+    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit: bytesLimit ?? this.#queueBytesLimit, ordering, state };
+    checkOptions(name, options);
     const isKept = before?.source !== 'call' && before !== undefined && sameOptions(before.options, options);
     const queue = isKept ? before : this.#store.defineQueue(name, { ...options, source: 'config' });
     queue.source = 'config';

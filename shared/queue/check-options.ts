@@ -65,6 +65,10 @@ export function checkOptions(name: string, options: QueueOptions): void {
   if (typeof deadLetterQueue !== 'string' || !isQueueName(deadLetterQueue))
     refuseProperty('deadLetterQueue', 'not a name of a queue');
   if (deadLetterQueue === name && !isSystemQueue(name)) refuseProperty('deadLetterQueue', 'the queue itself');
+  // What stands in the others is the node's word, and programs go by it.
+  if (isSystemQueue(deadLetterQueue) && deadLetterQueue !== '$dead' && !isSystemQueue(name)) {
+    refuseProperty('deadLetterQueue', 'a system queue other than $dead');
+  }
   if (!(retryFactor >= 1 && retryFactor <= RETRY_FACTOR_MAX))
     refuseProperty('retryFactor', `not a number from 1 to ${RETRY_FACTOR_MAX}`);
 }
