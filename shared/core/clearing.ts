@@ -181,7 +181,7 @@ export class Clearing {
   #forget(job: Job): void {
     const { shell, store } = this.#parts;
     try {
-      store.commit({ metas: queuesGone(store.queues, job.queues) }, (outcome) => {
+      store.commit({ metas: queuesGone(store.queues, job.queues), room: 'overdraft' }, (outcome) => {
         if (outcome !== 'durable') return this.#fail(job, outcome);
         job.state = 'over';
         for (const queue of job.queues) store.queues.forget(queue);

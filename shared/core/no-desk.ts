@@ -79,6 +79,10 @@ class NoRepeats {
     return [];
   }
 
+  forget(): [] {
+    return [];
+  }
+
   planned(): () => void {
     return () => {};
   }

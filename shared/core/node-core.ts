@@ -6,13 +6,15 @@
  *      │                        │                                     │ write failed, fork
  *      └────────────────────────┴─────────────────────────────────────┴──────▶ stopped (the shell opens the ring anew)
  */
+
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { type MetaChange, metaChange, metaDelete, metaValue } from '../custody/meta-keys.ts';
+import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
 import { Rehoming } from '../custody/rehoming.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
@@ -111,7 +113,7 @@ export class NodeCore {
     // Only who is pumped may ask for it: what is due already would be asked for without end.
     const { carriers, desk } = (this.phase === 'serving' ? this.#serving : undefined) ?? {};
     if (carriers !== undefined) times.push(carriers.wakeAtMs, desk?.wakeAtMs);
-    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+    return earliest(...times);
   }
 
   stats(nowMs: number): Stats {
@@ -157,6 +159,7 @@ export class NodeCore {
     if (!this.#rehoming.isDone) return;
     this.#rehoming = undefined;
     this.phase = 'serving';
+    if (this.#serving !== undefined) this.#serving.store.isOpening = false;
     this.#outputs.push({ kind: 'serving', report: this.#ring.report });
     for (const { token, call } of this.#early.splice(0)) this.#serving?.desk.call(token, call);
   }
@@ -173,7 +176,17 @@ export class NodeCore {
     return true;
   }
 
+  /** What the configuration or the ring makes impossible stops the node, with its code. */
   #load(nowMs: number): void {
+    try {
+      this.#loadAll(nowMs);
+    } catch (error) {
+      if (!(error instanceof RingmailError)) throw error;
+      this.#stop(error);
+    }
+  }
+
+  #loadAll(nowMs: number): void {
     const store = new NodeStore(this.#ring);
     store.nowMs = nowMs;
     const { config } = this;
@@ -182,13 +195,8 @@ export class NodeCore {
     const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
     const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
     const isKept = config.queueBytesLimit === 'kept';
-    try {
-      store.load(config.name, this.#random);
-      if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
-    } catch (error) {
-      if (error instanceof RingmailError) return this.#stop(error);
-      throw error;
-    }
+    store.load(config.name, this.#random);
+    if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     const startCarriers = make?.({ store, intake, random: this.#random });
     for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
     if (!isKept) releaseReserves(store);
@@ -273,5 +281,5 @@ export class NodeCore {
 
 /** What the ring remembers of a clean end: which messages were there at an unclean one before, and are as suspect as they were. */
 function closedChange(suspectIdMax: number): MetaChange {
-  return suspectIdMax === 0 ? metaDelete('open') : metaChange('open', suspectIdMax);
+  return metaChange('open', suspectIdMax === 0 ? false : suspectIdMax);
 }

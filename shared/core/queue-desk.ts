@@ -45,7 +45,7 @@ export class QueueDesk {
         return this.#answer(token, { kind: 'queues', queues: this.#parts.shell.stats().queues });
       case 'purge': {
         const { queues } = this.#parts.store;
-        return this.#clearing.purge(token, queues.subqueue(call.queue) ?? queues.get(call.queue));
+        return this.#clearing.purge(token, queues.reach(call.queue));
       }
       case 'move':
         return this.#move(token, call);
@@ -94,7 +94,7 @@ export class QueueDesk {
   #delete(token: number, queue: Queue): void {
     const { store } = this.#parts;
     const marks = store.queues.idsOf(queue).map((id) => queueChange({ ...queue, options: queue.options, id }, 'deleting'));
-    store.commit({ metas: marks }, () => {});
+    store.commit({ metas: [...marks, ...this.#parts.repeats.forget(queue.name)], room: 'overdraft' }, () => {});
     store.queues.unname(queue);
     for (const one of [queue, ...queue.subqueues.values()]) this.#readers.queueDeleted(one);
     this.#clearing.delete(token, queue);
@@ -103,7 +103,7 @@ export class QueueDesk {
   #move(token: number, { queue: name, lookupId, to, handle }: Call & { readonly verb: 'move' }): void {
     const { store, handles } = this.#parts;
     const { queues, ring } = store;
-    const queue = queues.subqueue(name) ?? queues.get(name);
+    const queue = queues.reach(name);
     handles.check(name, 'receive', handle);
     const slot = ring.index.find(lookupId);
     const isReady = slot !== NO_SLOT && ring.index.isListed(slot) && ring.index.queue(slot) !== 0 && queues.of(slot) === queue;

@@ -54,6 +54,11 @@ export class Repeats {
     return true;
   }
 
+  /** A queue of this node is deleted: a key of its messages says nothing of those of a new one. For the frame that deletes it. */
+  forget(queue: string): MetaChange[] {
+    return this.#keys.forget(queue);
+  }
+
   /** What remembers the request, for its frame. @throws BUSY */
   plan({ by, destination, sendKey }: Repeatable, answer: Answer): MetaChange[] {
     if (by !== undefined) return [this.#producers.plan(by, answer)];

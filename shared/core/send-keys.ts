@@ -73,6 +73,14 @@ export class SendKeys {
     };
   }
 
+  /** Forgets the keys of a queue of this node. What must be stored of that. */
+  forget(queue: string): MetaChange[] {
+    const full = this.#full(queue);
+    const sequences = [...(this.#destinations.get(full)?.bySequence.keys() ?? [])];
+    this.#destinations.delete(full);
+    return sequences.map((sequence) => metaDelete(`k/${full}/${sequence % SEND_KEY_COUNT_MAX}`));
+  }
+
   get #isFull(): boolean {
     return this.#destinations.size >= SEND_KEY_DESTINATION_COUNT_MAX;
   }

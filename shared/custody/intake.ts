@@ -12,6 +12,7 @@ import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '..
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
+import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
@@ -22,7 +23,7 @@ import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
 import { OwnStreams } from './own-streams.ts';
-import { batchOf, joined, type Planned, withRoom } from './planned.ts';
+import { batchOf, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
@@ -154,15 +155,10 @@ export class Intake {
   /** Both, or undefined when only the first has room. */
   #beside(planned: Planned, begin: () => Planned): Planned | undefined {
     const { ring, room } = this.#store;
-    try {
-      const both = joined(planned, begin());
-      const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
-      const fits = planned.acks.length > 0 || bytes <= room.inRing(undefined);
-      return fits && ring.admits(batchOf(both)) ? both : undefined;
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-      return undefined;
-    }
+    const both = withBeside(ring, planned, begin);
+    if (both === undefined || planned.acks.length > 0) return both;
+    const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
+    return bytes <= room.inRing(undefined) ? both : undefined;
   }
 
   /**
@@ -370,7 +366,8 @@ export class Intake {
   define(name: string, bytesLimit: number, others: Partial<QueueOptions> = {}): Queue {
     const before = this.#store.queues.find(name);
     const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };
-    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit, ordering, state };
+    const options = { ...QUEUE_DEFAULTS, ...others, bytesLimit: bytesLimit ?? this.#queueBytesLimit, ordering, state };
+    checkOptions(name, options);
     const isKept = before?.source !== 'call' && before !== undefined && sameOptions(before.options, options);
     const queue = isKept ? before : this.#store.defineQueue(name, { ...options, source: 'config' });
     queue.source = 'config';
@@ -627,8 +624,6 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
     return { body: envelope, properties: { contentType: 'application/octet-stream' } };
   }
 }
-
-const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
 
 function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';

@@ -79,6 +79,8 @@ export class NodeStore {
    * every message all the same.
    */
   readonly leftOut = { words: 0, copies: 0, letters: 0 };
+  /** Until the node serves. A ring that was left full has to open all the same: what an opening notes may use the overdraft. */
+  isOpening = true;
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 
@@ -239,7 +241,8 @@ export class NodeStore {
   /** Plans a batch for the next frame; its messages take their place when it is durable, before `done`. @throws as `Ring.append` */
   commit(batch: Batch, done: WhenDurable, delayMs = 0): void {
     const opened = (batch.metas ?? []).filter((meta) => meta.key.startsWith('s/'));
-    this.ring.append(batch, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
+    const whole: Batch = this.isOpening ? { ...batch, room: 'overdraft' } : batch;
+    this.ring.append(whole, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
         for (const slot of slots) this.#placePlanned(slot);

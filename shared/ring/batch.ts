@@ -46,6 +46,8 @@ export interface Batch {
   readonly puts?: readonly NewMessage[];
   readonly acks?: readonly { readonly id: number; readonly reason: AckReason }[];
   readonly states?: readonly StateChange[];
+  /** `overdraft`: it must find room whatever is there; of META, and seldom. */
+  readonly room?: 'overdraft';
   /** A value of undefined deletes the key. */
   readonly metas?: readonly { readonly key: string; readonly value: Uint8Array | undefined }[];
 }

@@ -77,7 +77,7 @@ export class Room {
 
   #check(batch: Batch, grows: Growth, pending: { readonly bytes: number; readonly bytesMax: number }): void {
     const ends = batch.acks?.some(({ reason }) => reason !== 'dropped') ?? false;
-    const replaces = ends || writtenDown(batch) > 0;
+    const replaces = ends || writtenDown(batch) > 0 || batch.room === 'overdraft';
     const overdraft = replaces ? Math.floor(this.bytesMax / OVERDRAFT_SHARE) : 0;
     const bytesLimit = (grows.messages === 0 ? this.bytesMax : this.messageBytesMax) + overdraft;
     const bytesNeeded = grows.messages + grows.meta;

@@ -176,9 +176,9 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/endings.ts',
-        find: "return this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
+        find: "return withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
         replace:
-          "return cause.class === 'POISON' ? end : this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
+          "return cause.class === 'POISON' ? end : withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
       },
     ],
     sim,

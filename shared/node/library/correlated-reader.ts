@@ -37,7 +37,11 @@ export class CorrelatedReader {
   #ready: Promise<void> = Promise.resolve();
   #holdCount = 0;
 
-  constructor(node: NodeCalls, queue: string, strayOf: (correlationId: string) => Stray) {
+  readonly #onEnded: () => void;
+
+  /** `onEnded`: the queue cannot be read any more, and the next `hold` begins anew. */
+  constructor(node: NodeCalls, queue: string, strayOf: (correlationId: string) => Stray, onEnded: () => void = () => {}) {
+    this.#onEnded = onEnded;
     this.#node = node;
     this.#queue = queue;
     this.#strayOf = strayOf;
@@ -107,6 +111,7 @@ export class CorrelatedReader {
       } catch (error) {
         if (!mayPass(error)) {
           if (this.#reading?.signal === signal) this.#reading = undefined;
+          this.#onEnded();
           return this.#fail(error);
         }
         await patience.wait(signal);

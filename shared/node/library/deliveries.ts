@@ -6,6 +6,7 @@ import type { NodeCalls } from '../node-calls.ts';
 import type { Body } from './body.ts';
 import { CorrelatedReader } from './correlated-reader.ts';
 import type { Seen } from './delivery.ts';
+import { checkWait } from './receiving.ts';
 import { type SendOptions, type Sent, sendOne } from './sending.ts';
 
 export interface DeliverOptions extends Omit<SendOptions, 'acknowledge'> {
@@ -45,6 +46,7 @@ export class Deliveries {
     const { until = 'receive', waitMs, roomMs, signal, ...send } = options;
     if (this.#pending >= PENDING_COUNT_MAX)
       throw new RingmailError('BUSY', { pending: this.#pending, pendingMax: PENDING_COUNT_MAX });
+    checkWait(waitMs);
     signal?.throwIfAborted();
     this.#pending += 1;
     try {

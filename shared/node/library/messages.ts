@@ -43,9 +43,17 @@ export async function* messagesOf(node: NodeCalls, from: From, options: Messages
     return asking;
   };
   /** Asks in the background; an error is met by the loop, which asks again when it has nothing. */
+  let isFilling = false;
   const fill = (): void => {
-    if (ahead.length >= prefetch || stop.signal.aborted) return;
-    ask().then(fill, () => {});
+    if (isFilling || ahead.length >= prefetch || stop.signal.aborted) return;
+    isFilling = true;
+    const next = (): void => {
+      isFilling = false;
+      fill();
+    };
+    ask().then(next, () => {
+      isFilling = false;
+    });
   };
   try {
     for (;;) {

@@ -1,11 +1,19 @@
 /** Taking one message, or looking at one. */
 import type { Received } from '../../core/calls.ts';
+import { WAIT_MS_MAX } from '../../core/desk-shell.ts';
+import { RingmailError } from '../../errors.ts';
 import type { Selector } from '../../queue/selector.ts';
 import type { NodeCalls } from '../node-calls.ts';
 import { askFor } from './asking.ts';
 import { type Seen, seenOf } from './delivery.ts';
 
 export const LEASE_MS_DEFAULT = 30_000;
+
+/** @throws PROPERTY_INVALID for what is no wait, or longer than a day: whoever needs more asks again */
+export function checkWait(waitMs: number | undefined): void {
+  if (waitMs === undefined || (waitMs >= 0 && waitMs <= WAIT_MS_MAX)) return;
+  throw new RingmailError('PROPERTY_INVALID', { property: 'waitMs', reason: `not 0 to ${WAIT_MS_MAX} ms` });
+}
 
 export interface WaitOptions {
   /** How long to wait for a message, in ms. 0: only what is there. */

@@ -13,6 +13,7 @@ import { ask } from './asking.ts';
 import type { Body } from './body.ts';
 import { CorrelatedReader } from './correlated-reader.ts';
 import type { Seen } from './delivery.ts';
+import { checkWait } from './receiving.ts';
 import { type SendOptions, type Sent, sendOne } from './sending.ts';
 
 export interface RequestOptions extends Omit<SendOptions, 'responseQueue' | 'correlationId' | 'timeToBeReceivedMs'> {
@@ -42,7 +43,10 @@ export class Requests {
     this.#node = node;
     this.#queue = queue;
     const giveUp = { giveUp: 'late reply: nobody waits for it any more' };
-    this.#reader = new CorrelatedReader(node, queue, (id) => (id.startsWith(this.#prefix) ? giveUp : 'leave'));
+    const strayOf = (id: string) => (id.startsWith(this.#prefix) ? giveUp : ('leave' as const));
+    this.#reader = new CorrelatedReader(node, queue, strayOf, () => {
+      this.#address = undefined; // the next request makes the queue again
+    });
   }
 
   /** The first reply. @throws REQUEST_TIMEOUT, BUSY, and as `send` */
@@ -56,6 +60,7 @@ export class Requests {
     const { waitMs = WAIT_MS_DEFAULT, signal, ...send } = options;
     if (this.#pending >= PENDING_COUNT_MAX)
       throw new RingmailError('BUSY', { pending: this.#pending, pendingMax: PENDING_COUNT_MAX });
+    checkWait(waitMs);
     signal?.throwIfAborted();
     this.#pending += 1;
     let replies: Replies | undefined;

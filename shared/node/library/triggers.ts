@@ -8,6 +8,8 @@
  *
  * The place is the lookup id of the last message that was dealt with, under `trigger/<name>` in the ring.
  */
+
+import { checkDestination } from '../../core/send-desk.ts';
 import { RingmailError } from '../../errors.ts';
 import { isName } from '../../message/address.ts';
 import { decodeCbor, encodeCbor } from '../../message/cbor.ts';
@@ -45,7 +47,15 @@ const ATTEMPT_COUNT_MAX = 5;
 const UNSTORED_COUNT_MAX = 1_000;
 
 /** Refusals that say the same however often one asks: this copy can never be sent. */
-const FOR_EVER = new Set(['MESSAGE_TOO_LARGE', 'PROPERTY_INVALID', 'TRANSACTION_TOO_LARGE', 'CBOR_UNENCODABLE']);
+const FOR_EVER = new Set([
+  'MESSAGE_TOO_LARGE',
+  'MESSAGE_REFUSED',
+  'PROPERTY_INVALID',
+  'TRANSACTION_TOO_LARGE',
+  'CBOR_UNENCODABLE',
+  'NAME_INVALID',
+  'ACCESS_MODE_INVALID',
+]);
 
 export class Trigger {
   readonly name: string;
@@ -67,6 +77,7 @@ export class Trigger {
   static async start(node: NodeCalls, options: TriggerOptions): Promise<Trigger> {
     const { name } = options;
     if (!isName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'trigger: [a-z0-9][a-z0-9_-]{0,62}' });
+    if (typeof options.do === 'object') checkDestination(options.do.send);
     const trigger = new Trigger(node, options);
     trigger.#place = await placeOf(node, name);
     await trigger.#next(0); // whether there is such a queue is said here, and not later to nobody
