@@ -280,4 +280,13 @@ export const MUTANTS = [
     ],
     sim,
   },
+  {
+    name: 'gap-beyond-its-counter',
+    breaks: 'damage that takes a counter back keeps no node from serving, and gives no number of a gap out again',
+    edits: [
+      { file: 'shared/custody/outgoing.ts', find: '      stream.next = Math.max(stream.next, gap.to + 1);\n', replace: '' },
+    ],
+    // Damage, a fork and an end on the way together: one seed in several hundred.
+    tests: ['shared/custody/rehoming.test.ts'],
+  },
 ];
