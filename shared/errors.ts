@@ -143,3 +143,8 @@ export class RingmailError<C extends ErrorCode = ErrorCode> extends Error {
 export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is RingmailError<C> {
   return error instanceof RingmailError && error.code === code;
 }
+
+/** @throws PROPERTY_INVALID, always */
+export function refuseProperty(property: string, reason: string): never {
+  throw new RingmailError('PROPERTY_INVALID', { property, reason });
+}

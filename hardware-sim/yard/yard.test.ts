@@ -47,7 +47,7 @@ test('another seed is another plan, and another story', async () => {
   expect(one.trace).not.toBe(other.trace);
 });
 
-describe.each([0, 10, 20])('from seed %i', (from) => {
+describe.each([0, 10])('from seed %i', (from) => {
   test('10 seeds of everything that breaks: no promise broken', async () => {
     for (let seed = from; seed < from + 10; seed++) {
       const { violations, vacuous } = await runPlan(drawPlan(`${seed}`));

@@ -1,9 +1,11 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
+
 import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
+import { earliest } from '../earliest.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayReceiver } from '../relay/relay-receiver.ts';
@@ -156,7 +158,7 @@ export class Carriers implements NodeCarriers {
   get wakeAtMs(): number | undefined {
     const times = [this.#expiry.wakeAtMs, this.#relaySender?.wakeAtMs, this.#relayReceiver?.wakeAtMs];
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
-    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+    return earliest(...times);
   }
 
   stop(nowMs: number): void {

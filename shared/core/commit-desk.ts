@@ -11,9 +11,9 @@
 import { unreachable } from '../assert.ts';
 import type { MetaChange } from '../custody/meta-keys.ts';
 import type { Planned } from '../custody/planned.ts';
-import { RingmailError } from '../errors.ts';
+import { RingmailError, refuseProperty } from '../errors.ts';
 import { COMMIT_STEP_COUNT_MAX, COMMIT_WAITING_BYTES_MAX, COMMIT_WAITING_COUNT_MAX } from '../limits.ts';
-import { type Identity, identityText } from '../message/identity.ts';
+import { epochText, type Identity, identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
 import type { Lease } from '../queue/leases.ts';
 import type { Batch, Outcome } from '../ring/ring.ts';
@@ -52,8 +52,7 @@ export class CommitDesk {
     this.#parts = parts;
     this.#sends = desks.sends;
     this.#receives = desks.receives;
-    const { counter, random } = parts.store.ring.epoch;
-    this.#idPrefix = `${counter}.${random.toString(36)}`;
+    this.#idPrefix = epochText(parts.store.ring.epoch);
   }
 
   /** @throws whatever refuses it; then nothing was changed */
@@ -74,6 +73,7 @@ export class CommitDesk {
 
   /** Goes on with transactions whose messages are being read. */
   pump(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
@@ -98,14 +98,14 @@ export class CommitDesk {
   }
 
   #check({ steps }: CommitCall): void {
-    if (steps.length > COMMIT_STEP_COUNT_MAX) refuse('steps', `more than ${COMMIT_STEP_COUNT_MAX}`);
+    if (steps.length > COMMIT_STEP_COUNT_MAX) refuseProperty('steps', `more than ${COMMIT_STEP_COUNT_MAX}`);
     const leases = new Set<string>();
     for (const step of steps) {
       if (step.do === 'send') {
         checkProperties(step.properties);
         checkDestination(step.destination);
       } else if (step.do !== 'position') {
-        if (leases.has(step.lease)) refuse('lease', `${step.lease} is named twice`);
+        if (leases.has(step.lease)) refuseProperty('lease', `${step.lease} is named twice`);
         leases.add(step.lease);
       }
     }
@@ -240,8 +240,4 @@ export class CommitDesk {
 
 function causeOf(step: Step<'ack' | 'deadLetter'>): Cause {
   return step.do === 'ack' ? { class: 'received' } : { class: 'POISON', reason: step.reason };
-}
-
-function refuse(property: string, reason: string): never {
-  throw new RingmailError('PROPERTY_INVALID', { property, reason });
 }

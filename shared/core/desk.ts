@@ -2,10 +2,12 @@
  * The desk where applications are served: send, receive under lease, acknowledge, give up. Every answer is given by token, once;
  * what needs the disk is answered when it is on the disk.
  */
+
 import { unreachable } from '../assert.ts';
 import type { Intake } from '../custody/intake.ts';
 import { metaValue } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
 import type { DeskParts, DeskShell } from './desk-shell.ts';
@@ -91,8 +93,7 @@ export class Desk {
   get wakeAtMs(): number | undefined {
     if (this.#store.ring.state !== 'serving') return undefined;
     if (this.#isBehind) return this.#store.nowMs;
-    const times = [this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs];
-    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+    return earliest(this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs);
   }
 
   #open(token: number, call: Call & { readonly verb: 'open' }): void {

@@ -18,8 +18,7 @@ import { Bodies } from '../custody/bodies.ts';
 import { contentOf, type Intake } from '../custody/intake.ts';
 import { DEAD_QUEUE, SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
-import { batchOf, joined, type Planned } from '../custody/planned.ts';
-import { RingmailError } from '../errors.ts';
+import { joined, NOTHING, type Planned, withBeside } from '../custody/planned.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { type Identity, identityText } from '../message/identity.ts';
 import type { Queue } from '../queue/queues.ts';
@@ -90,7 +89,9 @@ export class Endings {
     const { slot, identity, content } = known;
     const end = this.#bare(slot, { class: 'received' });
     const copy = this.#isJournalled(slot)
-      ? this.#tried(end, () => this.#intake.beginCopy({ ...content, previous: identityText(identity) }, 'replacing'))
+      ? withBeside(this.#store.ring, end, () =>
+          this.#intake.beginCopy({ ...content, previous: identityText(identity) }, 'replacing'),
+        )
       : end;
     if (copy === undefined) this.#store.leftOut.copies += 1;
     return this.#told(known, copy ?? end, 'ACK_RECEIVE');
@@ -114,27 +115,14 @@ export class Endings {
     const letter = { ...content, previous: identityText(identity) };
     // A queue that is its own: what its receivers give up would come to them again.
     const to = own === queue?.name ? DEAD_QUEUE : own;
-    return this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));
+    return withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing', to));
   }
 
   #told({ slot, identity, content }: Known, planned: Planned, what: Parameters<Intake['told']>[2]): Planned {
     if (!this.#store.ring.index.isAttended(slot)) return planned;
     return this.#intake.told(planned, { ...content.properties, identity }, what);
   }
-
-  /** Both, or undefined when the ring takes only the first. */
-  #tried(planned: Planned, begin: () => Planned): Planned | undefined {
-    try {
-      const both = joined(planned, begin());
-      return this.#store.ring.admits(batchOf(both)) ? both : undefined;
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-      return undefined;
-    }
-  }
 }
-
-const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
 
 function hasLetter(ending: EndingClass): boolean {
   return ending !== 'DROPPED' && ending !== 'Q_PURGED' && ending !== 'Q_DELETED';

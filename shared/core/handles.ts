@@ -6,10 +6,12 @@
  *
  * Nothing wakes up for a handle: one whose time is over is found when somebody asks.
  */
+
 import type { NodeStore } from '../custody/node-store.ts';
-import { RingmailError } from '../errors.ts';
+import { RingmailError, refuseProperty } from '../errors.ts';
 import { HANDLE_COUNT_MAX } from '../limits.ts';
 import { isSystemQueue } from '../message/address.ts';
+import { epochText } from '../message/identity.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { Access, Call } from './calls.ts';
 import { boundedMs } from './desk-shell.ts';
@@ -36,17 +38,17 @@ export class Handles {
 
   /** @throws QUEUE_NOT_FOUND, ACCESS_MODE_INVALID, SHARING_VIOLATION, PROPERTY_INVALID, BUSY */
   open({ queue: name, access, share, idleMs }: Call & { readonly verb: 'open' }): string {
-    const queue = this.#store.queues.subqueue(name) ?? this.#store.queues.get(name);
-    if (access !== 'receive' && access !== 'peek' && access !== 'send') refuse('access', 'not one of receive, peek, send');
-    if (share !== 'all' && share !== 'alone') refuse('share', 'not one of all, alone');
+    const queue = this.#store.queues.reach(name);
+    if (access !== 'receive' && access !== 'peek' && access !== 'send')
+      refuseProperty('access', 'not one of receive, peek, send');
+    if (share !== 'all' && share !== 'alone') refuseProperty('share', 'not one of all, alone');
     const idle = boundedMs(idleMs);
     if (access === 'send') checkSending(queue, share);
     else this.#checkFree(queue, share);
     if (this.#handles.size >= HANDLE_COUNT_MAX) this.#dropIdle();
     const { size } = this.#handles;
     if (size >= HANDLE_COUNT_MAX) throw new RingmailError('BUSY', { pending: size, pendingMax: HANDLE_COUNT_MAX });
-    const { counter, random } = this.#store.ring.epoch;
-    const id = `h${counter}.${random.toString(36)}-${this.#next++}`;
+    const id = `h${epochText(this.#store.ring.epoch)}-${this.#next++}`;
     const handle: Handle = { id, queue, access, share, idleMs: idle, deadlineMs: this.#store.nowMs + idle };
     this.#handles.set(id, handle);
     if (share === 'alone') this.#alone.set(queue, handle);
@@ -136,8 +138,4 @@ function checkSending(queue: Queue, share: 'all' | 'alone'): void {
   if (isSystemQueue(queue.name)) throw refused('nobody sends to a system queue');
   if (queue.parent !== undefined) throw refused('nobody sends to a subqueue');
   if (share === 'alone') throw refused('alone is for who reads');
-}
-
-function refuse(property: string, reason: string): never {
-  throw new RingmailError('PROPERTY_INVALID', { property, reason });
 }

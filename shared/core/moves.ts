@@ -44,7 +44,7 @@ export function planMove(store: NodeStore, slot: number, to: string): PlannedMov
 
 function targetOf(store: NodeStore, from: Queue, to: string): Queue {
   const whole = from.parent ?? from;
-  const target = store.queues.subqueue(to) ?? store.queues.get(to);
+  const target = store.queues.reach(to);
   const refused = (reason: string) => new RingmailError('ACCESS_MODE_INVALID', { queue: to, needed: 'move', reason });
   if (isSystemQueue(whole.name)) throw refused('a system queue has no parts');
   if ((target.parent ?? target) !== whole) throw refused(`not a part of ${whole.name}`);

@@ -6,6 +6,7 @@
  *      │                        │                                     │ write failed, fork
  *      └────────────────────────┴─────────────────────────────────────┴──────▶ stopped (the shell opens the ring anew)
  */
+
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
 import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
@@ -13,6 +14,7 @@ import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
 import { Rehoming } from '../custody/rehoming.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
@@ -111,7 +113,7 @@ export class NodeCore {
     // Only who is pumped may ask for it: what is due already would be asked for without end.
     const { carriers, desk } = (this.phase === 'serving' ? this.#serving : undefined) ?? {};
     if (carriers !== undefined) times.push(carriers.wakeAtMs, desk?.wakeAtMs);
-    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+    return earliest(...times);
   }
 
   stats(nowMs: number): Stats {

@@ -1,7 +1,7 @@
 /** Places that programs have a node remember for them: META `p/<name>`, written in the frame of what brought them there. */
 import type { MetaChange } from '../custody/meta-keys.ts';
 import { metaChange, metaDelete } from '../custody/meta-keys.ts';
-import { RingmailError } from '../errors.ts';
+import { RingmailError, refuseProperty } from '../errors.ts';
 import { POSITION_BYTES_MAX, POSITION_COUNT_MAX, POSITION_NAME_LENGTH_MAX } from '../limits.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 
@@ -19,9 +19,9 @@ export function checkPositions(metas: MetaTable, positions: readonly Position[])
   const isKept = new Map<string, boolean>();
   for (const { name, value } of positions) {
     if (!NAME.test(name) || name.length > POSITION_NAME_LENGTH_MAX) {
-      refuse('name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
+      refuseProperty('position.name', `1 to ${POSITION_NAME_LENGTH_MAX} characters from ! to ~`);
     }
-    if (value.length > POSITION_BYTES_MAX) refuse('value', `more than ${POSITION_BYTES_MAX} bytes`);
+    if (value.length > POSITION_BYTES_MAX) refuseProperty('position.value', `more than ${POSITION_BYTES_MAX} bytes`);
     isKept.set(name, value.length > 0);
   }
   let more = 0;
@@ -34,8 +34,4 @@ export function checkPositions(metas: MetaTable, positions: readonly Position[])
 
 export function positionChange({ name, value }: Position): MetaChange {
   return value.length === 0 ? metaDelete(`p/${name}`) : metaChange(`p/${name}`, value);
-}
-
-function refuse(property: string, reason: string): never {
-  throw new RingmailError('PROPERTY_INVALID', { property: `position.${property}`, reason });
 }

@@ -45,7 +45,7 @@ export class QueueDesk {
         return this.#answer(token, { kind: 'queues', queues: this.#parts.shell.stats().queues });
       case 'purge': {
         const { queues } = this.#parts.store;
-        return this.#clearing.purge(token, queues.subqueue(call.queue) ?? queues.get(call.queue));
+        return this.#clearing.purge(token, queues.reach(call.queue));
       }
       case 'move':
         return this.#move(token, call);
@@ -103,7 +103,7 @@ export class QueueDesk {
   #move(token: number, { queue: name, lookupId, to, handle }: Call & { readonly verb: 'move' }): void {
     const { store, handles } = this.#parts;
     const { queues, ring } = store;
-    const queue = queues.subqueue(name) ?? queues.get(name);
+    const queue = queues.reach(name);
     handles.check(name, 'receive', handle);
     const slot = ring.index.find(lookupId);
     const isReady = slot !== NO_SLOT && ring.index.isListed(slot) && ring.index.queue(slot) !== 0 && queues.of(slot) === queue;

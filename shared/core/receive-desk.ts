@@ -9,10 +9,12 @@
  *
  * The parts: waiting-receives.ts, selection.ts and named-search.ts, handing-out.ts, showing.ts, lease-endings.ts, coming-back.ts.
  */
+
 import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
-import { parseIdentity } from '../message/identity.ts';
+import { epochText, parseIdentity } from '../message/identity.ts';
 import { type Lease, Leases } from '../queue/leases.ts';
 import type { Queue } from '../queue/queues.ts';
 import { checkSelector } from '../queue/selector.ts';
@@ -45,7 +47,7 @@ export class ReceiveDesk {
     this.#shell = shell;
     this.#handles = handles;
     const counts = new DeliveryCounts(store.ring, suspectIdMax);
-    const leases = new Leases(`${store.ring.epoch.counter}.${store.ring.epoch.random.toString(36)}`);
+    const leases = new Leases(epochText(store.ring.epoch));
     this.#counts = counts;
     this.#leases = leases;
     this.#endings = new LeaseEndings({ store, shell, leases, counts, endings });
@@ -185,8 +187,7 @@ export class ReceiveDesk {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#leases.nextDeadlineMs, this.#counts.wakeAtMs, this.#endings.wakeAtMs, this.#servings.wakeAtMs];
-    return times.reduce((a, b) => (b === undefined || (a !== undefined && a < b) ? a : b), undefined);
+    return earliest(this.#leases.nextDeadlineMs, this.#counts.wakeAtMs, this.#endings.wakeAtMs, this.#servings.wakeAtMs);
   }
 
   #write(states: readonly CountedState[]): void {

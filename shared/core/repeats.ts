@@ -7,7 +7,7 @@ import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
 import type { Identity } from '../message/identity.ts';
 import type { Outcome } from '../ring/ring.ts';
-import type { CallResult, ProducerNumber } from './calls.ts';
+import type { CallResult, Durability, ProducerNumber } from './calls.ts';
 import { type DeskShell, outcomeResult } from './desk-shell.ts';
 import { OnItsWay } from './on-its-way.ts';
 import { type Answer, Producers } from './producers.ts';
@@ -50,7 +50,7 @@ export class Repeats {
     }
     if (known === undefined) return false;
     if (known instanceof OnItsWay) known.join(token);
-    else this.#shell.answer(token, known);
+    else this.#shell.answer(token, known.kind === 'done' ? nameless(destination, durability) : known);
     return true;
   }
 
@@ -92,4 +92,11 @@ export class Repeats {
     const change = this.#producers.retire(producer);
     this.#store.commit({ metas: [change] }, done);
   }
+}
+
+/** What a request is answered of which nothing is known but that it was done: as its verb promises, without identities. */
+function nameless(destination: string | undefined, durability: Durability): CallResult {
+  return destination === undefined
+    ? { kind: 'committed', identities: [], durability }
+    : { kind: 'sent', identity: '', durability };
 }

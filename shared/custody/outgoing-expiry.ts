@@ -7,7 +7,7 @@
  *
  * Nothing of the gap is seen before it is durable, and the message is not handed over meanwhile.
  */
-import { hasCode, RingmailError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import { DUE_COUNT_PER_STEP, EXPIRED_READ_COUNT } from '../limits.ts';
 import { identityText } from '../message/identity.ts';
 import type { Due } from '../queue/due-heap.ts';
@@ -15,7 +15,7 @@ import { Bodies } from './bodies.ts';
 import { contentOf, type Intake } from './intake.ts';
 import type { NodeStore } from './node-store.ts';
 import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
-import { batchOf, joined, type Planned } from './planned.ts';
+import { batchOf, type Planned, withBeside } from './planned.ts';
 import type { CustodySender } from './sender.ts';
 
 const ENDING = 'REACH_QUEUE_TIMEOUT';
@@ -112,14 +112,9 @@ export class OutgoingExpiry {
   /** What `$dead` cannot take is accounted for only. */
   #withLetter(end: Planned, letter: Parameters<Intake['beginDead']>[0]): Planned {
     const ending = { class: ENDING, node: this.#store.self.name, reason: 'its time was over before it left this node' } as const;
-    try {
-      const both = joined(end, this.#intake.beginDead(letter, ending, 'replacing'));
-      if (this.#store.ring.admits(batchOf(both))) return both;
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-    }
-    this.#store.leftOut.letters += 1;
-    return end;
+    const both = withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing'));
+    if (both === undefined) this.#store.leftOut.letters += 1;
+    return both ?? end;
   }
 
   #ended(out: OutStream, gap: HeldGap): void {

@@ -5,7 +5,7 @@ import { type Batch, batchBytes } from '../ring/batch.ts';
 import { type AckReason, metaBytes, PUT_BYTES } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
-import type { NewMessage } from '../ring/ring.ts';
+import type { NewMessage, Ring } from '../ring/ring.ts';
 import type { Newcomer } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -18,6 +18,8 @@ export interface Planned {
   readonly settle: () => void;
 }
 
+export const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };
+
 /** Several as one, where none reads a counter that another one moves. */
 export function joined(...parts: readonly Planned[]): Planned {
   return {
@@ -28,6 +30,17 @@ export function joined(...parts: readonly Planned[]): Planned {
       for (const { settle } of parts) settle();
     },
   };
+}
+
+/** Both as one; undefined where the ring takes only the first, or the second is refused by itself. */
+export function withBeside(ring: Ring, first: Planned, begin: () => Planned): Planned | undefined {
+  try {
+    const both = joined(first, begin());
+    return ring.admits(batchOf(both)) ? both : undefined;
+  } catch (error) {
+    if (!(error instanceof RingmailError)) throw error;
+    return undefined;
+  }
 }
 
 export function batchOf({ puts, acks, changes }: Planned): Batch {
@@ -49,7 +62,7 @@ export function withRoom(
     store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
     planned.settle();
   };
-  if (slots.length === 0) return { ...planned, settle: takes };
+  if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };
   const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
   const losses = slots.map((slot) => ({ handle: index.stream(slot), class: 'DROPPED' as const, count: 1 }));
   const accounts = store.planLosses(losses);

@@ -10,6 +10,7 @@
  * (docs/custody.md, section 3): it says REJECTED and the name of this node, the letter says for which reason. A body that `$dead` cannot
  * take is gone, and the gap the same.
  */
+
 import { hasCode, RingmailError } from '../errors.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { identityText } from '../message/identity.ts';
@@ -22,6 +23,7 @@ import { contentOf, Intake } from './intake.ts';
 import type { NodeStore } from './node-store.ts';
 import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
 import type { Planned } from './planned.ts';
+import { NOTHING } from './planned.ts';
 
 /** What a receiver says of a message. */
 export interface Rejection {
@@ -146,5 +148,3 @@ export class Refusals {
     }
   }
 }
-
-const NOTHING: Planned = { puts: [], acks: [], changes: [], settle: () => {} };

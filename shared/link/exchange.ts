@@ -6,11 +6,12 @@
  *   Liveness: what to ask, and whether anybody is there
  *   Asides: the time, counters
  */
+
+import { earliest } from '../earliest.ts';
 import type { Peer } from './agreed.ts';
 import { Arrivals } from './arrivals.ts';
 import { Asides, type AsidesOptions } from './asides.ts';
 import type { Downstream } from './downstream.ts';
-import { earliest } from './earliest.ts';
 import type { Arrival } from './in-stream.ts';
 import type { Inbound } from './inbound.ts';
 import type { LineProfile } from './line-profile.ts';

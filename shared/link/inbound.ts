@@ -6,9 +6,9 @@
  */
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item } from '../custody/session.ts';
+import { earliest } from '../earliest.ts';
 import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import { type DataPacket, expandNumber } from './data-packet.ts';
-import { earliest } from './earliest.ts';
 import { type Arrival, InStream } from './in-stream.ts';
 import { KeptBytes } from './kept-items.ts';
 import type { StreamCursor } from './packet-fields.ts';

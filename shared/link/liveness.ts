@@ -7,7 +7,7 @@
  *   nothing heard for three keepalives                  silent: the session is over
  *   handed over, and no cursor moved for `progressMs`   stuck: perhaps only a new session helps
  */
-import { earliest } from './earliest.ts';
+import { earliest } from '../earliest.ts';
 
 /** Keepalives in vain before the other side is called silent. */
 export const MISSED_MAX = 3;

@@ -5,8 +5,8 @@
  *   told a low credit ──▶ watched, whenever a frame was written, until it has grown enough to be worth telling
  */
 import { CREDIT_BYTES_MAX } from '../custody/receiver.ts';
+import { earliest } from '../earliest.ts';
 import { varintBytes } from '../varint.ts';
-import { earliest } from './earliest.ts';
 import type { InStream } from './in-stream.ts';
 import type { StreamCursor } from './packet-fields.ts';
 

@@ -28,6 +28,11 @@ export interface Epoch {
   readonly random: number;
 }
 
+/** As part of a name that no other opening gives. */
+export function epochText({ counter, random }: Epoch): string {
+  return `${counter}.${random.toString(36)}`;
+}
+
 export function streamText(key: StreamKey): string {
   return `${key.origin}:${key.incarnation}:${key.destination}:${key.priority}`;
 }

@@ -1,5 +1,5 @@
 /** A message as applications see it, and the rules for its properties. */
-import { RingmailError } from '../errors.ts';
+import { refuseProperty } from '../errors.ts';
 import { HEADER_COUNT_MAX } from '../limits.ts';
 import { isQueueName } from './address.ts';
 import type { EndingClass } from './classes.ts';
@@ -92,7 +92,7 @@ const PROPERTIES: ReadonlySet<string> = new Set<keyof Properties>([
 
 /** @throws PROPERTY_INVALID, NAME_INVALID for the first rule that is broken */
 export function checkProperties(properties: Properties): void {
-  for (const property of Object.keys(properties)) if (!PROPERTIES.has(property)) refuse(property, 'no such property');
+  for (const property of Object.keys(properties)) if (!PROPERTIES.has(property)) refuseProperty(property, 'no such property');
   checkWhole('priority', properties.priority, PRIORITY_MAX);
   checkWhole('appSpecific', properties.appSpecific, APP_SPECIFIC_MAX);
   checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
@@ -101,11 +101,11 @@ export function checkProperties(properties: Properties): void {
   for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const)
     checkText(property, properties[property]);
   const queue = properties.responseQueue?.split('/').at(-1);
-  if (queue !== undefined && !isQueueName(queue)) refuse('responseQueue', 'not an address');
+  if (queue !== undefined && !isQueueName(queue)) refuseProperty('responseQueue', 'not an address');
   checkWord('acknowledge', properties.acknowledge, ACKNOWLEDGE);
   checkWord('deadLetter', properties.deadLetter, ['off']);
   checkWord('journal', properties.journal, ['on']);
-  if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuse('headers', `more than ${HEADER_COUNT_MAX}`);
+  if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuseProperty('headers', `more than ${HEADER_COUNT_MAX}`);
   for (const [name, value] of properties.headers ?? []) {
     checkText(`header ${name}`, name);
     checkText(`header ${name}`, value);
@@ -114,17 +114,13 @@ export function checkProperties(properties: Properties): void {
 
 function checkWhole(property: string, value: number | undefined, max: number): void {
   if (value === undefined) return;
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) refuse(property, `not a whole number from 0 to ${max}`);
+  if (!Number.isSafeInteger(value) || value < 0 || value > max) refuseProperty(property, `not a whole number from 0 to ${max}`);
 }
 
 function checkWord(property: string, value: string | undefined, words: readonly string[]): void {
-  if (value !== undefined && !words.includes(value)) refuse(property, `not one of ${words.join(', ')}`);
+  if (value !== undefined && !words.includes(value)) refuseProperty(property, `not one of ${words.join(', ')}`);
 }
 
 function checkText(property: string, value: string | undefined): void {
-  if (value !== undefined && value.length > TEXT_LENGTH_MAX) refuse(property, `longer than ${TEXT_LENGTH_MAX}`);
-}
-
-function refuse(property: string, reason: string): never {
-  throw new RingmailError('PROPERTY_INVALID', { property, reason });
+  if (value !== undefined && value.length > TEXT_LENGTH_MAX) refuseProperty(property, `longer than ${TEXT_LENGTH_MAX}`);
 }

@@ -1,5 +1,5 @@
 /** What a queue may be told. */
-import { RingmailError } from '../errors.ts';
+import { refuseProperty } from '../errors.ts';
 import { QUEUE_LABEL_LENGTH_MAX, RETRY_FACTOR_MAX, RETRY_MS_MAX } from '../limits.ts';
 import { isQueueName, isSystemQueue } from '../message/address.ts';
 import { DELIVERY_COUNT_MAX } from '../ring/entry-layout.ts';
@@ -39,8 +39,8 @@ export function withOptions(name: string, before: QueueOptions, said: Partial<Qu
   const known = Object.keys({ bytesLimit: 0, ...QUEUE_DEFAULTS });
   const given = Object.entries(said).filter(([, value]) => value !== undefined);
   for (const [key] of given) {
-    if (!known.includes(key)) refuse(key, 'not a property of queues');
-    if (isSystemQueue(name) && !OF_SYSTEM_QUEUES.includes(key)) refuse(key, 'not for a system queue');
+    if (!known.includes(key)) refuseProperty(key, 'not a property of queues');
+    if (isSystemQueue(name) && !OF_SYSTEM_QUEUES.includes(key)) refuseProperty(key, 'not for a system queue');
   }
   const options: QueueOptions = { ...before, ...Object.fromEntries(given) };
   checkOptions(name, options);
@@ -52,25 +52,23 @@ export function checkOptions(name: string, options: QueueOptions): void {
   for (const [key, [min, max]] of Object.entries(OPTION_RANGES)) {
     const value: unknown = options[key as keyof QueueOptions];
     if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
-      refuse(key, `not a whole number from ${min} to ${max}`);
+      refuseProperty(key, `not a whole number from ${min} to ${max}`);
   }
   for (const [key, words] of Object.entries(OPTION_WORDS)) {
     const value: unknown = options[key as keyof QueueOptions];
-    if (!words.some((word) => word === value)) refuse(key, `not one of ${words.join(', ')}`);
+    if (!words.some((word) => word === value)) refuseProperty(key, `not one of ${words.join(', ')}`);
   }
   const { bytesLimit, bytesReserved, label, deadLetterQueue, retryFactor } = options;
-  if (bytesReserved > bytesLimit) refuse('bytesReserved', 'more than bytesLimit');
+  if (bytesReserved > bytesLimit) refuseProperty('bytesReserved', 'more than bytesLimit');
   if (typeof label !== 'string' || label.length > QUEUE_LABEL_LENGTH_MAX)
-    refuse('label', `not a text of up to ${QUEUE_LABEL_LENGTH_MAX}`);
-  if (typeof deadLetterQueue !== 'string' || !isQueueName(deadLetterQueue)) refuse('deadLetterQueue', 'not a name of a queue');
-  if (deadLetterQueue === name && !isSystemQueue(name)) refuse('deadLetterQueue', 'the queue itself');
+    refuseProperty('label', `not a text of up to ${QUEUE_LABEL_LENGTH_MAX}`);
+  if (typeof deadLetterQueue !== 'string' || !isQueueName(deadLetterQueue))
+    refuseProperty('deadLetterQueue', 'not a name of a queue');
+  if (deadLetterQueue === name && !isSystemQueue(name)) refuseProperty('deadLetterQueue', 'the queue itself');
   // What stands in the others is the node's word, and programs go by it.
   if (isSystemQueue(deadLetterQueue) && deadLetterQueue !== '$dead' && !isSystemQueue(name)) {
-    refuse('deadLetterQueue', 'a system queue other than $dead');
+    refuseProperty('deadLetterQueue', 'a system queue other than $dead');
   }
-  if (!(retryFactor >= 1 && retryFactor <= RETRY_FACTOR_MAX)) refuse('retryFactor', `not a number from 1 to ${RETRY_FACTOR_MAX}`);
-}
-
-function refuse(property: string, reason: string): never {
-  throw new RingmailError('PROPERTY_INVALID', { property, reason });
+  if (!(retryFactor >= 1 && retryFactor <= RETRY_FACTOR_MAX))
+    refuseProperty('retryFactor', `not a number from 1 to ${RETRY_FACTOR_MAX}`);
 }

@@ -181,6 +181,11 @@ export class QueueTable {
     return this.defineSubqueue(name, queue);
   }
 
+  /** Whatever messages are received from: a queue that is there, or a part of one. @throws as `get` and `subqueue` */
+  reach(name: string): Queue {
+    return this.subqueue(name) ?? this.get(name);
+  }
+
   byId(id: number): Queue | undefined {
     return this.#byId.get(id);
   }

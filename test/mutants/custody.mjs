@@ -176,9 +176,9 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/endings.ts',
-        find: "return this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
+        find: "return withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
         replace:
-          "return cause.class === 'POISON' ? end : this.#tried(end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
+          "return cause.class === 'POISON' ? end : withBeside(this.#store.ring, end, () => this.#intake.beginDead(letter, ending, 'replacing', to));",
       },
     ],
     sim,
@@ -279,5 +279,14 @@ export const MUTANTS = [
       },
     ],
     sim,
+  },
+  {
+    name: 'gap-beyond-its-counter',
+    breaks: 'damage that takes a counter back keeps no node from serving, and gives no number of a gap out again',
+    edits: [
+      { file: 'shared/custody/outgoing.ts', find: '      stream.next = Math.max(stream.next, gap.to + 1);\n', replace: '' },
+    ],
+    // Damage, a fork and an end on the way together: one seed in several hundred.
+    tests: ['shared/custody/rehoming.test.ts'],
   },
 ];

@@ -343,8 +343,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/commit-desk.ts',
-        find: 'if (leases.has(step.lease)) refuse(',
-        replace: 'if (leases.size < 0) refuse(',
+        find: 'if (leases.has(step.lease)) refuseProperty(',
+        replace: 'if (leases.size < 0) refuseProperty(',
       },
     ],
     tests: ['shared/core/commit-desk.test.ts'],

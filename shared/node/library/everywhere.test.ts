@@ -233,10 +233,16 @@ describe.each(WAYS)('%s', (way) => {
     const by = { producer: 'scanner', number: 1 };
     const once = await client.send('out', body(5), { by });
     expect(await client.send('out', body(5), { by })).toBe(once);
+    const next = { by: { ...by, number: 2 } };
+    const second = await client.transaction((t) => t.send('out', body(7)), next);
+    expect((await client.transaction((t) => t.send('out', body(7)), next)).identities).toEqual(second.identities);
+    // Of an older one only this is known: it was done.
+    expect(await client.send('out', body(5), { by })).toBe('');
+    expect((await client.transaction((t) => t.send('out', body(5)), { by })).identities).toEqual([]);
     await client.retireProducer('scanner');
     expect(await client.send('out', body(5), { by })).not.toBe(once);
     expect(await client.send('out', body(6), { sendKey: 'k' })).toBe(await client.send('out', body(6), { sendKey: 'k' }));
-    expect(await bodiesIn('out')).toEqual([5, 5, 6]);
+    expect(await bodiesIn('out')).toEqual([5, 7, 5, 6]);
   });
 
   test('AC-52 express is answered volatile, and what is stopped in order is there again', async () => {
