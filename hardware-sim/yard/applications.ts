@@ -267,8 +267,8 @@ export class Reader {
       if (result?.kind === 'committed') {
         recorder.mark('ended by a transaction');
         for (const [at, one] of sent.entries()) {
-          const isReceived = this.#effects.has(result.identities[at] ?? '');
-          const kept = isReceived || oracle.keeps(this.#node, one) ? 'kept' : 'not-kept';
+          // Nobody has it before all of it is there: it cannot be received yet.
+          const kept = oracle.keeps(this.#node, one) ? 'kept' : 'not-kept';
           recorder.add({ kind: 'accepted', node, key: one, identity: result.identities[at] ?? '', kept });
         }
         recorder.add({ kind: 'acked', node, key, identity, gone: this.#isGone(about) });
