@@ -33,6 +33,10 @@ export class BlockedSends {
     this.#bytes += bytes;
   }
 
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Who waits longest for this queue. */
   first(queue: string): BlockedSend | undefined {
     return this.#byQueue.get(queue)?.[0];

@@ -73,6 +73,7 @@ export class CommitDesk {
 
   /** Goes on with transactions whose messages are being read. */
   pump(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {

@@ -44,6 +44,8 @@ export class Drive {
   #nextToken = 1;
   #nextLine = 1;
   #isStepping = false;
+  /** What the timer is set to. */
+  #wakesAtMs: number | undefined;
   #isOver = false;
 
   constructor(core: NodeCore, ports: DrivePorts, listener: DriveListener) {
@@ -123,11 +125,16 @@ export class Drive {
     this.#schedule();
   }
 
+  /** Calls of one turn mostly want the same time: then the timer stands as it is. */
   #schedule(): void {
-    if (this.#isOver) return this.#ports.timers.cancel();
-    const atMs = this.#core.wakeAtMs;
-    if (atMs === undefined) this.#ports.timers.cancel();
-    else this.#ports.timers.wake(atMs, () => this.#put({ kind: 'tick' }));
+    const atMs = this.#isOver ? undefined : this.#core.wakeAtMs;
+    if (atMs === this.#wakesAtMs) return;
+    this.#wakesAtMs = atMs;
+    if (atMs === undefined) return this.#ports.timers.cancel();
+    this.#ports.timers.wake(atMs, () => {
+      this.#wakesAtMs = undefined;
+      this.#put({ kind: 'tick' });
+    });
   }
 
   #perform(output: NodeOutput): void {

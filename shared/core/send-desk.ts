@@ -57,6 +57,7 @@ export class SendDesk {
 
   /** Sends what has room by now; refuses what waited long enough. */
   pump(nowMs: number): void {
+    if (this.#blocked.isEmpty) return;
     for (const { token, refusal } of this.#blocked.take(({ deadlineMs }) => deadlineMs <= nowMs)) this.#refuse(token, refusal);
     for (const queue of this.#blocked.queues()) {
       for (let first = this.#blocked.first(queue); first && this.#goesNow(first); first = this.#blocked.first(queue)) {
@@ -167,7 +168,7 @@ export class SendDesk {
   #queueOf(call: SendCall): string {
     const { self } = this.#store;
     if (call.dead !== undefined) return '';
-    const address = parseAddress(call.destination, self.name);
+    const address = this.#intake.addressOf(call.destination);
     return address.node === self.name ? address.queue : '';
   }
 

@@ -78,9 +78,13 @@ export class Servings {
     store.queues.changed.clear();
     for (const name of this.#later) this.#due.add(name);
     this.#later.clear();
-    const names = [...this.#due];
-    this.#due.clear();
-    for (const name of names) this.#serve(name);
+    if (this.#due.size > 0) {
+      const names = [...this.#due];
+      this.#due.clear();
+      for (const name of names) this.#serve(name);
+    }
+    const dueMs = this.#waiting.wakeAtMs;
+    if (dueMs === undefined || dueMs > store.nowMs) return;
     for (const waiting of this.#waiting.due(store.nowMs)) {
       if (!this.#searches.get(waiting.queue)?.isLooking(waiting)) this.#expire(waiting);
     }

@@ -22,6 +22,7 @@ import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers } from './outgoing.ts';
+import { OwnStreams } from './own-streams.ts';
 import { batchOf, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
@@ -69,12 +70,13 @@ const NO_PROPERTIES: Properties = {};
 export class Intake {
   readonly #forms = new WeakMap<StreamKey, PlainForm>();
   readonly #addresses = new WeakMap<StreamKey, Address>();
+  readonly #own = new OwnStreams();
   readonly #store: NodeStore;
   readonly #unknownQueue: UnknownQueue;
   readonly #queueBytesLimit: number;
   /** True when a message for this node can leave it. */
   readonly #canReach: (node: string) => boolean;
-  readonly #policy: Policy;
+  readonly #policy: Policy | undefined;
 
   constructor(
     store: NodeStore,
@@ -89,7 +91,7 @@ export class Intake {
     this.#unknownQueue = options.unknownQueue;
     this.#queueBytesLimit = options.queueBytesLimit;
     this.#canReach = options.canReach;
-    this.#policy = options.policy ?? (() => undefined);
+    this.#policy = options.policy;
   }
 
   /**
@@ -111,9 +113,9 @@ export class Intake {
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
-    if (this.#store.isLocal(begun.identity.destination))
+    if (properties.acknowledge !== undefined && this.#store.isLocal(begun.identity.destination))
       planned = this.told(planned, { ...properties, identity: begun.identity }, 'ACK_REACH_QUEUE');
-    return { ...planned, identity: begun.identity };
+    return planned === begun ? begun : { ...planned, identity: begun.identity };
   }
 
   /** A copy for `$journal`. @throws as `begin`, but that it is full */
@@ -136,9 +138,10 @@ export class Intake {
   }
 
   #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
+    if (this.#policy === undefined) return;
     const { self } = this.#store;
-    const { node, queue } = parseAddress(destination, self.name);
-    const arrival = { destination: `${node}/${queue}`, origin: self.name, properties, hops: 0 };
+    const { text } = this.#own.destination(destination, self.name);
+    const arrival = { destination: text, origin: self.name, properties, hops: 0 };
     const refused = this.#policy({ ...arrival, ...(transaction && { transaction }) });
     if (refused !== undefined) throw new RingmailError('MESSAGE_REFUSED', { queue: arrival.destination, class: refused });
   }
@@ -176,21 +179,18 @@ export class Intake {
     how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery },
   ): Planned & { identity: Identity } {
     const { self, ring } = this.#store;
-    const address = parseAddress(destination, self.name);
+    const to = this.#own.destination(destination, self.name);
+    const { address } = to;
     const priority = content.properties.priority ?? PRIORITY_DEFAULT;
-    const key: StreamKey = {
-      origin: self.name,
-      incarnation: how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation,
-      destination: `${address.node}/${address.queue}`,
-      priority,
-    };
+    const incarnation = how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation;
+    const key = this.#own.key(to, { origin: self.name, incarnation, priority });
     const queue = address.node === self.name ? this.queue(address.queue) : undefined;
     if (queue === undefined && !this.#canReach(address.node))
       throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
     const { handle, changes } = this.#openStream(key);
-    const identity: Identity = { ...key, number: this.#nextNumber(handle, key, queue) };
-    const message: Message = { ...content.properties, ...without(content), identity, epoch: ring.epoch, priority };
-    const envelope = encodeEnvelope(message);
+    const number = this.#nextNumber(handle, key, queue);
+    const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
+    const envelope = encodeEnvelope(messageOf(content, identity, ring.epoch));
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
@@ -198,10 +198,24 @@ export class Intake {
     const own = this.#planned(arrived, changes);
     // What is in memory only has its counters there, too.
     const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.#withEpoch(own, handle, identity.number);
-    return {
-      ...withRoom(this.#store, planned, queue, { ...how, bytes: envelope.length, priority }),
-      identity,
-    };
+    const { place, what } = how;
+    const {
+      puts,
+      acks,
+      changes: all,
+      settle,
+    } = withRoom(this.#store, planned, queue, {
+      place,
+      what,
+      bytes: envelope.length,
+      priority,
+    });
+    return { puts, acks, changes: all, settle, identity };
+  }
+
+  /** A destination of an application, in its parts. @throws NAME_INVALID */
+  addressOf(destination: string): Address {
+    return this.#own.destination(destination, this.#store.self.name).address;
   }
 
   /** True when a body of this size is sure to have no chance yet. */
@@ -263,7 +277,7 @@ export class Intake {
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
-    return this.#policy({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
+    return this.#policy?.({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
   }
 
   /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
@@ -446,7 +460,8 @@ export class Intake {
       epochRandom: epoch.random,
       deliveryCount: 0,
       attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
-      ...times,
+      expiresAtMs: times.expiresAtMs,
+      notBeforeMs: times.notBeforeMs,
       body: envelope,
     };
     const isOwn = identity.origin === this.#store.self.name;
@@ -460,6 +475,7 @@ export class Intake {
       if (queue === undefined) return;
       queue.plannedCount += 1;
       queue.plannedBytes += envelope.length;
+      if (!this.#store.draft.isOpen) return;
       this.#store.draft.note(() => {
         queue.plannedCount -= 1;
         queue.plannedBytes -= envelope.length;
@@ -489,7 +505,7 @@ export class Intake {
       const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
       const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
       const settle = (): void => {
-        draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
+        if (draft.isOpen) draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
         destinations.set(handle, { next, spans });
       };
       return { change: metaChange(`d/${handle}`, value), settle };
@@ -619,10 +635,13 @@ function reasonOf(ending: EndingClass, key: StreamKey): string {
   return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `not let in at ${key.destination}`;
 }
 
-function without(content: NewBody): Pick<Message, 'body' | 'history' | 'previous' | 'maybeDuplicate' | 'transaction'> {
-  const { body, history, previous, maybeDuplicate, transaction } = content;
+function messageOf(content: NewBody, identity: Identity, epoch: Epoch): Message {
+  const { body, properties, history, previous, maybeDuplicate, transaction } = content;
+  const message: Message = { ...properties, identity, epoch, priority: identity.priority, body };
+  // Most are that already.
+  if (!history && !previous && !maybeDuplicate && !transaction) return message;
   return {
-    body,
+    ...message,
     ...(history && { history }),
     ...(previous && { previous }),
     ...(maybeDuplicate && { maybeDuplicate }),

@@ -62,7 +62,7 @@ export function withRoom(
     store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
     planned.settle();
   };
-  if (slots.length === 0) return { ...planned, settle: takes };
+  if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };
   const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
   const losses = slots.map((slot) => ({ handle: index.stream(slot), class: 'DROPPED' as const, count: 1 }));
   const accounts = store.planLosses(losses);

@@ -48,7 +48,7 @@ export class StreamTable {
 
   find(key: StreamKey): number | undefined {
     const known = this.#known.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#keys.has(known)) return known;
     const handle = this.#handles.get(streamText(key));
     if (handle !== undefined) this.#known.set(key, handle);
     return handle;

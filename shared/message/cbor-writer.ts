@@ -72,9 +72,9 @@ export class CborWriter {
     this.#at += bytes.length;
   }
 
-  /** What was written from `from` to `to`. Good until the next call. */
-  written(from: number, to: number): Uint8Array {
-    return this.#bytes.subarray(from, to);
+  /** Copies what was written from `from` to `to`. */
+  copy({ from, to }: { from: number; to: number }, into: Uint8Array, offset: number): void {
+    for (let i = from; i < to; i++) into[offset + i - from] = this.#bytes[i] ?? 0;
   }
 
   #low(value: number, width: number): void {

@@ -30,9 +30,8 @@ export class UsualForm {
   write(message: Message): Uint8Array | undefined {
     const { identity, epoch, body, headers, history, unknown } = message;
     const incarnation = fromHex(identity.incarnation);
-    const numbers = [message.appSpecific, message.timeToReachQueueMs, message.timeToBeReceivedMs, message.deliverAfterMs];
     const isUsual = headers === undefined && history === undefined && unknown === undefined;
-    if (!isUsual || incarnation === undefined || !numbers.every(isWholeOrAbsent)) return undefined;
+    if (!isUsual || incarnation === undefined || !hasWholeNumbers(message)) return undefined;
     const fields = this.#fields;
     fields.clear();
     this.#count = 0;
@@ -87,14 +86,14 @@ export class UsualForm {
     frame.simple(MAP_HEAD | this.#count);
     const end = frame.length + fields.length + body.length;
     const whole = new Uint8Array(end + TAIL_BYTES_MAX);
-    whole.set(frame.written(0, frame.length), 0);
-    whole.set(fields.written(0, bodyAt), start + 1);
+    frame.copy({ from: 0, to: frame.length }, whole, 0);
+    fields.copy({ from: 0, to: bodyAt }, whole, start + 1);
     whole.set(body, start + 1 + bodyAt);
-    whole.set(fields.written(bodyAt, fields.length), start + 1 + bodyAt + body.length);
+    fields.copy({ from: bodyAt, to: fields.length }, whole, start + 1 + bodyAt + body.length);
     frame.clear();
     frame.head(UINT, crc32c(whole.subarray(start, end), 0));
     frame.simple(NO_HOP);
-    whole.set(frame.written(0, frame.length), end);
+    frame.copy({ from: 0, to: frame.length }, whole, end);
     return frame.length === TAIL_BYTES_MAX ? whole : whole.slice(0, end + frame.length);
   }
 
@@ -119,6 +118,11 @@ export class UsualForm {
     this.#key(key);
     this.#fields.simple(byte);
   }
+}
+
+function hasWholeNumbers({ appSpecific, timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs }: Message): boolean {
+  const isWhole = isWholeOrAbsent(appSpecific) && isWholeOrAbsent(timeToReachQueueMs);
+  return isWhole && isWholeOrAbsent(timeToBeReceivedMs) && isWholeOrAbsent(deliverAfterMs);
 }
 
 function isWholeOrAbsent(value: number | undefined): boolean {

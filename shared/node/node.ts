@@ -59,6 +59,8 @@ export class Node implements NodeCalls {
   #broker: Broker | undefined;
   #timers = new NodeTimers();
   #ready: Promise<void> = Promise.resolve();
+  /** It is known that `#ready` was fulfilled. */
+  #isReady = false;
   #state: 'open' | 'closing' | 'closed' | 'failed' = 'open';
   #whenClosed: (() => void) | undefined;
   #reopenMs = REOPEN_MS_MIN;
@@ -103,23 +105,27 @@ export class Node implements NodeCalls {
     return this.#ended.promise;
   }
 
-  async call(call: Call, signal?: AbortSignal): Promise<Success> {
-    await this.#ready;
-    const drive = this.#drive;
-    if (this.#state !== 'open' || drive === undefined) throw new RingmailError('NODE_STOPPED', { reason: this.#state });
+  call(call: Call, signal?: AbortSignal): Promise<Success> {
+    return this.#isReady ? this.#ask(call, signal) : this.#ready.then(() => this.#ask(call, signal));
+  }
+
+  #ask(call: Call, signal: AbortSignal | undefined): Promise<Success> {
     return new Promise((resolve, reject) => {
-      let abort = (): void => {};
+      const drive = this.#drive;
+      if (this.#state !== 'open' || drive === undefined) throw new RingmailError('NODE_STOPPED', { reason: this.#state });
+      let abort: (() => void) | undefined;
       const token = drive.call(call, (result) => {
-        signal?.removeEventListener('abort', abort);
+        if (abort !== undefined) signal?.removeEventListener('abort', abort);
         if (result.kind === 'error') reject(result.error);
         else resolve(result.kind === 'stats' ? { kind: 'stats', stats: this.#withAdapters(result.stats) } : result);
       });
+      if (signal === undefined) return;
       abort = () => {
         drive.cancel(token);
         resolve({ kind: 'empty' });
       };
-      if (signal?.aborted === true) abort();
-      else signal?.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
     });
   }
 
@@ -161,8 +167,7 @@ export class Node implements NodeCalls {
   }
 
   #openStore(): Promise<void> {
-    this.#ready = this.#tryOpen();
-    this.#ready.catch(() => {}); // whoever awaits it sees the error; nobody has to
+    this.#becomeReady(this.#tryOpen()).catch(() => {}); // whoever awaits it sees the error; nobody has to
     return this.#ready;
   }
 
@@ -216,10 +221,17 @@ export class Node implements NodeCalls {
     });
   }
 
+  /** Who asks waits for this from now on. */
+  async #becomeReady(ready: Promise<void>): Promise<void> {
+    this.#ready = ready;
+    this.#isReady = false;
+    await ready;
+    if (this.#ready === ready) this.#isReady = true;
+  }
+
   async #reopen(error: Error): Promise<void> {
     this.#log('warn', `the store stopped: ${error.message}; opening it anew`);
-    this.#ready = this.#release().then(() => this.#openAgain());
-    await this.#ready.catch(() => {}); // told through `ended`
+    await this.#becomeReady(this.#release().then(() => this.#openAgain())).catch(() => {}); // told through `ended`
   }
 
   async #openAgain(): Promise<void> {

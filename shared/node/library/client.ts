@@ -16,7 +16,7 @@ import { type MessagesOptions, messagesOf } from './messages.ts';
 import { type OpenQueueOptions, QueueHandle } from './queue-handle.ts';
 import { type Glance, type PeekOptions, peekAt, type ReceiveOptions, receiveFrom } from './receiving.ts';
 import { type RequestOptions, Requests, sendReply } from './requests.ts';
-import { type SendOptions, type Sent, type SentAll, sendOne, sendToAll } from './sending.ts';
+import { type SendOptions, type Sent, type SentAll, sendBody, sendToAll } from './sending.ts';
 import { type Committed, runTransaction, type Transaction, type TransactionOptions } from './transaction.ts';
 import { Trigger, type TriggerOptions } from './triggers.ts';
 
@@ -55,7 +55,7 @@ export class RingmailClient {
 
   /** The same, and how durable it was when the answer came. */
   sendDetailed(address: string, body: Body, options: SendOptions = {}): Promise<Sent> {
-    return sendOne(this.#node, address, { ...options, body });
+    return sendBody(this.#node, address, { body, options });
   }
 
   sendToAll(addresses: readonly string[], body: Body, options: SendOptions = {}): Promise<SentAll> {

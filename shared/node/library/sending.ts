@@ -1,5 +1,5 @@
 /** Handing messages to a node. */
-import type { Durability, ProducerNumber, TransactionStep } from '../../core/calls.ts';
+import type { Call, Durability, ProducerNumber, TransactionStep } from '../../core/calls.ts';
 import { RingmailError } from '../../errors.ts';
 import type { Properties } from '../../message/message.ts';
 import type { NodeCalls } from '../node-calls.ts';
@@ -31,19 +31,30 @@ export interface SendOptions extends Properties {
 }
 
 /** One message. @throws whatever refuses it; then nothing was stored, unless it is IN_DOUBT */
-export async function sendOne(
-  node: NodeCalls,
-  address: string,
-  { body, ...options }: SendOptions & { body: Body },
-): Promise<Sent> {
-  const { waitMs, sendKey, by, delivery, ...properties } = options;
+export async function sendOne(node: NodeCalls, address: string, options: SendOptions & { body: Body }): Promise<Sent> {
+  const { body, waitMs, sendKey, by, delivery, ...properties } = options;
   const how = {
     ...(waitMs !== undefined && { waitMs }),
     ...(sendKey !== undefined && { sendKey }),
     ...(by !== undefined && { by }),
     ...(delivery !== undefined && { delivery }),
   };
-  const call = { verb: 'send', destination: address, ...contentOf(body, properties), ...how } as const;
+  return sendCall(node, { verb: 'send', destination: address, ...contentOf(body, properties), ...how });
+}
+
+/** The same, where the options are those of the application: most say nothing but what the message is, and need not be taken apart. */
+export async function sendBody(node: NodeCalls, address: string, of: { body: Body; options: SendOptions }): Promise<Sent> {
+  const { body, options } = of;
+  for (const name of HOW) if (name in options) return sendOne(node, address, { ...options, body });
+  // A copy: they are read later, and are the application's.
+  const content = contentOf(body, { ...options });
+  return sendCall(node, { verb: 'send', destination: address, body: content.body, properties: content.properties });
+}
+
+/** Options that say how to send, and not what. `body` is no property either, whoever gives it. */
+const HOW: readonly string[] = ['waitMs', 'sendKey', 'by', 'delivery', 'body'];
+
+async function sendCall(node: NodeCalls, call: Call & { verb: 'send' }): Promise<Sent> {
   const { identity, durability } = await ask(node, call, 'sent');
   return { identity, durability };
 }
