@@ -65,6 +65,20 @@ describe('who waits', () => {
     expect(box.queue('other')).toMatchObject({ ready: 1, leased: 0 });
   });
 
+  test('what was on its way to one that is cancelled goes back at once, and not when it would have been his', async () => {
+    const box = await boxWith('cancelled at once');
+    await box.send('bags', 'a');
+    await box.restart('power cut');
+    const pending = box.begin(waitingAt('bags'));
+    // Its delivery is being written first: it may be what ended the node.
+    await box.pass(0);
+    expect(pending.result).toBeUndefined();
+    expect(box.queue('bags')).toMatchObject({ ready: 0, leased: 1 });
+    pending.cancel();
+    await box.pass(0);
+    expect(box.queue('bags')).toMatchObject({ ready: 1, leased: 0 });
+  });
+
   test('one that is cancelled in the moment of its answer leaves it to the next', async () => {
     const box = await boxWith('cancelled-late');
     const answers: (string | undefined)[] = [];
