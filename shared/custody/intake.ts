@@ -563,9 +563,10 @@ export class Intake {
     const letter = { ...content, previous };
     const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
     if (dead === undefined) return { refused: ending };
-    const { changes: noted, settle: settleNoted } = local
-      ? this.#store.planLosses([{ handle, class: ending, count: 1 }])
-      : this.#planGap(handle, key, { number: item.number, class: ending });
+    // A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
+    const losses = local || !isWanted ? [{ handle, class: ending, count: 1 }] : [];
+    const { changes: noted, settle: settleNoted } = this.#store.planLosses(losses);
+    const gap = local ? [] : this.#gap(handle, key, { number: item.number, class: ending });
     const now = local ? (this.#store.destinations.get(handle)?.next ?? 1) : 1;
     const counted = this.#counted(handle, key, { endsHere: local, next: Math.max(now, item.number + 1) });
     const settle = () => {
@@ -576,7 +577,7 @@ export class Intake {
     const planned = {
       puts: dead.puts,
       acks: dead.acks,
-      changes: [...changes, ...dead.changes, ...noted, counted.change],
+      changes: [...changes, ...dead.changes, ...noted, ...gap, counted.change],
       settle,
     };
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
@@ -585,14 +586,10 @@ export class Intake {
   }
 
   /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
-  #planGap(
-    handle: number,
-    key: StreamKey,
-    gap: { number: number; class: EndingClass },
-  ): { changes: MetaChange[]; settle: () => void } {
+  #gap(handle: number, key: StreamKey, gap: { number: number; class: EndingClass }): MetaChange[] {
     const stream = this.#store.outgoing.open(handle, key);
     const held = { from: gap.number, to: gap.number, class: gap.class, node: this.#store.self.name };
-    return { changes: [endNumbers(stream, held)], settle: () => {} };
+    return [endNumbers(stream, held)];
   }
 
   /** A dead letter, or undefined when it is too large for one. */

@@ -26,11 +26,11 @@ class Node {
   readonly intake: Intake;
   readonly #sent = new Map<string, number>();
 
-  constructor(policy?: Policy) {
+  constructor(policy?: Policy, canReach: (node: string) => boolean = () => true) {
     this.settle();
     this.store = new NodeStore(this.#driver.ring);
     this.store.load('central', stream(7, 'node'));
-    this.intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 50_000, canReach: () => true, policy });
+    this.intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 50_000, canReach, policy });
     for (const queue of ['$dead', '$journal', '$admin', 'bags']) this.intake.define(queue, 5_000);
     this.settle();
   }
@@ -173,5 +173,21 @@ describe('in the frame that stores a message of another node', () => {
         1_000,
       ),
     ).toBe(1_000);
+  });
+});
+
+describe('a message for a node that nobody can reach', () => {
+  const nowhere = (): Node => new Node(undefined, () => false);
+
+  test('is a dead letter here; its account is the gap, for its destination', () => {
+    const node = nowhere();
+    node.arrives('a', { destination: 'device-2/orders' });
+    expect([node.in('$dead'), node.accounts]).toEqual([['BAD_DST_Q'], []]);
+  });
+
+  test('is accounted for here when it wants no letter: the gap may never be told to anybody', () => {
+    const node = nowhere();
+    node.arrives('a', { destination: 'device-2/orders', deadLetter: 'off' });
+    expect([node.in('$dead'), node.accounts]).toEqual([[], [['BAD_DST_Q', 1]]]);
   });
 });
