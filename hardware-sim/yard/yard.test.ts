@@ -10,7 +10,7 @@ function planOf(seed: string, change: Partial<Plan['world']> = {}): Plan {
 /** Nothing breaks, nobody gives anything back or up, and nothing has a time. */
 function quiet(seed: string, broker: 'sim' | 'mqtt'): Plan {
   const plan = planOf(seed, { broker, dead: [] });
-  const readers = plan.world.readers.map((reader) => ({ ...reader, crash: 0, giveBack: 0, giveUp: 0 }));
+  const readers = plan.world.readers.map((reader) => ({ ...reader, crash: 0, giveBack: 0, giveUp: 0, dislike: 0 }));
   const sends = plan.sends.map(({ timeToBeReceivedMs: _ttl, deliverAfterMs: _after, ...send }) => ({ ...send, bytes: 100 }));
   return { ...plan, world: { ...plan.world, readers }, sends, faults: [] };
 }

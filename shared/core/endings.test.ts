@@ -111,10 +111,10 @@ describe('what is given up', () => {
     expect([await box.drain('$dead'), accounts(box)]).toEqual([['poison'], {}]);
   });
 
-  test('goes to the dead letter queue of its own queue, and to $dead when that one is full, away, or its own', async () => {
+  test('goes to the dead letter queue of its own queue, and to $dead when that one is full or away', async () => {
     const box = await boxWith('own', {
       bags: { deadLetterQueue: 'lost' },
-      lost: { bytesLimit: 400, deadLetterQueue: 'lost' },
+      lost: { bytesLimit: 400 },
       orphans: { deadLetterQueue: 'nowhere' },
     });
     for (const text of ['first', 'second']) await box.send('bags', text.padEnd(120, ' '));
