@@ -28,7 +28,7 @@ afterAll(() => {
 
 test('AC-53 no space is ENOSPC, and leaves nothing behind', (context) => {
   context.skip(mountFailure !== undefined, mountFailure);
-  expect(ringmail(['ring', 'create', join(mount, 'a.ring'), '--size', '2 MiB', '--allow-volatile'])).toMatch(
+  expect(ringmail(['ring', 'create', join(mount, 'a.ring'), '2MiB', '--allow-volatile'])).toMatch(
     /RING_UNAVAILABLE[\s\S]*ENOSPC/,
   );
   expect(ringmail(['ring', 'inspect', join(mount, 'a.ring')])).toMatch(/RING_NOT_FOUND/);
@@ -37,12 +37,12 @@ test('AC-53 no space is ENOSPC, and leaves nothing behind', (context) => {
 test('AC-53 a read-only file system is EROFS', (context) => {
   context.skip(mountFailure !== undefined, mountFailure);
   execFileSync('mount', ['-o', 'remount,ro', mount]);
-  expect(ringmail(['ring', 'create', join(mount, 'b.ring'), '--allow-volatile'])).toMatch(/RING_UNAVAILABLE[\s\S]*EROFS/);
+  expect(ringmail(['ring', 'create', join(mount, 'b.ring'), '2MiB', '--allow-volatile'])).toMatch(/RING_UNAVAILABLE[\s\S]*EROFS/);
 });
 
 test('AC-53 no rights are EACCES', (context) => {
   context.skip(!isRoot, 'only root may become nobody');
-  expect(ringmail(['ring', 'create', join(folder.path, 'c.ring'), '--allow-volatile'], NOBODY)).toMatch(
+  expect(ringmail(['ring', 'create', join(folder.path, 'c.ring'), '2MiB', '--allow-volatile'], NOBODY)).toMatch(
     /RING_UNAVAILABLE[\s\S]*EACCES/,
   );
 });
