@@ -172,3 +172,15 @@ test('a long backlog of one stream costs nobody: 20,000 messages behind one leas
   for (let i = 0; i < 10_000; i++) run.queues.finish(run.queues.take(run.queue));
   expect(performance.now() - startMs).toBeLessThan(3_000);
 });
+
+test('who names a message gets it no sooner than the earlier ones of its stream, when one of them waits for its delay', () => {
+  const run = new Run();
+  run.send(1, run.nowMs + 5);
+  run.send(1, 0);
+  run.send(2, 0);
+  const [, later, other] = run.all.map(({ slot }) => slot);
+  expect([run.queues.mayLease(run.queue, later ?? NO_SLOT), run.queues.mayLease(run.queue, other ?? NO_SLOT)]).toEqual([
+    false,
+    true,
+  ]);
+});
