@@ -25,6 +25,8 @@ const folder = temporaryFolder('three-senders');
 const socketPath = join(folder.path, '.ringmail', 'ringmail.sock');
 const inFolder = (name: string): string => join(folder.path, name);
 const running = new Map<Role, ChildProcess>();
+/** Those whose output is whole: an `exit` may come before the last line was read. */
+const closed = new WeakSet<ChildProcess>();
 let printed = '';
 
 const COMMANDS: Readonly<Record<Exclude<Role, 'node'>, readonly [string, ...string[]]>> = {
@@ -54,6 +56,7 @@ async function start(role: Role): Promise<void> {
   };
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
+  child.once('close', () => closed.add(child));
   running.set(role, child);
 }
 
@@ -102,7 +105,7 @@ function allGotOnSince(before: ReadonlyMap<string, number>): boolean {
 /** Asks it to stop, and waits until it did. */
 async function finish(role: Role): Promise<void> {
   const child = running.get(role);
-  await until(`${role} ends`, () => child?.exitCode !== null);
+  await until(`${role} ends`, () => child !== undefined && closed.has(child));
   expect({ role, code: child?.exitCode, printed }).toEqual({ role, code: 0, printed });
 }
 
