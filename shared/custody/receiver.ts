@@ -21,6 +21,8 @@ interface Cursor {
   readonly key: StreamKey;
   planned: number;
   durable: number;
+  /** Numbers below waited at the neighbour for the present session, as its offer says. */
+  waitedBelow: number;
 }
 
 interface Neighbour {
@@ -44,6 +46,8 @@ export interface ReceiverSession {
   state: 'offered' | 'confirmed' | 'fenced';
   /** Current once the session is confirmed. */
   readonly ticket: Uint8Array;
+  /** By stream, the number that its next message would have got when the session was offered. */
+  readonly offeredNext: ReadonlyMap<string, number>;
 }
 
 /** `new`: planned, `whenDurable` will be called. `repeat`: known. `ahead`: out of sequence. `no-room`: later. `stale`: old session. */
@@ -78,7 +82,7 @@ export class CustodyReceiver {
       const cursors = byId.get(Number(id))?.cursors;
       // Of two handles of one stream the one that got further.
       if (cursor > (cursors?.get(streamText(key))?.durable ?? 0))
-        cursors?.set(streamText(key), { key, planned: cursor, durable: cursor });
+        cursors?.set(streamText(key), { key, planned: cursor, durable: cursor, waitedBelow: 1 });
     }
   }
 
@@ -157,7 +161,7 @@ export class CustodyReceiver {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
-      const planned = this.#intake.accept(cursor.key, item);
+      const planned = this.#intake.accept(cursor.key, item, item.number < cursor.waitedBelow ? 'waited' : 'live');
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;
@@ -204,7 +208,9 @@ export class CustodyReceiver {
       nonce: offer.nonce,
       state: 'offered',
       ticket,
+      offeredNext: new Map(offer.streams.map(({ stream, next }) => [streamText(stream), next])),
     };
+    for (const [text, cursor] of neighbour.cursors) cursor.waitedBelow = session.offeredNext.get(text) ?? 1;
     neighbour.session = session;
     this.#sessions.set(session, neighbour);
     return session;
@@ -225,7 +231,8 @@ export class CustodyReceiver {
   #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
     const known = neighbour.known.get(key) ?? neighbour.cursors.get(streamText(key));
     if (known !== undefined) neighbour.known.set(key, known);
-    return known ?? { key, planned: 1, durable: 1 };
+    const waitedBelow = neighbour.session?.offeredNext.get(streamText(key)) ?? 1;
+    return known ?? { key, planned: 1, durable: 1, waitedBelow };
   }
 
   #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {

@@ -29,6 +29,8 @@ export interface Hop {
   readonly count: number;
   /** Milliseconds spent in them. */
   readonly elapsedMs: number;
+  /** On one hop at least it waited for a connection (docs/routes.md, section 6). */
+  readonly replayed?: true;
 }
 
 export interface Envelope {
@@ -42,7 +44,7 @@ const usualForm = new UsualForm();
 
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  const isFirst = hop.count === 0 && hop.elapsedMs === 0;
+  const isFirst = hop.count === 0 && hop.elapsedMs === 0 && hop.replayed !== true;
   return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
 }
 
@@ -62,6 +64,7 @@ function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
   const hopMap = new Map<number, CborInput>();
   if (hop.count > 0) hopMap.set(0, hop.count);
   if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
+  if (hop.replayed === true) hopMap.set(2, true);
   return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
 }
 
@@ -72,7 +75,8 @@ function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
   if (version !== ENVELOPE_VERSION) refuse('unknown version');
   if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
   const hopMap = asMap(hop, 'hop part');
-  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0 } };
+  const replayed = hopMap.get(2) === true && { replayed: true as const };
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...replayed } };
 }
 
 function encodeImmutable(message: Message): Uint8Array {
