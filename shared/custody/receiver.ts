@@ -9,7 +9,7 @@ import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Intake, Refusal } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
+import { type Answer, type AnsweredStream, afterItem, type Item, type MessageItem, NO_TICKET, type Offer } from './session.ts';
 import { judgeTicket } from './ticket.ts';
 
 /** Bytes a neighbour may have outstanding per stream, at the most. */
@@ -149,7 +149,7 @@ export class CustodyReceiver {
       return 'repeat';
     }
     if (at.item.number > cursor.planned) return 'ahead';
-    const item = at.item.kind === 'message' ? at.item : { ...at.item, number: cursor.planned };
+    const item = at.item.kind === 'message' ? aged(at.item, cursor) : { ...at.item, number: cursor.planned };
     return this.#keep(neighbour, session, { cursor, item, next, whenDurable });
   }
 
@@ -161,7 +161,7 @@ export class CustodyReceiver {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
-      const planned = this.#intake.accept(cursor.key, item, item.number < cursor.waitedBelow ? 'waited' : 'live');
+      const planned = this.#intake.accept(cursor.key, item, neighbour.name);
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;
@@ -258,6 +258,11 @@ export class CustodyReceiver {
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }
+}
+
+/** What waited at the sender for this session says so. */
+function aged(item: MessageItem, { waitedBelow }: Cursor): MessageItem {
+  return item.number < waitedBelow ? { ...item, waited: true } : item;
 }
 
 /** Numbers were taken of a stream that begins at the sender, and of which its store knows nothing any more. */
