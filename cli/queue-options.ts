@@ -1,7 +1,15 @@
 /** What a queue is, as options of a command line and as lines for people. */
 
 import { formatSize } from '../shared/node/config/sizes.ts';
-import { JOURNAL, ORDERING, QUEUE_STATE, type QueueOptions, REMOTE_WHEN_FULL, REPLAY, WHEN_FULL } from '../shared/queue/queue-options.ts';
+import {
+  JOURNAL,
+  ORDERING,
+  QUEUE_STATE,
+  type QueueOptions,
+  REMOTE_WHEN_FULL,
+  REPLAY,
+  WHEN_FULL,
+} from '../shared/queue/queue-options.ts';
 import { durationMs, type OptionSpecs, type OptionValues, oneOf, wholeNumber } from './args.ts';
 import { sizeOption } from './ring-options.ts';
 import { timeText } from './time-text.ts';

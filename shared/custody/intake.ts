@@ -266,7 +266,8 @@ export class Intake {
     const identity = { ...key, number: item.number };
     const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
-    const all = queue.options.replay === 'latest' ? this.#superseding(planned, queue, { handle, priority: key.priority }) : planned;
+    const all =
+      queue.options.replay === 'latest' ? this.#superseding(planned, queue, { handle, priority: key.priority }) : planned;
     return this.told(all, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
   }
 

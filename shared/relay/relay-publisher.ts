@@ -116,9 +116,7 @@ export class RelayPublisher {
     const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
     for (const track of work) track.age = this.#sender.ageOf(track.stream);
     const rank = ({ age }: Track): number => (age === first ? 0 : 1);
-    return work.sort(
-      (a, b) => b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || a.servedAt - b.servedAt,
-    );
+    return work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || a.servedAt - b.servedAt);
   }
 
   /** Counts a publish that began with `served`. True when it is another age's turn now. */
