@@ -18,7 +18,7 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { givingWay, joined, type Planned, withBeside, withRoom } from './planned.ts';
+import { batchOf, givingWay, joined, type Planned, withRoom } from './planned.ts';
 import { afterItem, type Item, type MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
@@ -73,20 +73,27 @@ export class Arrivals {
     const identity = { ...key, number: item.number };
     const planned = entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
-    const isLatest = queue.options.replay === 'latest';
-    const all = isLatest ? this.#superseding(planned, queue, { handle, priority: key.priority }) : planned;
-    return this.#intake.told(all, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+    return this.#intake.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
   }
 
-  /** With the end of those whose place it takes: of its stream, and ready. Without where the frame has no room for that. */
-  #superseding(planned: Planned, queue: Queue, { handle, priority }: { handle: number; priority: number }): Planned {
-    const { index } = this.#store.ring;
-    const ready = queue.ready[priority];
+  /**
+   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready end
+   * now: nobody is handed one of them any more, and the next frame says so. In a ring that has no room for that they stay.
+   */
+  placed(slot: number): void {
+    const { ring, queues } = this.#store;
+    const { index } = ring;
+    const queue = queues.byId(index.queue(slot));
+    if (queue?.options.replay !== 'latest' || !index.isListed(slot)) return;
+    const ready = queue.ready[index.priority(slot)];
     const older: number[] = [];
-    for (let slot = ready?.head ?? NO_SLOT; ready !== undefined && slot !== NO_SLOT; slot = ready.next(slot))
-      if (index.stream(slot) === handle) older.push(slot);
-    if (older.length === 0) return planned;
-    return withBeside(this.#store.ring, planned, () => givingWay(this.#store, older, 'SUPERSEDED')) ?? planned;
+    for (let at = ready?.head ?? slot; ready !== undefined && at !== slot && at !== NO_SLOT; at = ready.next(at))
+      if (index.stream(at) === index.stream(slot)) older.push(at);
+    if (older.length === 0) return;
+    const planned = givingWay(this.#store, older, 'SUPERSEDED');
+    if (!ring.admits(batchOf(planned))) return;
+    this.#store.commit(batchOf(planned), () => {});
+    planned.settle();
   }
 
   /**

@@ -48,7 +48,7 @@ export interface ReceiverSession {
   state: 'offered' | 'confirmed' | 'fenced';
   /** Current once the session is confirmed. */
   readonly ticket: Uint8Array;
-  /** By stream, the number that its next message would have got when the session was offered. */
+  /** By stream with something that waited for the session: the number that its next message would have got when it was offered. */
   readonly offeredNext: ReadonlyMap<string, number>;
 }
 
@@ -169,9 +169,10 @@ export class CustodyReceiver {
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
-      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome) => {
+      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, [slot]) => {
         if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
+        if (slot !== undefined) this.#arrivals.placed(slot);
         cursor.durable = Math.max(cursor.durable, next);
         what.whenDurable();
       });
@@ -204,13 +205,14 @@ export class CustodyReceiver {
       old.state = 'fenced';
       this.#sessions.delete(old);
     }
+    const waiting = offer.age === 'live' ? [] : offer.streams;
     const session: ReceiverSession = {
       sender: offer.sender,
       incarnation: offer.incarnation,
       nonce: offer.nonce,
       state: 'offered',
       ticket,
-      offeredNext: new Map(offer.streams.map(({ stream, next }) => [streamText(stream), next])),
+      offeredNext: new Map(waiting.map(({ stream, next }) => [streamText(stream), next])),
     };
     for (const [text, cursor] of neighbour.cursors) cursor.waitedBelow = session.offeredNext.get(text) ?? 1;
     neighbour.session = session;

@@ -61,6 +61,8 @@ export interface Offer {
    * knows one more the sender's store was rolled back (docs/custody.md, section 4).
    */
   readonly own: 'whole' | 'in-part';
+  /** `live`: what it names came since the two are connected. Otherwise it waited for that. */
+  readonly age?: 'live';
 }
 
 export interface AnsweredStream {
