@@ -110,9 +110,9 @@ export class RelayCentral implements Relay {
     return { ...this.receiver.counters(), ...down };
   }
 
-  /** Gateways with a session, or about to have one. */
-  get belowCount(): number {
-    return this.#below.size;
+  /** Nodes that it takes to be there. */
+  get thereCount(): number {
+    return this.#there.size;
   }
 
   #waitedFor(): Set<string> {
