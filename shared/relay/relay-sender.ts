@@ -7,6 +7,9 @@
  *    │ down          └──┴──────────────────────────────────────◀──────────────┘ nothing moved for progressMs
  *    └── (any)           answer is a fork, or impossible ──▶ forked: nothing is published any more
  *
+ * One of several brokers that lead to the same central is `standing-by` while another carries the session: it listens for the status of
+ * the central there, and says nothing.
+ *
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
  */
@@ -50,11 +53,15 @@ export interface RelaySenderOptions {
   /** Partitions of every queue there; the same at every sender and central. */
   readonly partitionCount: number;
   readonly limits?: PublisherLimits;
+  /** `standing-by` until `takeOver`; on duty unless said. */
+  readonly duty?: RelayDuty;
 }
+
+export type RelayDuty = 'on-duty' | 'standing-by';
 
 /** For people and for health. */
 export interface RelaySenderView {
-  readonly state: 'down' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
+  readonly state: 'down' | 'standing-by' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
   readonly published: number;
   readonly receipts: number;
   readonly windowPublishes: number;
@@ -84,6 +91,9 @@ export class RelaySender {
   readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
   #isUp = false;
+  #duty: RelayDuty;
+  /** The central said that it is there, and nothing since has spoken against it. */
+  #isCentralThere = false;
   /** The sync without an answer, and when it is sent again. */
   #sync: { readonly publish: Publish; sentMs: number; dueMs: number } | undefined;
   /** A new session is wanted, not before this. */
@@ -101,7 +111,8 @@ export class RelaySender {
   #lastProgressMs: number | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, central, partitionCount, limits = LIMITS } = options;
+    const { sender, node, central, partitionCount, limits = LIMITS, duty = 'on-duty' } = options;
+    this.#duty = duty;
     this.#sender = sender;
     this.#node = node;
     this.#central = central;
@@ -114,38 +125,72 @@ export class RelaySender {
     const { node, central } = { node: this.#node, central: this.#central };
     const topics = [formatTopic({ kind: 'receipt', node }), formatTopic({ kind: 'status', node: central })];
     this.#outputs.push({ kind: 'subscribe', topics });
-    if (this.#state !== 'forked') this.#startSync(nowMs);
+    if (this.#duty === 'on-duty' && this.#state !== 'forked') this.#startSync(nowMs);
   }
 
   /** The broker is gone, and all that was on its way with it. */
   down(_nowMs: number): void {
     this.#isUp = false;
+    this.#isCentralThere = false;
+    this.#endSession();
+    this.#outputs.length = 0;
+    this.#seenStatus = undefined;
+  }
+
+  get duty(): RelayDuty {
+    return this.#duty;
+  }
+
+  /** Standing by: as far as can be seen there would be a session if it took over. */
+  get mayStand(): boolean {
+    return this.#isUp && this.#isCentralThere;
+  }
+
+  /** The session is this broker's from now on. The one that had it stands by already. */
+  takeOver(nowMs: number): void {
+    if (this.#duty === 'on-duty') return;
+    this.#duty = 'on-duty';
+    if (this.#isUp && this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  /** Another broker's turn. Without a session at its end it has to hear of the central again before it may stand. */
+  standBy(): void {
+    if (this.#duty === 'standing-by') return;
+    if (this.#state !== 'ready') this.#isCentralThere = false;
+    this.#endSession();
+    this.#duty = 'standing-by';
+  }
+
+  #endSession(): void {
+    if (this.#duty === 'standing-by') return;
     this.#sender.lost();
     this.#publisher.reset();
-    this.#outputs.length = 0;
     this.#sync = undefined;
     this.#wantedMs = undefined;
     this.#starvedSinceMs = undefined;
     this.#answeredBy = undefined;
-    this.#seenStatus = undefined;
   }
 
   /** Hears a message; those that are not for a sender are none of its business. */
   message({ topic, payload }: Arrived, nowMs: number): void {
     if (!this.#isUp || this.#state === 'forked') return;
     const parsed = parseTopic(topic);
-    if (parsed?.kind === 'receipt' && parsed.node === this.#node) return this.#heardReceipt(decodeReceipt(payload), nowMs);
+    if (parsed?.kind === 'receipt' && parsed.node === this.#node) {
+      if (this.#duty === 'on-duty') return this.#heardReceipt(decodeReceipt(payload), nowMs);
+      this.#counts.ignored += 1;
+      return;
+    }
     if (parsed?.kind === 'status' && parsed.node === this.#central) return this.#heardStatus(decodeStatus(payload), nowMs);
   }
 
   /** Goes on as far as it may. Call after every step of the node. */
   pump(nowMs: number): void {
-    if (!this.#isUp || this.#state === 'forked') return;
+    if (!this.#isUp || this.#duty === 'standing-by' || this.#state === 'forked') return;
     if (this.#sync !== undefined) {
       if (this.#sync.dueMs <= nowMs) this.#repeatSync(this.#sync, nowMs);
       return;
     }
-    if (this.#state === 'idle') this.#want(nowMs);
+    if (this.#state === 'idle') this.#want(nowMs + (this.#sender.isRival ? SYNC_MS_MAX : 0));
     if (this.#wantedMs === undefined && this.#hasStalled(nowMs)) this.#want(nowMs);
     if (this.#wantedMs !== undefined) {
       if (this.#wantedMs <= nowMs) this.#startSync(nowMs);
@@ -163,7 +208,7 @@ export class RelaySender {
 
   /** When `pump` should be called even if nothing happens. */
   get wakeAtMs(): number | undefined {
-    if (!this.#isUp || this.#state === 'forked') return undefined;
+    if (!this.#isUp || this.#duty === 'standing-by' || this.#state === 'forked') return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
     const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
@@ -177,7 +222,7 @@ export class RelaySender {
 
   view(): RelaySenderView {
     const { window, publishedCount, isStarved } = this.#publisher;
-    const state = this.#isUp ? STATE_NAMES[this.#state] : 'down';
+    const state = !this.#isUp ? 'down' : this.#duty === 'standing-by' ? this.#duty : STATE_NAMES[this.#state];
     return {
       state: this.#state === 'forked' ? 'forked' : state,
       published: publishedCount,
@@ -245,6 +290,8 @@ export class RelaySender {
     }
     if (status.kind === 'offline') {
       this.#seenStatus = 'offline';
+      this.#isCentralThere = false;
+      if (this.#duty === 'standing-by') return;
       // An old connection's will may come late: its word is doubted, and a sync finds out.
       if (this.#sync === undefined) this.#want(nowMs + SYNC_MS_MIN);
       return;
@@ -253,6 +300,8 @@ export class RelaySender {
     if (seen === this.#seenStatus) return;
     const isFirst = this.#seenStatus === undefined;
     this.#seenStatus = seen;
+    this.#isCentralThere = true;
+    if (this.#duty === 'standing-by') return;
     if (this.#sync !== undefined) {
       this.#sync.dueMs = Math.max(nowMs, this.#sync.sentMs + SYNC_SPACING_MS);
       this.#syncDelay.reset();
