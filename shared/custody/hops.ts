@@ -47,7 +47,6 @@ interface Standing extends UpWay {
 interface Chosen {
   readonly ways: readonly Standing[];
   way: Standing | undefined;
-  againAtMs: number | undefined;
 }
 
 export class Hops {
@@ -56,13 +55,18 @@ export class Hops {
   readonly #below = new Map<string, Hop>();
   #ways: readonly Standing[] = [{ hop: UP, to: ['*'], stands: false, sinceMs: 0 }];
   #patience: Patience = { failoverMs: FAILOVER_MS, failbackMs: FAILBACK_MS };
-  /** By the ways that lead there. */
+  /** By the ways that lead there; that of a node which all of them lead to is there from the beginning. */
   readonly #chosen = new Map<string, Chosen>();
+  #everywhere: Chosen;
   /** Of nodes that streams go to. */
   readonly #byNode = new Map<string, Chosen>();
   #againAtMs: number | undefined;
   #nowMs = 0;
   #isNew = false;
+
+  constructor() {
+    this.#everywhere = this.#chosenBy(this.#ways);
+  }
 
   load(metas: MetaTable): void {
     for (const [node] of metaValues(metas, 'n/')) this.#below.set(node, `down/${node}`);
@@ -75,6 +79,7 @@ export class Hops {
     this.#nowMs = nowMs;
     this.#chosen.clear();
     this.#byNode.clear();
+    this.#everywhere = this.#chosenBy(this.#ways);
   }
 
   /** Names of the nodes below. */
@@ -124,7 +129,7 @@ export class Hops {
   state(hop: UpHop): { readonly stands: boolean; readonly sinceMs: number; readonly isInUse: boolean } {
     const way = this.#ways.find((one) => one.hop === hop);
     // Before anything goes to a node, what would go anywhere.
-    const chosen = this.#chosen.size > 0 ? [...this.#chosen.values()] : [this.#chosenBy(this.#ways)];
+    const chosen = this.#byNode.size > 0 ? [...this.#byNode.values()] : [this.#everywhere];
     return {
       stands: way?.stands ?? false,
       sinceMs: way?.sinceMs ?? 0,
@@ -154,7 +159,9 @@ export class Hops {
     const name = ways.map(({ hop }) => hop).join();
     let chosen = this.#chosen.get(name);
     if (chosen === undefined) {
-      chosen = { ways, way: undefined, againAtMs: undefined };
+      // Who comes later joins those who are there: a way that just came back is not taken back for one stream alone.
+      const inUse = this.#chosen.size === 0 ? undefined : this.#everywhere.way;
+      chosen = { ways, way: inUse !== undefined && ways.includes(inUse) ? inUse : undefined };
       this.#chosen.set(name, chosen);
       this.#choose(chosen);
     }
