@@ -117,7 +117,17 @@ export class SimNode {
   /** Boots: opens the ring, then serves. */
   start(): void {
     if (this.#isRetired) return;
-    const { world, config, random, syncMsMax, connectBroker, connectBrokers = {}, onServing, driftPpm = 0, dateUs = DATE_US } = this.#options;
+    const {
+      world,
+      config,
+      random,
+      syncMsMax,
+      connectBroker,
+      connectBrokers = {},
+      onServing,
+      driftPpm = 0,
+      dateUs = DATE_US,
+    } = this.#options;
     const { disk } = this;
     disk.onPending = () => {
       world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => {

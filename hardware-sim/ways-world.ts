@@ -222,4 +222,5 @@ function setupOf({ name, to = ['*'], via }: PlannedUplink, at: number): UplinkSe
   return { name: called, kind: 'mqtt', to, central: via.central, partitionCount: 1 };
 }
 
-export const numbered = (count: number, what = 'message'): string[] => Array.from({ length: count }, (_, i) => `${what} ${i + 1}`);
+export const numbered = (count: number, what = 'message'): string[] =>
+  Array.from({ length: count }, (_, i) => `${what} ${i + 1}`);
