@@ -9,8 +9,8 @@ import { CustodySender } from '../custody/sender.ts';
 import { earliest } from '../earliest.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
-import { RelayReceiver } from '../relay/relay-receiver.ts';
-import type { RelaySender } from '../relay/relay-sender.ts';
+import { RelayCentral } from '../relay/relay-central.ts';
+import type { Relay } from '../relay/relay-uplink.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 import { CENTRAL_BROKER } from './node-io.ts';
@@ -26,9 +26,6 @@ interface Parts extends CarrierStart {
 
 /** Times that carriers are asked again in one step because another way is taken. More are left to the next step. */
 const ROUNDS_MAX = 4;
-
-/** Whoever speaks over a broker. */
-type Relay = RelaySender | RelayReceiver;
 
 /** For the core of a node with lines or a broker. */
 export function linksAndRelay({ store, intake, random, ways }: CarrierRoots): (start: CarrierStart) => NodeCarriers {
@@ -47,18 +44,20 @@ export class Carriers implements NodeCarriers {
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
   /** Of the central, by the name of its broker. */
-  readonly #relayReceivers = new Map<string, RelayReceiver>();
+  readonly #centrals = new Map<string, RelayCentral>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { config, store, uplinks, receiver } = parts;
-    const { name: node, central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
+    const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
+    const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     for (const below of store.hops.below) this.#senderTo(below);
-    if (config.uplink !== 'kept') uplinks.begin({ node, nowMs: store.nowMs, failoverMs, failbackMs });
+    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
+    const senderTo = (below: string) => (store.hops.isBelow(below) ? this.#senderTo(below) : undefined);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
-      this.#relayReceivers.set(broker, new RelayReceiver({ receiver, store, node, central }));
+      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
   }
 
   get receiver(): CustodyReceiver {
@@ -72,13 +71,13 @@ export class Carriers implements NodeCarriers {
   /** Everybody who speaks over a broker, with its name. */
   *#relays(): Generator<readonly [string, Relay]> {
     yield* this.#parts.uplinks.relays();
-    yield* this.#relayReceivers;
+    yield* this.#centrals;
   }
 
   /** Those of one broker. Where nobody names it there is one. */
   #relaysAt(broker: string | undefined): Relay[] {
-    const [first] = this.#relayReceivers.values();
-    const both = [this.#parts.uplinks.relayOf(broker), broker === undefined ? first : this.#relayReceivers.get(broker)];
+    const [first] = this.#centrals.values();
+    const both = [this.#parts.uplinks.relayOf(broker), broker === undefined ? first : this.#centrals.get(broker)];
     return both.filter((relay) => relay !== undefined);
   }
 

@@ -9,11 +9,12 @@
  */
 import { invariant } from '../assert.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import type { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { chooseWay, type Patience } from '../custody/ways.ts';
 import { earliest } from '../earliest.ts';
 import type { Random } from '../ports.ts';
-import { RelaySender } from '../relay/relay-sender.ts';
+import { RelayUplink } from '../relay/relay-uplink.ts';
 import type { UplinkStats } from './calls.ts';
 import type { UplinkSetup } from './node-io.ts';
 import type { WaySetup } from './way-setup.ts';
@@ -21,7 +22,7 @@ import type { WaySetup } from './way-setup.ts';
 /** A broker of a way. */
 interface Bearer {
   readonly uplink: UplinkSetup;
-  readonly relay: RelaySender;
+  readonly relay: RelayUplink;
   stands: boolean;
   sinceMs: number;
 }
@@ -58,15 +59,18 @@ export class Uplinks {
   }
 
   /** Makes what speaks over brokers. `node`: the name of this one. */
-  begin({ node, nowMs, ...patience }: Patience & { readonly node: string; readonly nowMs: number }): void {
-    this.#patience = patience;
+  begin(start: Patience & { readonly node: string; readonly receiver: CustodyReceiver; readonly nowMs: number }): void {
+    const { node, receiver, nowMs, failoverMs, failbackMs } = start;
+    const store = this.#store;
+    this.#patience = { failoverMs, failbackMs };
     for (const way of this.#ways) {
       const { sender } = way;
       const brokers = way.setup.uplinks.filter(({ kind }) => kind === 'mqtt');
       way.bearers = brokers.map((uplink, at) => {
         const { central, partitionCount } = uplink;
         const duty = at === 0 ? 'on-duty' : 'standing-by';
-        return { uplink, relay: new RelaySender({ sender, node, central, partitionCount, duty }), stands: false, sinceMs: nowMs };
+        const relay = new RelayUplink({ sender, receiver, store, node, central, partitionCount, duty });
+        return { uplink, relay, stands: false, sinceMs: nowMs };
       });
     }
   }
@@ -82,14 +86,14 @@ export class Uplinks {
   }
 
   /** Of the broker of an uplink; the first unless it is named. */
-  relayOf(name: string | undefined): RelaySender | undefined {
+  relayOf(name: string | undefined): RelayUplink | undefined {
     for (const { bearers } of this.#ways)
       for (const { uplink, relay } of bearers) if (name === undefined || uplink.name === name) return relay;
     return undefined;
   }
 
   /** Every relay, with the name of its broker. */
-  *relays(): Generator<readonly [string, RelaySender]> {
+  *relays(): Generator<readonly [string, RelayUplink]> {
     for (const { bearers } of this.#ways) for (const { uplink, relay } of bearers) yield [uplink.name, relay];
   }
 
@@ -102,7 +106,7 @@ export class Uplinks {
       const isReady = way.sender.state === 'ready';
       hops.notice(
         way.setup.hop,
-        isReady || way.bearers.some(({ relay }) => relay.duty === 'standing-by' && relay.mayStand),
+        isReady || way.bearers.some(({ relay }) => relay.sender.duty === 'standing-by' && relay.sender.mayStand),
         nowMs,
       );
     }
@@ -126,11 +130,11 @@ export class Uplinks {
       const { isInUse, sinceMs } = this.#store.hops.state(setup.hop);
       return setup.uplinks.map(({ name, kind, central }): UplinkStats => {
         const bearer = bearers.find(({ uplink }) => uplink.name === name);
-        const isOnDuty = bearer === undefined || bearer.relay.duty === 'on-duty';
+        const isOnDuty = bearer === undefined || bearer.relay.sender.duty === 'on-duty';
         return {
           name,
           kind,
-          state: isOnDuty ? sender.state : bearer.relay.mayStand ? 'stands-by' : 'idle',
+          state: isOnDuty ? sender.state : bearer.relay.sender.mayStand ? 'stands-by' : 'idle',
           node: sender.receiver === '' && kind === 'mqtt' ? central : sender.receiver,
           use: isInUse && isOnDuty ? 'in-use' : 'spare',
           sinceMs: Math.max(0, Math.floor(nowMs - (bearers.length > 1 && bearer !== undefined ? bearer.sinceMs : sinceMs))),
@@ -143,18 +147,18 @@ export class Uplinks {
     const { bearers, sender } = way;
     if (bearers.length < 2) return;
     for (const bearer of bearers) {
-      const stands = bearer.relay.duty === 'on-duty' ? sender.state === 'ready' : bearer.relay.mayStand;
+      const stands = bearer.relay.sender.duty === 'on-duty' ? sender.state === 'ready' : bearer.relay.sender.mayStand;
       if (stands === bearer.stands) continue;
       bearer.stands = stands;
       bearer.sinceMs = nowMs;
     }
-    const current = bearers.find(({ relay }) => relay.duty === 'on-duty');
+    const current = bearers.find(({ relay }) => relay.sender.duty === 'on-duty');
     const choice = chooseWay(bearers, current, { ...this.#patience, nowMs });
     way.againAtMs = choice.againAtMs !== undefined && choice.againAtMs > nowMs ? choice.againAtMs : undefined;
     if (choice.way === current) return;
     invariant(choice.way !== undefined && current !== undefined, 'one of several is on duty');
     this.#takeOvers += 1;
-    current.relay.standBy();
-    choice.way.relay.takeOver(nowMs);
+    current.relay.sender.standBy();
+    choice.way.relay.sender.takeOver(nowMs);
   }
 }
