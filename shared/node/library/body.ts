@@ -9,7 +9,8 @@ const CBOR_TYPE = 'application/cbor';
 
 /** Bytes of their own, so that whoever changes the value later changes nothing that was sent. @throws CBOR_UNENCODABLE */
 export function contentOf(body: Body, properties: Properties): { body: Uint8Array; properties: Properties } {
-  if (body instanceof Uint8Array) return { body: body.slice(), properties };
+  // Of a small one the copy is a part of a larger piece of memory, which costs a tenth of one of its own.
+  if (body instanceof Uint8Array) return { body: Buffer.from(body), properties };
   return { body: encodeCbor(body), properties: { contentType: CBOR_TYPE, ...properties } };
 }
 
