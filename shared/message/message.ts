@@ -58,6 +58,17 @@ export interface Ending {
   readonly reason: string;
 }
 
+/** A message that has no identity yet. */
+export interface Content {
+  readonly body: Uint8Array;
+  readonly properties: Properties;
+  readonly history?: readonly Ending[];
+  /** As of `Message`, and so are the others. */
+  readonly previous?: string;
+  readonly maybeDuplicate?: 'maybe';
+  readonly transaction?: TransactionMark;
+}
+
 /** A message with its identity. `body` is never changed on its way. */
 export interface Message extends Properties {
   readonly identity: Identity;
