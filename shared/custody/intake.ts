@@ -9,7 +9,7 @@ import { HOP_COUNT_MAX } from '../limits.ts';
 import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
+import { decodeEnvelope, encodeNew, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
@@ -192,7 +192,7 @@ export class Intake {
     const { handle, changes } = this.#openStream(key);
     const number = this.#nextNumber(handle, key, queue);
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
-    const envelope = encodeEnvelope(messageOf(content, identity, ring.epoch));
+    const envelope = encodeNew(key, { number, epoch: ring.epoch }, content);
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
@@ -695,18 +695,4 @@ function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'REACH_QUEUE_TIMEOUT') return 'its time to reach the queue was over when it came';
   if (ending === 'BAD_DST_Q') return `no queue ${key.destination} here`;
   return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `not let in at ${key.destination}`;
-}
-
-function messageOf(content: NewBody, identity: Identity, epoch: Epoch): Message {
-  const { body, properties, history, previous, maybeDuplicate, transaction } = content;
-  const message: Message = { ...properties, identity, epoch, priority: identity.priority, body };
-  // Most are that already.
-  if (!history && !previous && !maybeDuplicate && !transaction) return message;
-  return {
-    ...message,
-    ...(history && { history }),
-    ...(previous && { previous }),
-    ...(maybeDuplicate && { maybeDuplicate }),
-    ...(transaction && { transaction }),
-  };
 }
