@@ -9,7 +9,7 @@ import type { Random } from '../ports.ts';
 import type { ClockStats } from './calls.ts';
 import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
 
-export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
+export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'calls' | 'cancel' | 'close' | 'tick' }>;
 
 export interface NodeCarriers {
   /** One for each way out of this node. */

@@ -45,9 +45,17 @@ export interface FileDescription {
   readonly ioMode: string;
 }
 
+/** A call, and what its answer is known by. */
+export interface Asked {
+  readonly token: number;
+  readonly call: Call;
+}
+
 export type NodeInput =
   | { readonly kind: 'ring'; readonly input: RingInput }
-  | { readonly kind: 'call'; readonly token: number; readonly call: Call }
+  | ({ readonly kind: 'call' } & Asked)
+  /** Those of one turn of an event loop: one step for all of them costs little more than one for each of them would. */
+  | { readonly kind: 'calls'; readonly calls: readonly Asked[] }
   | { readonly kind: 'cancel'; readonly token: number }
   | { readonly kind: 'line-open'; readonly line: number; readonly role: LinkRole; readonly baud: number | undefined }
   | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
