@@ -16,7 +16,8 @@ import { crc32c } from '../crc32c.ts';
 import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { isEndingClass } from './classes.ts';
-import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from './message.ts';
+import type { Epoch, StreamKey } from './identity.ts';
+import { ACKNOWLEDGE, type Content, type Ending, type Message, type TransactionMark } from './message.ts';
 import { UsualForm } from './usual-envelope.ts';
 
 export const ENVELOPE_VERSION = 1;
@@ -42,10 +43,18 @@ export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
 const usualForm = new UsualForm();
 
+/** Of a message that begins here. @throws CBOR_UNENCODABLE for properties no decoder would take */
+export function encodeNew(key: StreamKey, of: { readonly number: number; readonly epoch: Epoch }, content: Content): Uint8Array {
+  const usual = usualForm.write(key, of, content);
+  if (usual !== undefined) return usual;
+  const { properties, ...rest } = content;
+  const { priority } = key;
+  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority });
+}
+
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  const isFirst = hop.count === 0 && hop.elapsedMs === 0 && hop.replayed !== true;
-  return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
+  return wrap(encodeImmutable(message), hop);
 }
 
 /** The same message with another hop part; the immutable bytes stay as they are. @throws ENVELOPE_INVALID */
