@@ -72,6 +72,8 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     const classes = new Set(
       [...reasons].map((one) => (one === 'expired' && isOnItsWay ? 'REACH_QUEUE_TIMEOUT' : accountClass(one))),
     );
+    // Given up, and no letter wanted: its account says so.
+    if (story.givenUp.length > 0 && story.send?.event.deadLetter === 'off') classes.add('POISON');
     for (const { event } of story.letters.slice(0, 1)) classes.add(event.classes.at(-1) ?? '');
     for (const ending of classes) count(lane, ending);
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
@@ -105,6 +107,8 @@ export function excuseOf(index: HistoryIndex, story: Story): string | undefined 
   if (accepted === undefined) return 'never accepted';
   if (wentWithItsDisk(index, story)) return 'went with its disk';
   const { node, durability, kept } = accepted.event;
+  if (story.liveAt.length > 0 && index.isPaused(story.send?.event.destination ?? '')) return 'its queue is paused';
+  if (durability === 'volatile') return index.wentWithMemory(story) ? 'it lay in memory only' : undefined;
   const isLater = durability !== undefined && durability !== 'sync';
   if (isLater && index.openings.some((opening) => opening.event.node === node && opening.place > accepted.place))
     return 'answered before it was written';
