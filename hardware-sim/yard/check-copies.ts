@@ -59,7 +59,7 @@ function* tooMany(index: HistoryIndex, copy: { node: string; previous: string; c
 function wantedAt(index: HistoryIndex, node: string): Map<string, string> {
   const wanted = new Map<string, string>();
   for (const story of index.stories.values()) {
-    if (story.damage.length > 0 || index.story(copyKey(story.key)).damage.length > 0) continue;
+    if (story.damage.length > 0 || (index.stories.get(copyKey(story.key))?.damage.length ?? 0) > 0) continue;
     const taken = wantsCopy(story, node) ? story.acceptances : [];
     const received = isJournalled(index, story, node) ? story.acks.filter(({ event }) => event.node === node) : [];
     for (const { event } of [...taken, ...received]) wanted.set(event.identity, story.key);
