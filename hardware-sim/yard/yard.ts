@@ -340,13 +340,14 @@ class Yard {
     return isQuiet && wasQuiet;
   }
 
-  /** What a queue holds that is paused for good, and what is on its way there, waits for nobody. */
+  /** What a queue holds that is paused for good, and what is on its way there, or to a dead node, waits for nobody. */
   #isIdle(nodes: readonly SimNode[]): boolean {
     const all = nodes.map((node) => (node.isServing ? node.stats() : undefined));
     const paused = all.flatMap((stats) =>
       (stats?.queues ?? []).flatMap(({ name, state }) => (state === 'paused' ? [`${stats?.node}/${name}`] : [])),
     );
-    return all.every((stats) => stats !== undefined && isIdle(stats, paused));
+    const dead = this.#plan.world.dead.map((name) => `${name}/`);
+    return all.every((stats) => stats !== undefined && isIdle(stats, { paused, nowhere: [...paused, ...dead] }));
   }
 
   /** The power goes everywhere, once more: what was true must be true after it. */
@@ -373,14 +374,15 @@ function deliveriesMaxOf({ world }: Plan): Record<string, number> {
   return Object.fromEntries(bounds);
 }
 
-/** `paused`: addresses. */
-function isIdle({ node, queues, outgoing }: Stats, paused: readonly string[]): boolean {
+/** `paused`: addresses; `nowhere`: how addresses begin to which nothing gets any more. */
+function isIdle({ node, queues, outgoing }: Stats, rest: { paused: readonly string[]; nowhere: readonly string[] }): boolean {
+  const { paused, nowhere } = rest;
   const isQueued = queues.some(({ name, ready, leased, delayed }) => {
     const waits = paused.includes(`${node}/${name}`) ? leased : ready + leased + delayed;
     return waits > 0 && !RECORD_QUEUES.includes(name);
   });
-  const isPaused = (text: string) => paused.some((address) => text.includes(`:${address}:`));
-  return !isQueued && outgoing.every(({ held, stream: text }) => held === 0 || isPaused(text));
+  const isStuck = (text: string) => nowhere.some((address) => text.includes(`:${address}`));
+  return !isQueued && outgoing.every(({ held, stream: text }) => held === 0 || isStuck(text));
 }
 
 /** What its queues keep, by address. */
