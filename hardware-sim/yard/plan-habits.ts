@@ -111,6 +111,8 @@ export function withExpress(sends: readonly PlannedSend[], world: PlannedWorld, 
       bytes: 20 + random.int(180),
       delivery: 'express',
       ...(random.chance(0.1) && { timeToBeReceivedMs: random.pick([500, 5_000]) }),
+      // So that some still lie there when something happens to their node.
+      ...(random.chance(0.3) && { deliverAfterMs: random.pick([300, 3_000, 20_000]) }),
       ...(random.chance(0.1) && { deadLetter: 'off' as const }),
       ...(random.chance(0.2) && { acknowledge: 'receive' as const }),
     };

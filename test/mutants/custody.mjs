@@ -339,7 +339,8 @@ export const MUTANTS = [
       {
         file: 'shared/custody/intake.ts',
         find: 'const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };',
-        replace: "const { ordering } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };\n    const state = 'running' as const;",
+        replace:
+          "const { ordering } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };\n    const state = 'running' as const;",
       },
     ],
     sim,
