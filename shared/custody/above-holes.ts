@@ -39,9 +39,15 @@ export class AboveHoles {
     return this.#lines.size === 0;
   }
 
+  /** Handles of streams that have holes, planned or durable. */
+  get handles(): Iterable<number> {
+    return this.#lines.keys();
+  }
+
   /** A hole of this stream is planned, or was found. */
   watch(handle: number): void {
-    if (!this.#lines.has(handle)) this.#lines.set(handle, { first: Number.POSITIVE_INFINITY, rank: 0, held: [], state: 'at rest' });
+    if (!this.#lines.has(handle))
+      this.#lines.set(handle, { first: Number.POSITIVE_INFINITY, rank: 0, held: [], state: 'at rest' });
   }
 
   watches(handle: number): boolean {
@@ -54,6 +60,11 @@ export class AboveHoles {
     if (line === undefined) return;
     if (first > line.first) line.state = 'moved';
     line.first = first;
+  }
+
+  /** Messages of the stream that nobody sees. */
+  heldCount(handle: number): number {
+    return this.#lines.get(handle)?.held.filter((id) => this.#queues.isHeld(id)).length ?? 0;
   }
 
   /** A durable message of a queue here takes its place. */

@@ -18,10 +18,12 @@ import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-o
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
+import { type Destination, destinationChange, NO_DESTINATION } from './destinations.ts';
 import { expressIncarnation } from './express-streams.ts';
+import { isKnown, placeOf, type Range, withElsewhere, withEnding, withMessage } from './holes.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
-import type { NodeStore } from './node-store.ts';
+import type { Loss, NodeStore } from './node-store.ts';
 import { wordFor, wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
 import { OwnStreams } from './own-streams.ts';
@@ -29,7 +31,7 @@ import { batchOf, joined, NOTHING, type Planned, withBeside, withRoom } from './
 import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
-import { contradicts, spanFields, withNumber } from './stream-epochs.ts';
+import { contradicts, withNumber } from './stream-epochs.ts';
 import { type Asked, isAttended, type Told, wants, wordTo } from './words.ts';
 
 export interface NewBody {
@@ -70,6 +72,8 @@ export type UnknownQueue = 'refuse' | 'create';
 const NO_PROPERTIES: Properties = {};
 
 export class Intake {
+  /** Items of which all was here already, by another neighbour or another way. Since this opening. */
+  repeatCount = 0;
   readonly #forms = new WeakMap<StreamKey, PlainForm>();
   readonly #addresses = new WeakMap<StreamKey, Address>();
   readonly #own = new OwnStreams();
@@ -238,12 +242,18 @@ export class Intake {
     if (opened === undefined) return undefined;
     const { handle, changes } = opened;
     const queue = destination === 'elsewhere' || destination === 'nodes' ? undefined : destination;
-    if (afterItem(item) <= this.#nextNumber(handle, key, queue === 'unknown' ? undefined : queue, destination !== 'elsewhere')) {
-      if (item.kind === 'message' && this.#isCloned(handle, key, item))
-        return this.#deadLetter({ handle, key, item }, 'CLONED', changes);
-      return { puts: [], acks: [], changes, settle: () => {} };
+    if (destination === 'elsewhere') {
+      if (afterItem(item) <= this.#store.outgoing.open(handle, key).next) return this.#repeated(changes);
+      if (item.kind !== 'message') return this.#passGap({ handle, key, item }, changes);
+    } else {
+      const known = this.#numbersOf(handle);
+      if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, changes);
+      const place = placeOf(known, item.number);
+      if (place !== 'new' && this.#isCloned(handle, key, item)) return this.#deadLetter({ handle, key, item }, 'CLONED', changes);
+      if (place === 'known') return this.#repeated(changes);
+      // It opens a hole too many: later.
+      if (withMessage(known, item.number, this.#store.nowMs) === 'too-many') return undefined;
     }
-    if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, destination, changes);
     if (queue === 'unknown') return this.#deadLetter({ handle, key, item }, 'BAD_DST_Q', changes);
     if (this.#addressOf(key).queue === NODE_QUEUE) return this.#nodeWord({ handle, key, item }, from, changes);
     if (destination === 'elsewhere' && !this.#canReach(parseAddress(key.destination, '').node)) {
@@ -263,9 +273,29 @@ export class Intake {
     if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
     const identity = { ...key, number: item.number };
-    const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
-    if (queue === undefined) return planned;
-    return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+    if (queue === undefined) return this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
+    const isLate = placeOf(this.#numbersOf(handle), item.number) === 'late';
+    const envelope = isLate ? withHop(arrived.envelope, (hop) => ({ ...hop, late: 'late' })) : arrived.envelope;
+    const planned = this.#planned({ handle, identity, queue, ...arrived, envelope, what: 'message' }, changes);
+    const corrected = isLate ? joined(planned, this.#lost({ handle, class: 'MISSING', count: -1 })) : planned;
+    return this.told(corrected, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** What this node has already moves the neighbour's cursor, and is counted. */
+  #repeated(changes: readonly MetaChange[]): Planned {
+    const settle = (): void => {
+      this.repeatCount += 1;
+    };
+    return { puts: [], acks: [], changes, settle };
+  }
+
+  #lost(...losses: readonly Loss[]): Planned {
+    const { changes, settle } = this.#store.planLosses(losses);
+    return { puts: [], acks: [], changes, settle };
+  }
+
+  #numbersOf(handle: number): Destination {
+    return this.#store.destinations.get(handle) ?? NO_DESTINATION;
   }
 
   /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
@@ -300,8 +330,11 @@ export class Intake {
   ): Planned {
     const next = item.number + 1;
     if (epoch !== undefined) {
-      const counted = this.#counted(handle, key, { endsHere: true, next, epoch });
-      return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+      const counted = this.#arrivedAt(handle, item.number, epoch);
+      const late =
+        placeOf(this.#numbersOf(handle), item.number) === 'late' ? [{ handle, class: 'MISSING' as const, count: -1 }] : [];
+      const consumed = { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+      return joined(consumed, this.#lost(...late));
     }
     const stream = this.#store.outgoing.open(handle, key);
     // What waits before it still has its way to go.
@@ -469,7 +502,8 @@ export class Intake {
     try {
       const { message, hop } = decodeEnvelope(item.envelope);
       if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
-      const envelope = withHop(item.envelope, (before) => ({ ...before, count: before.count + 1 }));
+      // Only its destination says that it is late.
+      const envelope = withHop(item.envelope, ({ late: _late, ...before }) => ({ ...before, count: before.count + 1 }));
       return { envelope, epoch: message.epoch, properties: message, hop };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
@@ -530,11 +564,10 @@ export class Intake {
       body: envelope,
     };
     const isOwn = identity.origin === this.#store.self.name;
-    const counted = this.#counted(handle, identity, {
-      endsHere: queue !== undefined,
-      next: identity.number + 1,
-      ...(!isOwn && { epoch }),
-    });
+    const counted =
+      queue === undefined
+        ? this.#passed(handle, identity, identity.number + 1)
+        : this.#arrivedAt(handle, identity.number, isOwn ? undefined : epoch);
     const settle = () => {
       counted.settle();
       if (queue === undefined) return;
@@ -557,24 +590,28 @@ export class Intake {
     return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);
   }
 
-  /** The stream's counter at `next`: what to store, and how to move it once that is planned. `epoch`: of the message before it. */
-  #counted(
-    handle: number,
-    key: StreamKey,
-    { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch },
-  ): { change: MetaChange; settle: () => void } {
-    const { destinations, outgoing, draft } = this.#store;
-    if (endsHere) {
-      const known = destinations.get(handle);
-      const before = known?.spans ?? [];
-      const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
-      const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
-      const settle = (): void => {
-        if (draft.isOpen) draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
-        destinations.set(handle, { next, spans });
-      };
-      return { change: metaChange(`d/${handle}`, value), settle };
-    }
+  /** A message of a stream that ends here: what to store of it, and how to move its numbers once that is planned. */
+  #arrivedAt(handle: number, number: number, epoch: Epoch | undefined): { change: MetaChange; settle: () => void } {
+    const known = this.#numbersOf(handle);
+    const numbers = withMessage(known, number, this.#store.nowMs);
+    invariant(numbers !== 'too-many', 'whoever stores a message has asked for its place');
+    return this.#ends(handle, { ...numbers, spans: epoch === undefined ? known.spans : withNumber(known.spans, number, epoch) });
+  }
+
+  #ends(handle: number, after: Destination): { change: MetaChange; settle: () => void } {
+    const { destinations, draft, aboveHoles } = this.#store;
+    const before = destinations.get(handle);
+    if (after.holes.length > 0) aboveHoles.watch(handle);
+    const settle = (): void => {
+      if (draft.isOpen) draft.note(() => (before === undefined ? destinations.delete(handle) : destinations.set(handle, before)));
+      destinations.set(handle, after);
+    };
+    return { change: destinationChange(handle, after), settle };
+  }
+
+  /** The counter of a stream that leaves here at `next`. */
+  #passed(handle: number, key: StreamKey, next: number): { change: MetaChange; settle: () => void } {
+    const { outgoing, draft } = this.#store;
     const stream = outgoing.open(handle, key);
     const settle = (): void => {
       const before = stream.next;
@@ -586,28 +623,47 @@ export class Intake {
     return { change: counterChange({ ...stream, next }), settle };
   }
 
-  #acceptGap(
-    what: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
-    destination: Queue | 'unknown' | 'elsewhere' | 'nodes',
+  /** Numbers that ended, or went another way: handed on as they came. */
+  #passGap(
+    { handle, key, item }: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
     changes: readonly MetaChange[],
   ): Planned {
-    const { handle, key, item } = what;
-    const counted = this.#counted(handle, key, { endsHere: destination !== 'elsewhere', next: item.to + 1 });
-    const ending = item.kind === 'gap' ? item.class : undefined;
-    const node = item.kind === 'gap' ? item.node : '';
-    if (destination === 'elsewhere') {
-      const stream = this.#store.outgoing.open(handle, key);
-      const from = Math.max(item.number, stream.next);
-      const noted = endNumbers(stream, { from, to: item.to, class: ending, node });
-      return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
+    const counted = this.#passed(handle, key, item.to + 1);
+    const stream = this.#store.outgoing.open(handle, key);
+    const from = Math.max(item.number, stream.next);
+    const how = item.kind === 'gap' ? { class: item.class, node: item.node } : { class: undefined, node: '' };
+    const noted = endNumbers(stream, { from, to: item.to, ...how });
+    return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
+  }
+
+  /** At the destination a gap is an account, and elsewhere a hole. Undefined: that would be one too many now. */
+  #acceptGap(
+    { handle, item }: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
+    changes: readonly MetaChange[],
+  ): Planned | undefined {
+    const known = this.#numbersOf(handle);
+    const range = { from: item.number, to: item.to };
+    if (isKnown(known, range, item.kind === 'gap' ? 'ending' : 'elsewhere')) return this.#repeated(changes);
+    if (item.kind === 'elsewhere') {
+      const numbers = withElsewhere(known, range, this.#store.nowMs);
+      if (numbers === 'too-many') return undefined;
+      const counted = this.#ends(handle, { ...known, ...numbers });
+      return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
     }
-    const from = Math.max(item.number, this.#store.destinations.get(handle)?.next ?? 1);
-    const account = this.#store.planLosses([{ handle, class: ending ?? 'UNUSED', count: item.to - from + 1 }]);
-    const settle = (): void => {
-      account.settle();
-      counted.settle();
-    };
-    return { puts: [], acks: [], changes: [...changes, ...account.changes, counted.change], settle };
+    const ended = this.#ended(handle, range, item.class);
+    return ended && { ...ended, changes: [...changes, ...ended.changes] };
+  }
+
+  /** Numbers that end here, in their account; what was given up as missing is taken out of that one. Undefined: no room for a hole more. */
+  #ended(handle: number, range: Range, ending: EndingClass): Planned | undefined {
+    const known = this.#numbersOf(handle);
+    const after = withEnding(known, range, this.#store.nowMs);
+    if (after === 'too-many') return undefined;
+    const { numbers, ended, corrected } = after;
+    const losses: Loss[] = [{ handle, class: ending, count: ended + corrected }];
+    if (corrected > 0) losses.push({ handle, class: 'MISSING', count: -corrected });
+    const counted = this.#ends(handle, { ...known, ...numbers });
+    return joined({ puts: [], acks: [], changes: [counted.change], settle: counted.settle }, this.#lost(...losses));
   }
 
   /** Takes an item nobody can take into `$dead`; the stream goes on over it. What is too large for that is refused: its sender has it. */
@@ -616,7 +672,7 @@ export class Intake {
     ending: EndingClass,
     changes: readonly MetaChange[],
   ): Planned | Refusal | undefined {
-    const { handle, key, item } = what;
+    const { key, item } = what;
     const { self, ring } = this.#store;
     if (item.envelope.length > ring.bodyBytesMax) return { refused: ending };
     if (!ring.hasRoomFor(item.envelope.length)) return undefined;
@@ -628,26 +684,34 @@ export class Intake {
     const letter = { ...content, previous };
     const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
     if (dead === undefined) return { refused: ending };
-    // A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
-    const losses = local || !isWanted ? [{ handle, class: ending, count: 1 }] : [];
-    const { changes: noted, settle: settleNoted } = this.#store.planLosses(losses);
-    const gap = local ? [] : this.#gap(handle, key, { number: item.number, class: ending });
-    const now = local ? (this.#store.destinations.get(handle)?.next ?? 1) : 1;
-    const counted = this.#counted(handle, key, { endsHere: local, next: Math.max(now, item.number + 1) });
-    const settle = () => {
-      dead.settle();
-      settleNoted();
-      counted.settle();
-    };
-    const planned = {
-      puts: dead.puts,
-      acks: dead.acks,
-      changes: [...changes, ...dead.changes, ...noted, ...gap, counted.change],
-      settle,
-    };
+    const after = local ? this.#endedAtDead(what, ending) : this.#gapOfDead(what, ending, isWanted ? 'lettered' : 'bare');
+    if (after === undefined) return undefined;
+    const planned = joined(
+      { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes], settle: dead.settle },
+      after,
+    );
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
     const asked = { ...content.properties, identity: { ...key, number: item.number } };
     return this.told(planned, asked, { class: ending, where: 'before its queue' });
+  }
+
+  /** A number of which two messages were given out stays whose it is, or whose it will be. */
+  #endedAtDead({ handle, item }: { handle: number; item: Item }, ending: EndingClass): Planned | undefined {
+    if (ending === 'CLONED') return this.#lost({ handle, class: ending, count: 1 });
+    return this.#ended(handle, { from: item.number, to: item.number }, ending);
+  }
+
+  /** A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it. */
+  #gapOfDead(
+    { handle, key, item }: { handle: number; key: StreamKey; item: Item },
+    ending: EndingClass,
+    letter: 'lettered' | 'bare',
+  ): Planned {
+    const account = this.#lost(...(letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []));
+    const gap = this.#gap(handle, key, { number: item.number, class: ending });
+    const counted = this.#passed(handle, key, item.number + 1);
+    const noted = { puts: [], acks: [], changes: [...gap, counted.change], settle: counted.settle };
+    return joined(account, noted);
   }
 
   /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */

@@ -21,6 +21,7 @@ import { type Identity, type StreamKey, streamText } from '../message/identity.t
 import { PRIORITY_DEFAULT } from '../message/message.ts';
 import type { AckReason } from '../ring/entry-layout.ts';
 import type { Ring } from '../ring/ring.ts';
+import { destinationChange, destinationOf } from './destinations.ts';
 import { DEAD_QUEUE } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 
@@ -193,8 +194,8 @@ export class MetaRepair {
       const next = fields.number(isLocal ? 0 : 1);
       if (next >= least || (least === 1 && kept === undefined)) continue;
       const lo = kept === undefined ? Math.min(min, least) : fields.number(0);
-      const epochs = fields.numbers().slice(1);
-      this.#change(isLocal ? metaChange(`d/${handle}`, [least, ...epochs]) : metaChange(`o/${handle}`, [lo, least]));
+      const ending = destinationChange(handle, { ...destinationOf(kept, 0), next: least });
+      this.#change(isLocal ? ending : metaChange(`o/${handle}`, [lo, least]));
     }
   }
 

@@ -32,9 +32,15 @@ describe('an honest repeat', () => {
 });
 
 describe('what fills a hole late', () => {
-  const histories = fc
-    .array(fc.nat(2), { minLength: 1, maxLength: EPOCH_COUNT_MAX })
-    .chain((steps) => fc.tuple(fc.constant(steps), fc.shuffledSubarray(steps.map((_, at) => at), { minLength: steps.length })));
+  const histories = fc.array(fc.nat(2), { minLength: 1, maxLength: EPOCH_COUNT_MAX }).chain((steps) =>
+    fc.tuple(
+      fc.constant(steps),
+      fc.shuffledSubarray(
+        steps.map((_, at) => at),
+        { minLength: steps.length },
+      ),
+    ),
+  );
 
   test('is compared by its number: in whatever order honest messages come, none is a clone, and the spans are the same', () => {
     fc.assert(

@@ -35,6 +35,8 @@ export const ENDING_CLASSES = [
   'NOT_TRANSACTIONAL_Q',
   /** MSMQ: it belongs to no transaction, and the policy of the queue takes no other. */
   'NOT_TRANSACTIONAL_MSG',
+  /** Another neighbour was to bring it, and did not in time. It may still come, and then it counts no more. */
+  'MISSING',
 ] as const;
 export type EndingClass = (typeof ENDING_CLASSES)[number];
 

@@ -6,7 +6,7 @@
  *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
  *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate,
  *                19 deliverAfterMs, 20 transaction [id, index, count], 21 acknowledge, 22 deadLetter, 23 journal}
- *   hop       = {0 hops, 1 elapsed ms}
+ *   hop       = {0 hops, 1 elapsed ms, 3 late}
  *
  * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
  * hop part changes on the way.
@@ -29,6 +29,8 @@ export interface Hop {
   readonly count: number;
   /** Milliseconds spent in them. */
   readonly elapsedMs: number;
+  /** Its destination had given it up as missing when it came. */
+  readonly late?: 'late';
 }
 
 export interface Envelope {
@@ -42,7 +44,7 @@ const usualForm = new UsualForm();
 
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  const isFirst = hop.count === 0 && hop.elapsedMs === 0;
+  const isFirst = hop.count === 0 && hop.elapsedMs === 0 && hop.late === undefined;
   return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
 }
 
@@ -62,6 +64,7 @@ function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
   const hopMap = new Map<number, CborInput>();
   if (hop.count > 0) hopMap.set(0, hop.count);
   if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
+  if (hop.late === 'late') hopMap.set(3, true);
   return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
 }
 
@@ -72,7 +75,8 @@ function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
   if (version !== ENVELOPE_VERSION) refuse('unknown version');
   if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
   const hopMap = asMap(hop, 'hop part');
-  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0 } };
+  const late = present('late', hopMap.get(3) === true ? ('late' as const) : undefined);
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...late } };
 }
 
 function encodeImmutable(message: Message): Uint8Array {

@@ -63,7 +63,8 @@ export class SlotList {
     let after = this.head;
     for (;;) {
       if (before === NO_SLOT || this.#isBefore(before, order, number)) return before;
-      if (after === NO_SLOT || !this.#isBefore(after, order, number)) return after === NO_SLOT ? this.tail : this.#index.previous(after);
+      if (after === NO_SLOT || !this.#isBefore(after, order, number))
+        return after === NO_SLOT ? this.tail : this.#index.previous(after);
       before = this.#index.previous(before);
       after = this.#index.next(after);
     }

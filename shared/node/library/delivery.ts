@@ -19,6 +19,8 @@ export interface Seen {
   readonly moveCount: number;
   /** When it arrived in this node, in order. */
   readonly lookupId: number;
+  /** This node had given it up as missing when it came. */
+  readonly late: boolean;
   /** Where it stands in its queue: a cursor goes on from here. */
   readonly place: Place;
   /** The body as what was sent: a decoded value if it was one, the bytes otherwise. @throws CBOR_INVALID */
@@ -37,7 +39,7 @@ export interface Delivery extends Seen {
   extend(leaseMs: number): Promise<void>;
 }
 
-export function seenOf(found: Omit<Received, 'lease' | 'leaseMs' | 'hop'>): Seen {
+export function seenOf(found: Omit<Received, 'lease' | 'leaseMs'>): Seen {
   const { deliveryCount, moveCount, lookupId } = found;
   const message = copyOf(found.message);
   const { priority } = message;
@@ -47,6 +49,7 @@ export function seenOf(found: Omit<Received, 'lease' | 'leaseMs' | 'hop'>): Seen
     deliveryCount,
     moveCount,
     lookupId,
+    late: found.hop.late === 'late',
     place: { priority, lookupId },
     value: () => bodyValue(message),
   };
