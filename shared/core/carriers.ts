@@ -8,8 +8,8 @@ import { CustodySender } from '../custody/sender.ts';
 import { earliest } from '../earliest.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
-import { RelayReceiver } from '../relay/relay-receiver.ts';
-import { RelaySender } from '../relay/relay-sender.ts';
+import { RelayCentral } from '../relay/relay-central.ts';
+import { type Relay, RelayUplink } from '../relay/relay-uplink.ts';
 import type { ClockStats } from './calls.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 
@@ -38,17 +38,20 @@ export class Carriers implements NodeCarriers {
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
-  readonly #relaySender: RelaySender | undefined;
-  readonly #relayReceiver: RelayReceiver | undefined;
+  readonly #relays: Relay[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { config, store, sender, receiver } = parts;
     const { central, partitionCount } = config;
+    const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     for (const node of store.hops.below) this.#senderTo(node);
-    if (config.uplink === 'mqtt') this.#relaySender = new RelaySender({ sender, node: config.name, central, partitionCount });
-    if (config.isCentral === 'yes') this.#relayReceiver = new RelayReceiver({ receiver, store, node: config.name, central });
+    if (config.uplink === 'mqtt') this.#relays.push(new RelayUplink({ sender, receiver, store, node, central, partitionCount }));
+    if (config.isCentral === 'yes') {
+      const senderTo = (below: string) => (store.hops.isBelow(below) ? this.#senderTo(below) : undefined);
+      this.#relays.push(new RelayCentral({ receiver, store, node, central, senderTo }));
+    }
   }
 
   get sender(): CustodySender {
@@ -78,16 +81,13 @@ export class Carriers implements NodeCarriers {
       case 'line-closed':
         return this.#closed(input.line, nowMs);
       case 'broker-up':
-        this.#relaySender?.up(nowMs);
-        this.#relayReceiver?.up(nowMs);
+        for (const relay of this.#relays) relay.up(nowMs);
         return;
       case 'broker-down':
-        this.#relaySender?.down(nowMs);
-        this.#relayReceiver?.down(nowMs);
+        for (const relay of this.#relays) relay.down(nowMs);
         return;
       case 'broker-message':
-        this.#relaySender?.message(input, nowMs);
-        this.#relayReceiver?.message(input, nowMs);
+        for (const relay of this.#relays) relay.message(input, nowMs);
         return;
     }
   }
@@ -149,14 +149,14 @@ export class Carriers implements NodeCarriers {
         }
       }
     }
-    for (const relay of [this.#relaySender, this.#relayReceiver]) {
-      relay?.pump(nowMs);
-      for (const output of relay?.takeOutputs() ?? []) this.#parts.emit(output);
+    for (const relay of this.#relays) {
+      relay.pump(nowMs);
+      for (const output of relay.takeOutputs()) this.#parts.emit(output);
     }
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#relaySender?.wakeAtMs, this.#relayReceiver?.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, ...this.#relays.map((relay) => relay.wakeAtMs)];
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
   }
@@ -193,7 +193,7 @@ export class Carriers implements NodeCarriers {
     };
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
-    for (const relay of [this.#relaySender, this.#relayReceiver]) Object.assign(counters, relay?.counters());
+    for (const relay of this.#relays) Object.assign(counters, relay.counters());
     return counters;
   }
 }

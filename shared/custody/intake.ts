@@ -1,38 +1,29 @@
 /**
- * Where items enter a node: from applications here, from adapters, and by custody from a neighbour. One item becomes one part of a
- * batch: the message in its queue or among what goes out, the stream's counter, and (by custody) the neighbour's cursor.
+ * Where messages enter a node that begin here: from its applications, from adapters, and its own: letters, copies, words. One becomes one
+ * part of a batch: the message in its queue or among what goes out, and the stream's counter. What comes by custody: arrivals.ts.
  */
-
 import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { HOP_COUNT_MAX } from '../limits.ts';
 import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
-import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
+import { decodeEnvelope, encodeEnvelope, FIRST_HOP } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
-import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { type Destination, destinationChange, NO_DESTINATION } from './destinations.ts';
+import { entering, nextNumber } from './entering.ts';
 import { expressIncarnation } from './express-streams.ts';
-import { isKnown, placeOf, type Range, withElsewhere, withEnding, withMessage } from './holes.ts';
-import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
+import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
-import type { Loss, NodeStore } from './node-store.ts';
-import { wordFor, wordIn } from './node-words.ts';
-import { counterChange, endNumbers, isDrained } from './outgoing.ts';
+import type { NodeStore } from './node-store.ts';
+import { wordFor } from './node-words.ts';
 import { OwnStreams } from './own-streams.ts';
-import { batchOf, joined, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
+import { batchOf, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
-import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
-import { afterItem, type Item } from './session.ts';
-import { contradicts, withNumber } from './stream-epochs.ts';
-import { type Asked, isAttended, type Told, wants, wordTo } from './words.ts';
+import { type Asked, type Told, wants, wordTo } from './words.ts';
 
 export interface NewBody {
   readonly body: Uint8Array;
@@ -48,41 +39,17 @@ type Delivery = 'recoverable' | 'express';
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
 const HOP_BYTES_MAX = 16;
 
-/** Where a message goes, who sent it, and what it is. */
-interface Arrived {
-  readonly handle: number;
-  readonly identity: Identity;
-  readonly epoch: Epoch;
-  readonly queue: Queue | undefined;
-  readonly envelope: Uint8Array;
-  readonly properties: Properties;
-  readonly hop: Hop;
-  /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
-  readonly what: Newcomer['what'];
-}
-
-/** What this node cannot take, now or ever, not even as a dead letter: it never moves a cursor. */
-export interface Refusal {
-  readonly refused: EndingClass;
-}
-
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
 
-const NO_PROPERTIES: Properties = {};
-
 export class Intake {
-  /** Items of which all was here already, by another neighbour or another way. Since this opening. */
-  repeatCount = 0;
-  readonly #forms = new WeakMap<StreamKey, PlainForm>();
-  readonly #addresses = new WeakMap<StreamKey, Address>();
   readonly #own = new OwnStreams();
   readonly #store: NodeStore;
-  readonly #unknownQueue: UnknownQueue;
+  readonly unknownQueue: UnknownQueue;
   readonly #queueBytesLimit: number;
   /** True when a message for this node can leave it. */
-  readonly #canReach: (node: string) => boolean;
-  readonly #policy: Policy | undefined;
+  readonly canReach: (node: string) => boolean;
+  readonly policy: Policy | undefined;
 
   constructor(
     store: NodeStore,
@@ -94,10 +61,10 @@ export class Intake {
     },
   ) {
     this.#store = store;
-    this.#unknownQueue = options.unknownQueue;
+    this.unknownQueue = options.unknownQueue;
     this.#queueBytesLimit = options.queueBytesLimit;
-    this.#canReach = options.canReach;
-    this.#policy = options.policy;
+    this.canReach = options.canReach;
+    this.policy = options.policy;
   }
 
   /**
@@ -130,6 +97,55 @@ export class Intake {
   }
 
   /**
+   * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
+   * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
+   */
+  beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
+    const { destination, content } = wordFor(node, kind, fields);
+    return this.#begin(destination, content, { place: 'new', what: 'record' });
+  }
+
+  /**
+   * A message of another node that goes on in a stream of this one, to where it was going (carrying.ts). Its envelope stays what it is.
+   * @throws ENVELOPE_INVALID, QUEUE_FULL, BUSY; then nothing was planned
+   */
+  carry(envelope: Uint8Array, place: Newcomer['place']): Planned {
+    const { self, ring } = this.#store;
+    const { message, hop } = decodeEnvelope(envelope);
+    const { destination, priority } = message.identity;
+    const to = this.#own.destination(destination, self.name);
+    const key = this.#own.key(to, { origin: self.name, incarnation: self.incarnation, priority });
+    const { handle, changes } = this.#openStream(key);
+    const identity = { ...key, number: nextNumber(this.#store, { handle, key, endsHere: false }) };
+    const what = to.address.queue === NODE_QUEUE ? 'record' : 'message';
+    const entered = { handle, identity, epoch: ring.epoch, queue: undefined, envelope, properties: message, hop, what } as const;
+    const planned = this.#withEpoch(entering(this.#store, entered, changes), handle, identity.number);
+    return withRoom(this.#store, planned, undefined, { place, what, bytes: envelope.length, priority });
+  }
+
+  /**
+   * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
+   * its oldest bodies go, counted as DROPPED. `to`: another queue of this node, which is not there or has no room: then `$dead` all
+   * the same. @throws as `begin`; then nothing went.
+   */
+  beginDead(
+    content: NewBody,
+    ending: Ending,
+    place: Newcomer['place'] = 'new',
+    to: string = DEAD_QUEUE,
+  ): Planned & { identity: Identity } {
+    const letter = { ...content, history: [...(content.history ?? []), ending] };
+    const begin = (queue: string) => this.#begin(`${this.#store.self.name}/${queue}`, letter, { place, what: 'record' });
+    if (to === DEAD_QUEUE || this.#store.queues.find(to) === undefined) return begin(DEAD_QUEUE);
+    try {
+      return begin(to);
+    } catch (error) {
+      if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'MESSAGE_TOO_LARGE')) return begin(DEAD_QUEUE);
+      throw error;
+    }
+  }
+
+  /**
    * `planned`, and with it the word to the sender of a message, if that one asked. Never an error: where there is no way to it, or no
    * room, the word is left out and counted.
    */
@@ -144,11 +160,11 @@ export class Intake {
   }
 
   #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
-    if (this.#policy === undefined) return;
+    if (this.policy === undefined) return;
     const { self } = this.#store;
     const { text } = this.#own.destination(destination, self.name);
     const arrival = { destination: text, origin: self.name, properties, hops: 0 };
-    const refused = this.#policy({ ...arrival, ...(transaction && { transaction }) });
+    const refused = this.policy({ ...arrival, ...(transaction && { transaction }) });
     if (refused !== undefined) throw new RingmailError('MESSAGE_REFUSED', { queue: arrival.destination, class: refused });
   }
 
@@ -191,17 +207,17 @@ export class Intake {
     const incarnation = how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation;
     const key = this.#own.key(to, { origin: self.name, incarnation, priority });
     const queue = address.node === self.name ? this.queue(address.queue) : undefined;
-    if (queue === undefined && !this.#canReach(address.node))
+    if (queue === undefined && !this.canReach(address.node))
       throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
     const { handle, changes } = this.#openStream(key);
-    const number = this.#nextNumber(handle, key, queue);
+    const number = nextNumber(this.#store, { handle, key, endsHere: queue !== undefined });
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
     const envelope = encodeEnvelope(messageOf(content, identity, ring.epoch));
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
-    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
-    const own = this.#planned(arrived, changes);
+    const entered = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
+    const own = entering(this.#store, entered, changes);
     // What is in memory only has its counters there, too.
     const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.#withEpoch(own, handle, identity.number);
     const { place, what } = how;
@@ -231,213 +247,9 @@ export class Intake {
     return !this.#store.room.fits(queue, bytes);
   }
 
-  /**
-   * An item that comes by custody; `item.number` is known to be the next one of its stream from this neighbour. What this node has
-   * already (by another way) moves the cursor and nothing else. Undefined: no room now, say credit 0 and take it later. A refusal: never.
-   * `from`: the neighbour that hands it over.
-   */
-  accept(key: StreamKey, item: Item, from: string): Planned | Refusal | undefined {
-    const destination = this.#destinationOf(key);
-    const opened = this.#store.streams.open(key);
-    if (opened === undefined) return undefined;
-    const { handle, changes } = opened;
-    const queue = destination === 'elsewhere' || destination === 'nodes' ? undefined : destination;
-    if (destination === 'elsewhere') {
-      if (afterItem(item) <= this.#store.outgoing.open(handle, key).next) return this.#repeated(changes);
-      if (item.kind !== 'message') return this.#passGap({ handle, key, item }, changes);
-    } else {
-      const known = this.#numbersOf(handle);
-      if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, changes);
-      const place = placeOf(known, item.number);
-      if (place !== 'new' && this.#isCloned(handle, key, item)) return this.#deadLetter({ handle, key, item }, 'CLONED', changes);
-      if (place === 'known') return this.#repeated(changes);
-      // It opens a hole too many: later.
-      if (withMessage(known, item.number, this.#store.nowMs) === 'too-many') return undefined;
-    }
-    if (queue === 'unknown') return this.#deadLetter({ handle, key, item }, 'BAD_DST_Q', changes);
-    if (this.#addressOf(key).queue === NODE_QUEUE) return this.#nodeWord({ handle, key, item }, from, changes);
-    if (destination === 'elsewhere' && !this.#canReach(parseAddress(key.destination, '').node)) {
-      return this.#deadLetter({ handle, key, item }, 'BAD_DST_Q', changes);
-    }
-    const arrived = this.#arrived(key, item);
-    if (arrived === undefined) return this.#deadLetter({ handle, key, item }, 'CORRUPT', changes);
-    if (arrived.envelope.length > this.#store.ring.bodyBytesMax) return { refused: 'TOO_LARGE' };
-    const bytes = arrived.envelope.length;
-    // It would never fit, and nothing behind it would ever pass.
-    if (queue !== undefined && bytes > queue.options.bytesLimit)
-      return this.#deadLetter({ handle, key, item }, 'TOO_LARGE', changes);
-    const refused = this.#refusalOf(key, arrived);
-    if (refused !== undefined) return this.#deadLetter({ handle, key, item }, refused, changes);
-    if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
-    const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
-    if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
-    if (!this.#hasRoom(queue, bytes)) return undefined;
-    const identity = { ...key, number: item.number };
-    if (queue === undefined) return this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
-    const isLate = placeOf(this.#numbersOf(handle), item.number) === 'late';
-    const envelope = isLate ? withHop(arrived.envelope, (hop) => ({ ...hop, late: 'late' })) : arrived.envelope;
-    const planned = this.#planned({ handle, identity, queue, ...arrived, envelope, what: 'message' }, changes);
-    const corrected = isLate ? joined(planned, this.#lost({ handle, class: 'MISSING', count: -1 })) : planned;
-    return this.told(corrected, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
-  }
-
-  /** What this node has already moves the neighbour's cursor, and is counted. */
-  #repeated(changes: readonly MetaChange[]): Planned {
-    const settle = (): void => {
-      this.repeatCount += 1;
-    };
-    return { puts: [], acks: [], changes, settle };
-  }
-
-  #lost(...losses: readonly Loss[]): Planned {
-    const { changes, settle } = this.#store.planLosses(losses);
-    return { puts: [], acks: [], changes, settle };
-  }
-
-  #numbersOf(handle: number): Destination {
-    return this.#store.destinations.get(handle) ?? NO_DESTINATION;
-  }
-
-  /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
-  #nodeWord(
-    what: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
-    from: string,
-    changes: readonly MetaChange[],
-  ): Planned | Refusal | undefined {
-    const { handle, key, item } = what;
-    const { node } = this.#addressOf(key);
-    const isHere = node === this.#store.self.name;
-    const arrived = this.#arrived(key, item);
-    if (arrived === undefined) return this.#deadLetter(what, 'CORRUPT', changes);
-    const fields = wordIn(decodeEnvelope(item.envelope).message);
-    if (fields === undefined) return this.#deadLetter(what, 'ACCESS_DENIED', changes);
-    if (arrived.hop.count >= HOP_COUNT_MAX) return this.#deadLetter(what, 'HOP_COUNT_EXCEEDED', changes);
-    const identity = { ...key, number: item.number };
-    const word = { fields, identity, from };
-    const { words } = this.#store;
-    if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
-    if (!this.#canReach(node)) return joined(this.#consumed(what, undefined, changes), words.passing(word));
-    if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
-    const passed = this.#planned({ handle, identity, queue: undefined, ...arrived, what: 'record' }, changes);
-    return joined(passed, words.passing(word));
-  }
-
-  /** The stream goes on, and nothing of the item stays. `epoch`: under which its number was given out, where it ends here. */
-  #consumed(
-    { handle, key, item }: { handle: number; key: StreamKey; item: Item },
-    epoch: Epoch | undefined,
-    changes: readonly MetaChange[],
-  ): Planned {
-    const next = item.number + 1;
-    if (epoch !== undefined) {
-      const counted = this.#arrivedAt(handle, item.number, epoch);
-      const late =
-        placeOf(this.#numbersOf(handle), item.number) === 'late' ? [{ handle, class: 'MISSING' as const, count: -1 }] : [];
-      const consumed = { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
-      return joined(consumed, this.#lost(...late));
-    }
-    const stream = this.#store.outgoing.open(handle, key);
-    // What waits before it still has its way to go.
-    const noted = isDrained(stream)
-      ? []
-      : [endNumbers(stream, { from: item.number, to: item.number, class: undefined, node: '' })];
-    const lo = noted.length === 0 ? next : stream.lo;
-    const settle = (): void => {
-      stream.lo = lo;
-      stream.next = next;
-    };
-    return { puts: [], acks: [], changes: [...changes, ...noted, counterChange({ ...stream, lo, next })], settle };
-  }
-
-  /**
-   * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
-   * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
-   */
-  beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
-    const { destination, content } = wordFor(node, kind, fields);
-    return this.#begin(destination, content, { place: 'new', what: 'record' });
-  }
-
-  /** Why a message of another node is not let in, though there is a place for it. */
-  #refusalOf(
-    key: StreamKey,
-    { properties, hop }: Pick<Arrived, 'hop'> & { properties: Partial<Message> },
-  ): EndingClass | undefined {
-    if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
-    const { node, queue } = this.#addressOf(key);
-    const isHere = node === this.#store.self.name;
-    // Records of this node are its own.
-    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
-    if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
-    const { transaction } = properties;
-    const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
-    return this.#policy?.({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
-  }
-
-  /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
-  #word(
-    { handle, key, number }: { handle: number; key: StreamKey; number: number },
-    arrived: Omit<Arrived, 'handle' | 'identity' | 'what'>,
-    changes: readonly MetaChange[],
-  ): Planned {
-    const identity = { ...key, number };
-    const planned = this.#planned({ handle, identity, ...arrived, what: 'record' }, changes);
-    const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
-    return withRoom(this.#store, planned, arrived.queue, newcomer);
-  }
-
-  /**
-   * Bytes a neighbour may send for this stream beyond what it knows to be durable here: a quarter of what the ring has left, so that
-   * several may ask at once, or what is left of the queue's own reserve.
-   */
-  creditFor(key: StreamKey, bytesMax: number): number {
-    const { room, queues } = this.#store;
-    const isLocal = this.#store.isLocal(key.destination);
-    const { queue: name } = parseAddress(key.destination, '');
-    // Nothing of a word stays here.
-    if (isLocal && name === NODE_QUEUE) return bytesMax;
-    const queue = isLocal ? queues.find(name) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
-    const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
-    const inRing = room.inRing(queue);
-    const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
-    return Math.max(0, Math.min(bytesMax, queueRoom, Math.max(ownRoom, Math.floor(inRing / 4))));
-  }
-
-  /**
-   * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
-   * its oldest bodies go, counted as DROPPED. `to`: another queue of this node, which is not there or has no room: then `$dead` all
-   * the same. @throws as `begin`; then nothing went.
-   */
-  beginDead(
-    content: NewBody,
-    ending: Ending,
-    place: Newcomer['place'] = 'new',
-    to: string = DEAD_QUEUE,
-  ): Planned & { identity: Identity } {
-    const letter = { ...content, history: [...(content.history ?? []), ending] };
-    const begin = (queue: string) => this.#begin(`${this.#store.self.name}/${queue}`, letter, { place, what: 'record' });
-    if (to === DEAD_QUEUE || this.#store.queues.find(to) === undefined) return begin(DEAD_QUEUE);
-    try {
-      return begin(to);
-    } catch (error) {
-      if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'MESSAGE_TOO_LARGE')) return begin(DEAD_QUEUE);
-      throw error;
-    }
-  }
-
   /** An adapter's place in its source, for the frame of the message it brought. */
   position(position: { name: string; value: Uint8Array }): MetaChange {
     return metaChange(`p/${position.name}`, position.value);
-  }
-
-  #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' | 'nodes' {
-    const { node, queue: name } = this.#addressOf(key);
-    if (node !== this.#store.self.name) return 'elsewhere';
-    if (name === NODE_QUEUE) return 'nodes';
-    const queue = this.#store.queues.find(name);
-    if (queue !== undefined) return queue;
-    return this.#unknownQueue === 'create' ? this.queue(name) : 'unknown';
   }
 
   /** A queue of this node, made if this node makes what it does not know. @throws QUEUE_NOT_FOUND, NAME_INVALID */
@@ -445,7 +257,7 @@ export class Intake {
     const { queues } = this.#store;
     const known = queues.find(name);
     if (known !== undefined) return known;
-    if (name === NODE_QUEUE || (this.#unknownQueue === 'refuse' && queues.subqueue(name) === undefined))
+    if (name === NODE_QUEUE || (this.unknownQueue === 'refuse' && queues.subqueue(name) === undefined))
       throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
     return (
       this.#store.queues.subqueue(name) ?? this.#store.defineQueue(name, { bytesLimit: this.#queueBytesLimit, source: 'use' })
@@ -478,58 +290,6 @@ export class Intake {
     return opened;
   }
 
-  #nextNumber(handle: number, key: StreamKey, queue: Queue | undefined, endsHere = queue !== undefined): number {
-    const { destinations, outgoing } = this.#store;
-    return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;
-  }
-
-  /** Also for what waits for the disk already: an item that is refused comes again. */
-  #hasRoom(queue: Queue | undefined, bytes: number): boolean {
-    return this.#store.ring.hasRoomFor(bytes) && this.#store.room.fits(queue, bytes);
-  }
-
-  /** The envelope with one hop more, or undefined when it is not the message its item says it is. */
-  #arrived(
-    key: StreamKey,
-    item: Item & { kind: 'message' },
-  ): (Pick<Arrived, 'envelope' | 'epoch' | 'hop'> & { readonly properties: Partial<Message> }) | undefined {
-    const plain = this.#formOf(key).read(item.envelope);
-    if (plain !== undefined && plain.number === item.number) {
-      const { hopOffset, hop, epoch } = plain;
-      const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
-      return { envelope, epoch, properties: NO_PROPERTIES, hop };
-    }
-    try {
-      const { message, hop } = decodeEnvelope(item.envelope);
-      if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
-      // Only its destination says that it is late.
-      const envelope = withHop(item.envelope, ({ late: _late, ...before }) => ({ ...before, count: before.count + 1 }));
-      return { envelope, epoch: message.epoch, properties: message, hop };
-    } catch (error) {
-      if (error instanceof RingmailError) return undefined;
-      throw error;
-    }
-  }
-
-  /** A destination in its parts, read once for each stream of a session. */
-  #addressOf(key: StreamKey): Address {
-    let address = this.#addresses.get(key);
-    if (address === undefined) {
-      address = parseAddress(key.destination, this.#store.self.name);
-      this.#addresses.set(key, address);
-    }
-    return address;
-  }
-
-  #formOf(key: StreamKey): PlainForm {
-    let form = this.#forms.get(key);
-    if (form === undefined) {
-      form = new PlainForm(key);
-      this.#forms.set(key, form);
-    }
-    return form;
-  }
-
   /** The first of its stream in this opening says so, for who asks what became of it (first-numbers.ts). */
   #withEpoch(planned: Planned, handle: number, number: number): Planned {
     const { firstNumbers, ring, draft } = this.#store;
@@ -541,224 +301,6 @@ export class Intake {
     };
     return { ...planned, changes: [...planned.changes, first.change], settle };
   }
-
-  #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
-    const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
-    const isMessage = what === 'message';
-    const { queueTimeMs } = this.#store;
-    const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
-    const { elapsedMs } = hop;
-    const message = queue === undefined ? passingTimes : entryTimes;
-    const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
-    const put: NewMessage = {
-      queue: queue?.id ?? 0,
-      priority: identity.priority,
-      stream: handle,
-      number: identity.number,
-      epochCounter: epoch.counter,
-      epochRandom: epoch.random,
-      deliveryCount: 0,
-      attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
-      expiresAtMs: times.expiresAtMs,
-      notBeforeMs: times.notBeforeMs,
-      body: envelope,
-    };
-    const isOwn = identity.origin === this.#store.self.name;
-    const counted =
-      queue === undefined
-        ? this.#passed(handle, identity, identity.number + 1)
-        : this.#arrivedAt(handle, identity.number, isOwn ? undefined : epoch);
-    const settle = () => {
-      counted.settle();
-      if (queue === undefined) return;
-      queue.plannedCount += 1;
-      queue.plannedBytes += envelope.length;
-      if (!this.#store.draft.isOpen) return;
-      this.#store.draft.note(() => {
-        queue.plannedCount -= 1;
-        queue.plannedBytes -= envelope.length;
-      });
-    };
-    return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
-  }
-
-  /** A number that this destination has, under an epoch that cannot be: two messages bear it. */
-  #isCloned(handle: number, key: StreamKey, item: Item & { kind: 'message' }): boolean {
-    const spans = this.#store.destinations.get(handle)?.spans ?? [];
-    if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
-    const arrived = this.#arrived(key, item);
-    return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);
-  }
-
-  /** A message of a stream that ends here: what to store of it, and how to move its numbers once that is planned. */
-  #arrivedAt(handle: number, number: number, epoch: Epoch | undefined): { change: MetaChange; settle: () => void } {
-    const known = this.#numbersOf(handle);
-    const numbers = withMessage(known, number, this.#store.nowMs);
-    invariant(numbers !== 'too-many', 'whoever stores a message has asked for its place');
-    return this.#ends(handle, { ...numbers, spans: epoch === undefined ? known.spans : withNumber(known.spans, number, epoch) });
-  }
-
-  #ends(handle: number, after: Destination): { change: MetaChange; settle: () => void } {
-    const { destinations, draft, aboveHoles } = this.#store;
-    const before = destinations.get(handle);
-    if (after.holes.length > 0) aboveHoles.watch(handle);
-    const settle = (): void => {
-      if (draft.isOpen) draft.note(() => (before === undefined ? destinations.delete(handle) : destinations.set(handle, before)));
-      destinations.set(handle, after);
-    };
-    return { change: destinationChange(handle, after), settle };
-  }
-
-  /** The counter of a stream that leaves here at `next`. */
-  #passed(handle: number, key: StreamKey, next: number): { change: MetaChange; settle: () => void } {
-    const { outgoing, draft } = this.#store;
-    const stream = outgoing.open(handle, key);
-    const settle = (): void => {
-      const before = stream.next;
-      draft.note(() => {
-        stream.next = before;
-      });
-      stream.next = next;
-    };
-    return { change: counterChange({ ...stream, next }), settle };
-  }
-
-  /** Numbers that ended, or went another way: handed on as they came. */
-  #passGap(
-    { handle, key, item }: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
-    changes: readonly MetaChange[],
-  ): Planned {
-    const counted = this.#passed(handle, key, item.to + 1);
-    const stream = this.#store.outgoing.open(handle, key);
-    const from = Math.max(item.number, stream.next);
-    const how = item.kind === 'gap' ? { class: item.class, node: item.node } : { class: undefined, node: '' };
-    const noted = endNumbers(stream, { from, to: item.to, ...how });
-    return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
-  }
-
-  /** At the destination a gap is an account, and elsewhere a hole. Undefined: that would be one too many now. */
-  #acceptGap(
-    { handle, item }: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
-    changes: readonly MetaChange[],
-  ): Planned | undefined {
-    const known = this.#numbersOf(handle);
-    const range = { from: item.number, to: item.to };
-    if (isKnown(known, range, item.kind === 'gap' ? 'ending' : 'elsewhere')) return this.#repeated(changes);
-    if (item.kind === 'elsewhere') {
-      const numbers = withElsewhere(known, range, this.#store.nowMs);
-      if (numbers === 'too-many') return undefined;
-      const counted = this.#ends(handle, { ...known, ...numbers });
-      return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
-    }
-    const ended = this.#ended(handle, range, item.class);
-    return ended && { ...ended, changes: [...changes, ...ended.changes] };
-  }
-
-  /** Numbers that end here, in their account; what was given up as missing is taken out of that one. Undefined: no room for a hole more. */
-  #ended(handle: number, range: Range, ending: EndingClass): Planned | undefined {
-    const known = this.#numbersOf(handle);
-    const after = withEnding(known, range, this.#store.nowMs);
-    if (after === 'too-many') return undefined;
-    const { numbers, ended, corrected } = after;
-    const losses: Loss[] = [{ handle, class: ending, count: ended + corrected }];
-    if (corrected > 0) losses.push({ handle, class: 'MISSING', count: -corrected });
-    const counted = this.#ends(handle, { ...known, ...numbers });
-    return joined({ puts: [], acks: [], changes: [counted.change], settle: counted.settle }, this.#lost(...losses));
-  }
-
-  /** Takes an item nobody can take into `$dead`; the stream goes on over it. What is too large for that is refused: its sender has it. */
-  #deadLetter(
-    what: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
-    ending: EndingClass,
-    changes: readonly MetaChange[],
-  ): Planned | Refusal | undefined {
-    const { key, item } = what;
-    const { self, ring } = this.#store;
-    if (item.envelope.length > ring.bodyBytesMax) return { refused: ending };
-    if (!ring.hasRoomFor(item.envelope.length)) return undefined;
-    const previous = identityText({ ...key, number: item.number });
-    const reason = reasonOf(ending, key);
-    const local = this.#store.isLocal(key.destination);
-    const content = contentOf(item.envelope);
-    const isWanted = content.properties.deadLetter !== 'off';
-    const letter = { ...content, previous };
-    const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
-    if (dead === undefined) return { refused: ending };
-    const after = local ? this.#endedAtDead(what, ending) : this.#gapOfDead(what, ending, isWanted ? 'lettered' : 'bare');
-    if (after === undefined) return undefined;
-    const planned = joined(
-      { puts: dead.puts, acks: dead.acks, changes: [...changes, ...dead.changes], settle: dead.settle },
-      after,
-    );
-    if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
-    const asked = { ...content.properties, identity: { ...key, number: item.number } };
-    return this.told(planned, asked, { class: ending, where: 'before its queue' });
-  }
-
-  /** A number of which two messages were given out stays whose it is, or whose it will be. */
-  #endedAtDead({ handle, item }: { handle: number; item: Item }, ending: EndingClass): Planned | undefined {
-    if (ending === 'CLONED') return this.#lost({ handle, class: ending, count: 1 });
-    return this.#ended(handle, { from: item.number, to: item.number }, ending);
-  }
-
-  /** A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it. */
-  #gapOfDead(
-    { handle, key, item }: { handle: number; key: StreamKey; item: Item },
-    ending: EndingClass,
-    letter: 'lettered' | 'bare',
-  ): Planned {
-    const account = this.#lost(...(letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []));
-    const gap = this.#gap(handle, key, { number: item.number, class: ending });
-    const counted = this.#passed(handle, key, item.number + 1);
-    const noted = { puts: [], acks: [], changes: [...gap, counted.change], settle: counted.settle };
-    return joined(account, noted);
-  }
-
-  /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
-  #gap(handle: number, key: StreamKey, gap: { number: number; class: EndingClass }): MetaChange[] {
-    const stream = this.#store.outgoing.open(handle, key);
-    const held = { from: gap.number, to: gap.number, class: gap.class, node: this.#store.self.name };
-    return [endNumbers(stream, held)];
-  }
-
-  /** A dead letter, or undefined when it is too large for one. */
-  #letterOf(content: NewBody, ending: Ending): Planned | undefined {
-    try {
-      return this.beginDead(content, ending);
-    } catch (error) {
-      if (hasCode(error, 'MESSAGE_TOO_LARGE')) return undefined;
-      throw error;
-    }
-  }
-}
-
-/** What a dead letter shows of a message that came by custody: the message, or the bytes as they came where they are none. */
-export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'properties' | 'history'> {
-  try {
-    const {
-      identity: _identity,
-      epoch: _epoch,
-      previous: _previous,
-      transaction: _transaction,
-      body,
-      history,
-      ...properties
-    } = decodeEnvelope(envelope).message;
-    return { body, properties, ...(history && { history }) };
-  } catch (error) {
-    if (!(error instanceof RingmailError)) throw error;
-    return { body: envelope, properties: { contentType: 'application/octet-stream' } };
-  }
-}
-
-function reasonOf(ending: EndingClass, key: StreamKey): string {
-  if (ending === 'CORRUPT') return 'the envelope does not decode';
-  if (ending === 'CLONED') return `its number was given out twice by ${key.origin}`;
-  if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
-  if (ending === 'HOP_COUNT_EXCEEDED') return `passed ${HOP_COUNT_MAX} nodes`;
-  if (ending === 'REACH_QUEUE_TIMEOUT') return 'its time to reach the queue was over when it came';
-  if (ending === 'BAD_DST_Q') return `no queue ${key.destination} here`;
-  return ending === 'Q_EXCEED_QUOTA' ? `${key.destination} is full` : `not let in at ${key.destination}`;
 }
 
 function messageOf(content: NewBody, identity: Identity, epoch: Epoch): Message {

@@ -21,6 +21,7 @@
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account
  *   p/<name>         bytes                                            an adapter's position, or an application's
+ *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */

@@ -29,6 +29,7 @@ import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 import { NodeWords } from './node-words.ts';
 import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -71,6 +72,7 @@ export class NodeStore {
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
   readonly aboveHoles: AboveHoles;
+  readonly passedOver = new PassedOver(this.draft);
   /** What other nodes write to this one. */
   readonly words = new NodeWords();
   #self: Self | undefined;
@@ -135,6 +137,7 @@ export class NodeStore {
       (handle) => streams.key(handle),
       (handle) => streams.standing(handle),
     );
+    this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     this.#findHoles(slots);
     for (const slot of slots) this.place(slot);

@@ -6,7 +6,9 @@
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import { hasCode } from '../errors.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
-import type { Intake, Refusal } from './intake.ts';
+import type { Refusal } from './arrival-endings.ts';
+import { Arrivals } from './arrivals.ts';
+import type { Intake } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
@@ -52,16 +54,16 @@ export type Acceptance = 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale';
 export class CustodyReceiver {
   /** Offers that showed a ticket never given. */
   forkCount = 0;
-  repeatCount = 0;
+  #repeatCount = 0;
   readonly #store: NodeStore;
-  readonly #intake: Intake;
+  readonly #arrivals: Arrivals;
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #sessions = new Map<ReceiverSession, Neighbour>();
   #nextId = 1;
 
   constructor(store: NodeStore, intake: Intake) {
     this.#store = store;
-    this.#intake = intake;
+    this.#arrivals = new Arrivals(store, intake);
   }
 
   load(): void {
@@ -80,6 +82,11 @@ export class CustodyReceiver {
       if (cursor > (cursors?.get(streamText(key))?.durable ?? 0))
         cursors?.set(streamText(key), { key, planned: cursor, durable: cursor });
     }
+  }
+
+  /** Items that were here already. */
+  get repeatCount(): number {
+    return this.#repeatCount + this.#arrivals.repeatCount;
   }
 
   /** Until there are more, nobody has more room here than he was told. */
@@ -141,7 +148,7 @@ export class CustodyReceiver {
     const cursor = this.#cursor(neighbour, at.stream);
     const next = afterItem(at.item);
     if (next <= cursor.planned) {
-      this.repeatCount += 1;
+      this.#repeatCount += 1;
       return 'repeat';
     }
     if (at.item.number > cursor.planned) return 'ahead';
@@ -157,7 +164,7 @@ export class CustodyReceiver {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
-      const planned = this.#intake.accept(cursor.key, item, neighbour.name);
+      const planned = this.#arrivals.accept(cursor.key, item, neighbour.name);
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;
@@ -218,7 +225,7 @@ export class CustodyReceiver {
 
   #answered(neighbour: Neighbour, stream: StreamKey): AnsweredStream {
     const cursor = this.#cursor(neighbour, stream).durable;
-    return { stream, cursor, credit: this.#intake.creditFor(stream, CREDIT_BYTES_MAX) };
+    return { stream, cursor, credit: this.#arrivals.creditFor(stream, CREDIT_BYTES_MAX) };
   }
 
   /** Kept only once something of the stream was taken: who merely names streams costs no memory. */

@@ -126,9 +126,14 @@ export class CustodySender {
     this.#nonce = NO_BYTES;
   }
 
-  /** True for words of the present session. */
+  /** True when the present session has this nonce. */
+  owns(nonce: Uint8Array): boolean {
+    return this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);
+  }
+
+  /** True for words of the present session; others are counted. */
   isCurrent(nonce: Uint8Array): boolean {
-    const current = this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);
+    const current = this.owns(nonce);
     if (!current) this.staleCount += 1;
     return current;
   }

@@ -1,0 +1,94 @@
+/**
+ * What every message does that enters a node, wherever it comes from: it becomes one entry of a batch, and its stream's counter moves
+ * in the same frame. Of a stream that ends here the counter also says which epochs gave out its numbers (stream-epochs.ts).
+ */
+import type { Hop } from '../message/envelope.ts';
+import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
+import type { Properties } from '../message/message.ts';
+import type { Queue } from '../queue/queues.ts';
+import type { NewMessage } from '../ring/ring.ts';
+import { type Moved, planNumber } from './at-destination.ts';
+import type { Newcomer } from './message-room.ts';
+import type { MetaChange } from './meta-keys.ts';
+import type { NodeStore } from './node-store.ts';
+import { counterChange } from './outgoing.ts';
+import type { Planned } from './planned.ts';
+import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
+import { isAttended } from './words.ts';
+
+/** Where a message goes, who sent it, and what it is. */
+export interface Entering {
+  readonly handle: number;
+  readonly identity: Identity;
+  readonly epoch: Epoch;
+  readonly queue: Queue | undefined;
+  readonly envelope: Uint8Array;
+  readonly properties: Properties;
+  readonly hop: Hop;
+  /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
+  readonly what: Newcomer['what'];
+}
+
+/** A message that enters as part of a batch: in its queue, or among what goes out, with its stream's counter behind it. */
+export function entering(store: NodeStore, entered: Entering, changes: readonly MetaChange[]): Planned {
+  const { handle, identity, epoch, queue, envelope, properties, hop, what } = entered;
+  const isMessage = what === 'message';
+  const { queueTimeMs } = store;
+  const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
+  const { elapsedMs } = hop;
+  const message = queue === undefined ? passingTimes : entryTimes;
+  const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
+  const put: NewMessage = {
+    queue: queue?.id ?? 0,
+    priority: identity.priority,
+    stream: handle,
+    number: identity.number,
+    epochCounter: epoch.counter,
+    epochRandom: epoch.random,
+    deliveryCount: 0,
+    attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
+    expiresAtMs: times.expiresAtMs,
+    notBeforeMs: times.notBeforeMs,
+    body: envelope,
+  };
+  const isOwn = identity.origin === store.self.name;
+  const { number } = identity;
+  const counted =
+    queue === undefined
+      ? countedTo(store, { handle, key: identity }, number + 1)
+      : planNumber(store, handle, { number, epoch: isOwn ? undefined : epoch });
+  const settle = () => {
+    counted.settle();
+    if (queue === undefined) return;
+    queue.plannedCount += 1;
+    queue.plannedBytes += envelope.length;
+    if (!store.draft.isOpen) return;
+    store.draft.note(() => {
+      queue.plannedCount -= 1;
+      queue.plannedBytes -= envelope.length;
+    });
+  };
+  return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
+}
+
+/** The counter of a stream that leaves here at `next`: what to store, and how to move it once that is planned. */
+export function countedTo(store: NodeStore, { handle, key }: { handle: number; key: StreamKey }, next: number): Moved {
+  const { outgoing, draft } = store;
+  const stream = outgoing.open(handle, key);
+  const settle = (): void => {
+    const before = stream.next;
+    draft.note(() => {
+      stream.next = before;
+    });
+    stream.next = next;
+  };
+  return { change: counterChange({ ...stream, next }), settle };
+}
+
+/** The number its next message has, planned ones counted. `endsHere`: its destination is a queue of this node. */
+export function nextNumber(
+  { destinations, outgoing }: NodeStore,
+  { handle, key, endsHere }: { handle: number; key: StreamKey; endsHere: boolean },
+): number {
+  return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;
+}
