@@ -409,6 +409,7 @@ describe('sessions', () => {
     device.settle();
     fresh.receiver.offered(device.sender.offer()); // its answer is lost
     transfer(device, fresh, connect(device, fresh));
+    fresh.pass(HOLE_WAIT_MS);
     expect([device.sender.state, fresh.receiver.forkCount, fresh.texts()]).toEqual(['ready', 0, ['b']]);
   });
 

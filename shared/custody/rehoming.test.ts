@@ -101,7 +101,7 @@ test('messages that come back below `lo` are offered again: who has them says so
   await world.run(world.nowMs + 60_000, () => device.stats()?.outgoing.every(({ held }) => held === 0) === true);
   // Who has it says so by nothing but the hole: here nobody has.
   expect(gateway.stats()?.queues.find(({ name }) => name === 'bags')).toMatchObject({ ready: 0, held: 5 });
-  await world.run(world.nowMs + HOLE_WAIT_MS);
+  await world.run(world.nowMs + HOLE_WAIT_MS + 1_000);
   expect(gateway.stats()?.queues.find(({ name }) => name === 'bags')).toMatchObject({ ready: 5, held: 0 });
   expect(device.stats()?.outgoing.map(({ held, lo, next }) => [held, lo, next])).toEqual([[0, 8, 8]]);
 });
