@@ -260,6 +260,8 @@ namespace Ringmail
         public long ElapsedMs => (long)Answer["elapsedMs"];
         /// <summary>The node had given it up as missing when it came.</summary>
         public bool Late => Json.Get(Answer, "late") is bool late && late;
+        /// <summary>It waited for a connection on its way.</summary>
+        public bool Replayed => (bool)(Json.Get(Answer, "replayed") ?? false);
         /// <summary>Of a look.</summary>
         public string Queue => (string)Json.Get(Answer, "queue");
         /// <summary>Of a look.</summary>

@@ -116,9 +116,10 @@ class Peeked:
     lookup_id: int
     hops: int
     elapsed_ms: int
-    late: bool
     body_bytes: int
     message: Message
+    replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -137,9 +138,10 @@ class Received:
     lookup_id: int
     hops: int
     elapsed_ms: int
-    late: bool
     message: Message
     node: 'Ringmail' = field(repr=False, compare=False)
+    replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -987,6 +989,7 @@ def _shown(value: Mapping[str, Any]) -> Dict[str, Any]:
         'hops': value['hops'],
         'elapsed_ms': value['elapsedMs'],
         'late': value.get('late', False),
+        'replayed': value.get('replayed', False),
         'message': message,
     }
 

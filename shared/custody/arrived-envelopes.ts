@@ -3,15 +3,13 @@
  * those of a session come with every message.
  */
 import { RingmailError } from '../errors.ts';
-import { type Address, parseAddress } from '../message/address.ts';
-import { decodeEnvelope, withHop } from '../message/envelope.ts';
+import { type Address, isName, parseAddress } from '../message/address.ts';
+import { decodeEnvelope, type Hop, withHop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import type { Message, Properties } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import type { Entering } from './entering.ts';
-import type { Item } from './session.ts';
-
-export type MessageItem = Item & { readonly kind: 'message' };
+import type { MessageItem } from './session.ts';
 
 /** One hop further than it came; `hop` says how it came. */
 export interface Opened extends Pick<Entering, 'envelope' | 'epoch' | 'hop'> {
@@ -36,17 +34,18 @@ export class ArrivedEnvelopes {
   read(key: StreamKey, item: MessageItem): Opened | undefined {
     const plain = this.#formOf(key).read(item.envelope);
     if (plain !== undefined && plain.number === item.number) {
-      const { hopOffset, hop, epoch } = plain;
+      const { hopOffset, epoch } = plain;
+      const hop = wayOf(plain.hop, item);
       const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
       return { envelope, epoch, properties: NO_PROPERTIES, hop };
     }
     try {
-      const { message, hop } = decodeEnvelope(item.envelope);
+      const { message, hop: before } = decodeEnvelope(item.envelope);
       const { identity, epoch } = message;
+      const hop = wayOf(before, item);
       const isItself = identityText(identity) === identityText({ ...key, number: item.number });
       if (!isItself && !isCarried(key, identity)) return undefined;
-      // Only its destination says that it is late.
-      const envelope = withHop(item.envelope, ({ late: _late, ...before }) => ({ ...before, count: before.count + 1 }));
+      const envelope = withHop(item.envelope, () => ({ ...hop, count: hop.count + 1 }));
       return { envelope, epoch, properties: message, hop, ...(!isItself && { carried: identity }) };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
@@ -77,5 +76,10 @@ export class ArrivedEnvelopes {
 /** It goes where its item goes, as urgently, and only begins elsewhere. */
 function isCarried(key: StreamKey, identity: Identity): boolean {
   const isOfAnother = key.origin !== identity.origin || key.incarnation !== identity.incarnation;
-  return isOfAnother && key.destination === identity.destination && key.priority === identity.priority;
+  return isOfAnother && key.destination === identity.destination && key.priority === identity.priority && isName(identity.origin);
+}
+
+/** The way of a message so far, the hop on which it comes included. That it is late only its destination says. */
+function wayOf({ late: _late, ...hop }: Hop, { waited }: MessageItem): Hop {
+  return waited === true ? { ...hop, replayed: true } : hop;
 }

@@ -82,7 +82,7 @@ export function countedTo(store: NodeStore, { handle, key }: { handle: number; k
     });
     stream.next = next;
   };
-  return { change: counterChange({ ...stream, next }), settle };
+  return { change: counterChange({ handle, lo: stream.lo, next }), settle };
 }
 
 /** The number its next message has, planned ones counted. `endsHere`: its destination is a queue of this node. */

@@ -60,6 +60,7 @@ export class FakeNode implements NodeCalls {
   readonly handles = new Map<string, Handle>();
   waiting: Waiting[] = [];
   durability: Durability = 'sync';
+  uplinks: Stats['uplinks'] = [];
   health: Health = { status: 'green', causes: [] };
   adapters: Stats['adapters'] = {};
   /** A call waits for this before it is done: a disk that takes its time. */
@@ -434,6 +435,7 @@ export class FakeNode implements NodeCalls {
       queues: this.#queueStats(),
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
+      uplinks: this.uplinks,
       links: [],
       clocks: [],
       accounts: [],

@@ -17,6 +17,8 @@ export interface Seen {
   readonly deliveryCount: number;
   /** Times it was moved between a queue and its subqueues. */
   readonly moveCount: number;
+  /** True when it waited for a connection on its way here: it is news of then, not of now. */
+  readonly replayed: boolean;
   /** When it arrived in this node, in order. */
   readonly lookupId: number;
   /** This node had given it up as missing when it came. */
@@ -40,7 +42,7 @@ export interface Delivery extends Seen {
 }
 
 export function seenOf(found: Omit<Received, 'lease' | 'leaseMs'>): Seen {
-  const { deliveryCount, moveCount, lookupId } = found;
+  const { deliveryCount, moveCount, lookupId, hop } = found;
   const message = copyOf(found.message);
   const { priority } = message;
   return {
@@ -48,8 +50,9 @@ export function seenOf(found: Omit<Received, 'lease' | 'leaseMs'>): Seen {
     identity: identityText(message.identity),
     deliveryCount,
     moveCount,
+    replayed: hop.replayed === true,
     lookupId,
-    late: found.hop.late === 'late',
+    late: hop.late === 'late',
     place: { priority, lookupId },
     value: () => bodyValue(message),
   };
