@@ -13,7 +13,15 @@ import {
 import { isQueueName, isSystemQueue, NODE_QUEUE } from '../../message/address.ts';
 import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
-import { JOURNAL, ORDERING, QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
+import {
+  JOURNAL,
+  ORDERING,
+  QUEUE_DEFAULTS,
+  type QueueOptions,
+  REMOTE_WHEN_FULL,
+  REPLAY,
+  WHEN_FULL,
+} from '../../queue/queue-options.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { Condition } from '../library/triggers.ts';
 import type {
@@ -62,7 +70,7 @@ const PATIENCE = kinds.whole({ min: 0, max: UPLINK_PATIENCE_MS_MAX });
 export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs', 'failoverMs', 'failbackMs'];
 const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
-const WORD_KEYS = ['ordering', 'journal'] as const;
+const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
 const WHOLE_KEYS = ['timeToBeReceivedMs', 'deliveriesMax', 'retryMs', 'retryMsMax', 'retryJitterPercent'] as const;
 const MQTT_KEYS = ['broker', 'central', 'partitions', 'protocol', 'username', 'passwordFile'];
 
@@ -185,6 +193,7 @@ function readQueue(name: string, section: Section, bytesLimitDefault: number): Q
     remoteWhenFull: section.get('remoteWhenFull', kinds.oneOf(...REMOTE_WHEN_FULL), QUEUE_DEFAULTS.remoteWhenFull),
     ordering: section.get('ordering', kinds.oneOf(...ORDERING), QUEUE_DEFAULTS.ordering),
     journal: section.get('journal', kinds.oneOf(...JOURNAL), QUEUE_DEFAULTS.journal),
+    replay: section.get('replay', kinds.oneOf(...REPLAY), QUEUE_DEFAULTS.replay),
     deadLetterQueue: readDeadLetterQueue(name, section),
     timeToBeReceivedMs: whole('timeToBeReceivedMs'),
     deliveriesMax: whole('deliveriesMax'),
