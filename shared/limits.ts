@@ -38,6 +38,12 @@ export const CLOSED_HOLE_COUNT_MAX = 64;
 export const PASSED_RANGE_COUNT_MAX = 64;
 /** How long a hole is waited for where the configuration does not say. A device that fails over is back at the other gateway sooner. */
 export const HOLE_WAIT_MS = 60_000;
+/** Ways up of one node. Each is a session, and a base for each stream. */
+export const UPLINK_COUNT_MAX = 8;
+/** Patterns that say where one of them leads. */
+export const UPLINK_TO_COUNT_MAX = 64;
+/** Longest wait before another uplink is taken, and before a better one is taken back: a day. */
+export const UPLINK_PATIENCE_MS_MAX = 86_400_000;
 /** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
 export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
