@@ -89,6 +89,17 @@ describe('a device with two gateways', () => {
     expect(plant.stops()).toEqual([]);
   });
 
+  test('what was written to the first and never came there goes by the second', async () => {
+    await accepted('first');
+    await plant.pass(2_000);
+    plant.link('device').pair?.silence('aToB');
+    await accepted(...numbered(5, 'vanished'));
+    await plant.pass(30_000);
+    expect(plant.held('device')).toBe(0);
+    expect(await plant.texts('hall')).toEqual(['first', ...numbered(5, 'vanished')]);
+    expect(plant.stops()).toEqual([]);
+  });
+
   test('the first answers late for what it had: that frees here, and the second says elsewhere for it further on', async () => {
     plant.link('gw-b').unplug();
     plant.link('device').pair?.silence('bToA');

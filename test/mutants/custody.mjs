@@ -332,13 +332,13 @@ export const MUTANTS = [
   },
   {
     name: 'freed-on-failover',
-    breaks: 'what a neighbour may have and has not said that it has stays, also when its way is left',
+    breaks: 'what was handed over and not acknowledged stays, also when its way is lost',
     edits: [
       {
         file: 'shared/custody/sender.ts',
-        find: '    const stream = this.stream(out);\n    stream.credit = credit;',
+        find: "    if (this.state !== 'forked') this.state = 'idle';\n    this.#streams.clear();",
         replace:
-          '    const stream = this.stream(out);\n    if (cursor > stream.cursor) for (const other of this.others()) if (other !== this) this.#free(out, other.#sent.get(out.handle) ?? 1);\n    stream.credit = credit;',
+          "    if (this.state !== 'forked') this.state = 'idle';\n    if (isUp(this.hop)) for (const { out, send } of this.#streams.values()) this.#free(out, send);\n    this.#streams.clear();",
       },
     ],
     tests: ['test/failover.test.ts'],
