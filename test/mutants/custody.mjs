@@ -482,13 +482,13 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/sender.ts',
-        find: 'const fields = new MetaFields(metaValue(metas, `t/${this.hop}`));',
-        replace: "const fields = new MetaFields(metaValue(metas, `t/${isUp(this.hop) ? 'up' : this.hop}`));",
+        find: 'metaValue(metas, `t/',
+        replace: "metaValue(metas, isUp(this.hop) ? 't/up' : `t/",
       },
       {
         file: 'shared/custody/sender.ts',
-        find: 'return metaChange(`t/${this.hop}`, [receiver',
-        replace: "return metaChange(`t/${isUp(this.hop) ? 'up' : this.hop}`, [receiver",
+        find: 'metaChange(`t/',
+        replace: "metaChange(isUp(this.hop) ? 't/up' : `t/",
       },
     ],
     tests: ['test/failover.test.ts'],
@@ -512,8 +512,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/way-setup.ts',
-        find: "const key = uplink.kind === 'mqtt' ? `mqtt ${uplink.central}` : `link ${uplink.name}`;",
-        replace: 'const key = `${uplink.kind} ${uplink.name}`;',
+        find: "uplink.kind === 'mqtt' ? `mqtt",
+        replace: "uplink.kind === 'link' ? `mqtt",
       },
     ],
     tests: ['test/two-brokers.test.ts'],
