@@ -8,6 +8,9 @@ import { decodePublish } from '../../shared/relay/publish-layout.ts';
 import { geometryFor } from '../../shared/ring/geometry.ts';
 import { accountsOf, Chain, held, imageOf, installation, numbered } from './chain.ts';
 
+/** Seconds of work, on a machine that does others beside. */
+const SLOW_MS = 240_000;
+
 test('AC-06 what arrives for a queue that was deleted meanwhile is a dead letter there, and who asked is told', async () => {
   const chain = new Chain('AC-06');
   const gateway = chain.node('gateway');
@@ -383,7 +386,7 @@ test('AC-37 over a line: the word that it is there, and the word that it was rec
   expect(await words()).toEqual([['ACK_RECEIVE', identity, 7]]);
 });
 
-test('AC-49 10,000 messages stored while the line was down arrive, all and in order', async () => {
+test('AC-49 10,000 messages stored while the line was down arrive, all and in order', { timeout: SLOW_MS }, async () => {
   const geometry = geometryFor(16 * 1024 * 1024);
   const path = await installation('AC-49', {
     device: { geometry },
@@ -434,7 +437,9 @@ test('AC-58 while the way is cut, what leaves waits; its state is seen at each s
   expect(await path.texts(path.central)).toEqual(numbered(3));
 });
 
-test('AC-59 at any instant every number is here, on its way, or there: under load, with lines and nodes that fail', async () => {
+test('AC-59 at any instant every number is here, on its way, or there: under load, with lines and nodes that fail', {
+  timeout: SLOW_MS,
+}, async () => {
   const path = await installation('AC-59');
   const { device, gateway, central, world } = path;
   const random = path.random('trouble');
