@@ -8,6 +8,7 @@
  */
 
 import type { Checksum } from '../crc32.ts';
+import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import { Intake } from '../custody/intake.ts';
 import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
@@ -29,6 +30,7 @@ import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carrie
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
+import { waysOf } from './way-setup.ts';
 
 export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
@@ -190,14 +192,17 @@ export class NodeCore {
     const store = new NodeStore(this.#ring);
     store.nowMs = nowMs;
     const { config } = this;
-    const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const { uplinks, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const ways = waysOf(uplinks, this.#ring.metas);
+    const { failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
+    store.hops.configure(ways, { failoverMs, failbackMs, nowMs });
     const make = this.#makeCarriers;
-    const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
+    const canReach = (node: string) => make !== undefined && store.hops.leadsTo(node);
     const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
-    const startCarriers = make?.({ store, intake, random: this.#random });
+    const startCarriers = make?.({ store, intake, random: this.#random, ways });
     for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
     if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
@@ -217,7 +222,7 @@ export class NodeCore {
       reason: isCopy || isForked ? 'new-incarnation' : 'none',
     });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
-    const carriers = startCarriers?.({ config, uplink, emit }) ?? NO_CARRIERS;
+    const carriers = startCarriers?.({ config, emit }) ?? NO_CARRIERS;
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
       desks: this.#desks,

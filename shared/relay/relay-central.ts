@@ -27,6 +27,7 @@ export interface RelayCentralOptions extends Pick<RelayReceiverOptions, 'receive
 
 interface Below {
   readonly relay: RelaySender;
+  readonly sender: CustodySender;
   /** Something was heard since the last `pump`. */
   isTouched: boolean;
 }
@@ -42,7 +43,7 @@ export class RelayCentral implements Relay {
   #attempts = 0;
   /** Nodes that something waits for, as of the last frame. */
   #awaited: ReadonlySet<string> = new Set();
-  #framesSeen = -1;
+  #workSeen = -1;
   readonly #counts = { published: 0, receipts: 0, syncs: 0, ignored: 0 };
 
   constructor(options: RelayCentralOptions) {
@@ -79,15 +80,17 @@ export class RelayCentral implements Relay {
   pump(nowMs: number): void {
     this.receiver.pump(nowMs);
     if (!this.#isUp) return;
-    const { framesWritten } = this.#options.store.ring;
-    const isNew = framesWritten !== this.#framesSeen;
+    const { workCount } = this.#options.store;
+    const isNew = workCount !== this.#workSeen;
     if (isNew) this.#awaited = this.#waitedFor();
-    this.#framesSeen = framesWritten;
+    this.#workSeen = workCount;
     for (const node of this.#awaited) if (!this.#below.has(node)) this.#begin(node, nowMs);
     for (const [node, below] of this.#below) {
       const { relay, isTouched } = below;
       const isDue = (relay.wakeAtMs ?? Number.POSITIVE_INFINITY) <= nowMs;
-      if (!isTouched && !isDue && !relay.isReading && !(isNew && this.#awaited.has(node))) continue;
+      // Another broker, or a line, may have had its session, and have it no more.
+      const mayNeed = this.#awaited.has(node) && (isNew || below.sender.state === 'idle');
+      if (!isTouched && !isDue && !relay.isReading && !mayNeed) continue;
       below.isTouched = false;
       relay.pump(nowMs);
       this.#outputs.push(...relay.takeOutputs());
@@ -121,7 +124,7 @@ export class RelayCentral implements Relay {
     for (const out of outgoing) {
       if (out.list.count === 0 && out.gaps.length === 0) continue;
       const hop = hops.of(out);
-      if (hop.startsWith(DOWN)) nodes.add(hop.slice(DOWN.length));
+      if (hop?.startsWith(DOWN)) nodes.add(hop.slice(DOWN.length));
     }
     return nodes;
   }
@@ -135,7 +138,7 @@ export class RelayCentral implements Relay {
     const relay = new RelaySender({ sender, node: this.#options.node, path, nextAttempt: () => ++this.#attempts });
     relay.up(nowMs);
     relay.status(status, nowMs);
-    this.#below.set(node, { relay, isTouched: true });
+    this.#below.set(node, { relay, sender, isTouched: true });
   }
 
   #heardReceipt(payload: Uint8Array, nowMs: number): void {

@@ -8,6 +8,9 @@
  *    │ down          └──┴──────────────────────────────────────◀──────────────┘ nothing moved for progressMs
  *    └── (any)           answer is a fork, or impossible ──▶ forked: nothing is published any more
  *
+ * One of several brokers that lead to the same central is `standing-by` while another carries the session: it listens for the status of
+ * the central there, and says nothing.
+ *
  * Who sends down begins a session when something waits for a gateway that says that it is there, and is `down` while it is not.
  *
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
@@ -52,11 +55,15 @@ export interface RelaySenderOptions {
   /** Counts the offers of this opening of the store to one receiver; from 1. Several objects for one receiver share it. */
   readonly nextAttempt?: () => number;
   readonly limits?: PublisherLimits;
+  /** `standing-by` until `takeOver`; on duty unless said. */
+  readonly duty?: RelayDuty;
 }
+
+export type RelayDuty = 'on-duty' | 'standing-by';
 
 /** For people and for health. */
 export interface RelaySenderView {
-  readonly state: 'down' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
+  readonly state: 'down' | 'standing-by' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
   readonly published: number;
   readonly receipts: number;
   readonly windowPublishes: number;
@@ -88,6 +95,9 @@ export class RelaySender {
   readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
   #isUp = false;
+  #duty: RelayDuty;
+  /** The receiver said that it is there, and nothing since has spoken against it. */
+  #isReceiverThere = false;
   /** The sync without an answer, and when it is sent again. */
   #sync: { readonly publish: Publish; sentMs: number; dueMs: number } | undefined;
   /** A new session is wanted, not before this. */
@@ -105,7 +115,8 @@ export class RelaySender {
   #lastProgressMs: number | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, path, limits = LIMITS } = options;
+    const { sender, node, path, limits = LIMITS, duty = 'on-duty' } = options;
+    this.#duty = duty;
     let attempts = 0;
     this.#sender = sender;
     this.#node = node;
@@ -123,12 +134,37 @@ export class RelaySender {
     if (this.#path.kind === 'down') return;
     const topics = [formatTopic({ kind: 'receipt', node: this.#node }), formatTopic({ kind: 'status', node: this.#receiver })];
     this.#outputs.push({ kind: 'subscribe', topics });
-    if (this.#state !== 'forked') this.#startSync(nowMs);
+    if (this.#duty === 'on-duty' && this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  get duty(): RelayDuty {
+    return this.#duty;
+  }
+
+  /** Standing by: as far as can be seen there would be a session if it took over. */
+  get mayStand(): boolean {
+    return this.#isUp && this.#isReceiverThere;
+  }
+
+  /** The session is this broker's from now on. The one that had it stands by already. */
+  takeOver(nowMs: number): void {
+    if (this.#duty === 'on-duty') return;
+    this.#duty = 'on-duty';
+    if (this.#isUp && this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  /** Another broker's turn. Without a session at its end it has to hear of the receiver again before it may stand. */
+  standBy(): void {
+    if (this.#duty === 'standing-by') return;
+    if (this.#state !== 'ready') this.#isReceiverThere = false;
+    this.#letGo();
+    this.#duty = 'standing-by';
   }
 
   /** The broker is gone, and all that was on its way with it. */
   down(_nowMs: number): void {
     this.#isUp = false;
+    this.#isReceiverThere = false;
     this.#outputs.length = 0;
     this.#isAway = this.#path.kind === 'down';
     this.#seenStatus = undefined;
@@ -137,6 +173,7 @@ export class RelaySender {
 
   /** There is no session any more, here. */
   #letGo(): void {
+    if (this.#duty === 'standing-by') return;
     if (this.#isOurs) this.#sender.lost();
     this.#publisher.reset();
     this.#sync = undefined;
@@ -159,7 +196,7 @@ export class RelaySender {
 
   /** Goes on as far as it may. Call after every step of the node. */
   pump(nowMs: number): void {
-    if (!this.#isUp || this.#state === 'forked' || this.#isAway) return;
+    if (!this.#mayAct) return;
     if (this.#state !== 'idle' && !this.#isOurs) return this.#letGo();
     if (this.#sync !== undefined) {
       if (this.#sync.dueMs <= nowMs) this.#repeatSync(this.#sync, nowMs);
@@ -167,7 +204,7 @@ export class RelaySender {
     }
     if (this.#state === 'idle') {
       if (this.#path.kind === 'down' && this.#sender.streamsWithWork().length === 0) this.#wantedMs = undefined;
-      else this.#want(nowMs);
+      else this.#want(nowMs + (this.#sender.isRival ? SYNC_MS_MAX : 0));
     }
     if (this.#wantedMs === undefined && this.#hasStalled(nowMs)) this.#want(nowMs);
     if (this.#wantedMs !== undefined) {
@@ -186,7 +223,7 @@ export class RelaySender {
 
   /** When `pump` should be called even if nothing happens. */
   get wakeAtMs(): number | undefined {
-    if (!this.#isUp || this.#state === 'forked' || this.#isAway) return undefined;
+    if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
     const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
@@ -205,7 +242,7 @@ export class RelaySender {
 
   view(): RelaySenderView {
     const { window, publishedCount, isStarved } = this.#publisher;
-    const state = this.#isUp ? STATE_NAMES[this.#state] : 'down';
+    const state = !this.#isUp ? 'down' : this.#duty === 'standing-by' ? this.#duty : STATE_NAMES[this.#state];
     return {
       state: this.#state === 'forked' ? 'forked' : state,
       published: publishedCount,
@@ -227,6 +264,10 @@ export class RelaySender {
     };
   }
 
+  get #mayAct(): boolean {
+    return this.#isUp && this.#duty === 'on-duty' && !this.#isAway && this.#state !== 'forked';
+  }
+
   get #state(): SenderState {
     return this.#sender.state;
   }
@@ -234,7 +275,7 @@ export class RelaySender {
   /** What a receiver says to this node; undefined: what nobody can read. */
   receipt(receipt: Receipt | 'unknown-version' | undefined, nowMs: number): void {
     if (!this.#isUp || this.#state === 'forked') return;
-    if (receipt === undefined || receipt === 'unknown-version') {
+    if (receipt === undefined || receipt === 'unknown-version' || this.#duty === 'standing-by') {
       this.#counts.ignored += 1;
       return;
     }
@@ -276,6 +317,8 @@ export class RelaySender {
     }
     if (status.kind === 'offline') {
       this.#seenStatus = 'offline';
+      this.#isReceiverThere = false;
+      if (this.#duty === 'standing-by') return;
       if (this.#path.kind === 'down') {
         // One whose will came late says so itself.
         this.#isAway = true;
@@ -290,6 +333,8 @@ export class RelaySender {
     if (seen === this.#seenStatus) return;
     const isFirst = this.#seenStatus === undefined;
     this.#seenStatus = seen;
+    this.#isReceiverThere = true;
+    if (this.#duty === 'standing-by') return;
     if (this.#sync !== undefined) {
       this.#sync.dueMs = Math.max(nowMs, this.#sync.sentMs + SYNC_SPACING_MS);
       this.#syncDelay.reset();

@@ -22,7 +22,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -32,8 +32,8 @@ export class RelayUplink implements Relay {
   readonly sender: RelaySender;
   readonly receiver: RelayReceiver;
 
-  constructor({ sender, receiver, store, node, central, partitionCount }: RelayUplinkOptions) {
-    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount } });
+  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty' }: RelayUplinkOptions) {
+    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
 

@@ -424,6 +424,7 @@ export class FakeNode implements NodeCalls {
       queues: this.#queueStats(),
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
+      uplinks: [],
       links: [],
       clocks: [],
       accounts: [],
