@@ -10,6 +10,7 @@
  * may lie and claim a node that it does not have: then it gets what is for that one until the node itself, told of it, says a later
  * epoch. It cannot claim this node, the central, or whoever is above this node.
  */
+import { unreachable } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { Intake } from './intake.ts';
 import type { MetaChange } from './meta-keys.ts';
@@ -150,8 +151,7 @@ export class Attachments {
     this.#toAnnounce ??= [...directory.below()];
     const some = this.#toAnnounce.slice(0, ANNOUNCE_COUNT_MAX);
     if (some.length === 0) {
-      const change = this.route.announced();
-      if (change !== undefined) this.#try(() => store.commit({ metas: [change] }, () => {}));
+      this.#try(() => store.commit({ metas: [this.route.announced()] }, () => {}));
       return;
     }
     this.#try(() => {
@@ -201,7 +201,8 @@ export class Attachments {
     const isBelow = directory.wayOf(from) === from || node === from;
     if (!isBelow || this.#isAbove(node) || this.#isAbove(from)) return this.#counted('refused');
     const known = directory.find(node);
-    switch (directory.judge(node, { way: from, epochs })) {
+    const judgement = directory.judge(node, { way: from, epochs });
+    switch (judgement) {
       case 'repeat':
         return NOTHING;
       case 'newer':
@@ -210,6 +211,8 @@ export class Attachments {
       case 'twice':
         if (known === undefined || known.way === from) return NOTHING;
         return this.#word(from, DETACH, { node, epochs: known.epochs, refused: epochs });
+      default:
+        return unreachable(judgement);
     }
   }
 

@@ -23,8 +23,7 @@ interface Standing {
 }
 
 export class OwnRoute {
-  /** Those below have to hear it. */
-  isToAnnounce = false;
+  #isNew = false;
   #planned: Standing = { epoch: NO_EPOCH, above: undefined };
   #durable: Standing = this.#planned;
 
@@ -34,7 +33,7 @@ export class OwnRoute {
     if (epoch === NO_EPOCH) return;
     this.#planned = { epoch, above: { way: fields.text(1), node: fields.text(2), incarnation: fields.hex(3) } };
     this.#durable = this.#planned;
-    this.isToAnnounce = fields.number(4) === 0;
+    this.#isNew = fields.number(4) === 0;
   }
 
   /** Durable; NO_EPOCH before this node was ever attached. */
@@ -60,7 +59,7 @@ export class OwnRoute {
     const raised = { epoch, above };
     const settle = (): void => {
       this.#planned = raised;
-      this.isToAnnounce = true;
+      this.#isNew = true;
     };
     const done = (): void => {
       if (this.#planned === raised) this.#durable = raised;
@@ -68,10 +67,14 @@ export class OwnRoute {
     return { epoch, change: changeOf(raised, 0), settle, done };
   }
 
-  /** All who are below have been announced: what must be stored. Undefined while the epoch itself is on its way to the disk. */
-  announced(): MetaChange | undefined {
-    if (this.#planned !== this.#durable) return undefined;
-    this.isToAnnounce = false;
+  /** Those below have to be announced with it. Not before it is durable. */
+  get isToAnnounce(): boolean {
+    return this.#isNew && this.#planned === this.#durable;
+  }
+
+  /** All of them are: what must be stored. */
+  announced(): MetaChange {
+    this.#isNew = false;
     return changeOf(this.#durable, 1);
   }
 

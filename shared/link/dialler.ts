@@ -203,6 +203,11 @@ export class Dialler {
     const cursors = cursorsOf(welcome);
     sender.answered(answerOf(welcome, outbound.answered(cursors)));
     if (sender.state === 'forked') return this.#forked();
+    if (sender.state === 'idle' && !sender.isRival) {
+      // The line leads to a neighbour of before: its ticket is found again.
+      this.start(nowMs);
+      return NOTHING;
+    }
     const { node, incarnation, epoch, limits } = welcome;
     const peer = { node, incarnation, epoch, limits, awake: 'always' as const };
     const { packetBytesMax, features } = limits;
