@@ -14,7 +14,7 @@ import type { RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
 import type { NodeCore } from './node-core.ts';
-import type { LineUse, NodeInput, NodeOutput } from './node-io.ts';
+import type { Asked, LineUse, NodeInput, NodeOutput } from './node-io.ts';
 
 export interface DriveListener {
   onServing(report: OpenReport): void;
@@ -43,6 +43,8 @@ export class Drive {
   readonly #listener: DriveListener;
   readonly #inputs: NodeInput[] = [];
   readonly #answers = new Map<number, (result: CallResult) => void>();
+  /** Calls of this turn. */
+  #asked: Asked[] = [];
   readonly #lines = new Map<number, Line>();
   #nextToken = 1;
   #nextLine = 1;
@@ -66,8 +68,7 @@ export class Drive {
   call(call: Call, then: (result: CallResult) => void): number {
     const token = this.#nextToken++;
     this.#answers.set(token, then);
-    // Cancelled before it was asked, it is not asked: its cancellation went by.
-    this.#ports.timers.soon(() => this.#answers.has(token) && this.#put({ kind: 'call', token, call }));
+    if (this.#asked.push({ token, call }) === 1) this.#ports.timers.soon(() => this.#ask());
     return token;
   }
 
@@ -121,7 +122,15 @@ export class Drive {
     this.#isOver = true;
     this.#ports.timers.cancel();
     this.#inputs.length = 0;
+    this.#asked = [];
     this.#answers.clear();
+  }
+
+  /** What was cancelled before it was asked is not asked: its cancellation went by. */
+  #ask(): void {
+    const calls = this.#asked.filter(({ token }) => this.#answers.has(token));
+    this.#asked = [];
+    if (calls.length > 0) this.#put({ kind: 'calls', calls });
   }
 
   #put(input: NodeInput): void {

@@ -10,7 +10,7 @@ import type { ClockStats, UplinkStats } from './calls.ts';
 import type { NodeConfig, NodeInput, NodeOutput } from './node-io.ts';
 import type { WaySetup } from './way-setup.ts';
 
-export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
+export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'calls' | 'cancel' | 'close' | 'tick' }>;
 
 export interface NodeCarriers {
   /** One for each way out of this node. */

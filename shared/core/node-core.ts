@@ -28,7 +28,7 @@ import { HealthWatch } from './health.ts';
 import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
-import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import type { Asked, FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
 import { waysOf } from './way-setup.ts';
@@ -74,7 +74,7 @@ export class NodeCore {
   #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
-  #early: Extract<NodeInput, { kind: 'call' }>[] = [];
+  #early: Asked[] = [];
 
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
@@ -131,26 +131,29 @@ export class NodeCore {
   }
 
   #take(input: NodeInput, nowMs: number): void {
-    const serving = this.#serving;
     switch (input.kind) {
       case 'ring':
         return this.#ring.input(input.input);
       case 'call':
-        if (this.phase === 'opening' || this.phase === 'loading') {
-          this.#early.push(input);
-          return;
-        }
-        if (serving !== undefined && this.phase === 'serving') return serving.desk.call(input.token, input.call);
-        return this.#refuse(input.token);
+        return this.#call(input);
+      case 'calls':
+        for (const asked of input.calls) this.#call(asked);
+        return;
       case 'cancel':
-        return serving?.desk.cancel(input.token);
+        return this.#serving?.desk.cancel(input.token);
       case 'close':
         return this.#close(nowMs);
       case 'tick':
         return;
       default:
-        if (this.phase === 'serving') serving?.carriers.input(input, nowMs, this.#wallUs);
+        if (this.phase === 'serving') this.#serving?.carriers.input(input, nowMs, this.#wallUs);
     }
+  }
+
+  #call(asked: Asked): void {
+    if (this.phase === 'opening' || this.phase === 'loading') this.#early.push(asked);
+    else if (this.phase === 'serving') this.#serving?.desk.call(asked.token, asked.call);
+    else this.#refuse(asked.token);
   }
 
   #refuse(token: number): void {

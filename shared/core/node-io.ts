@@ -82,9 +82,17 @@ interface AtBroker {
   readonly broker?: string | undefined;
 }
 
+/** A call, and what its answer is known by. */
+export interface Asked {
+  readonly token: number;
+  readonly call: Call;
+}
+
 export type NodeInput =
   | { readonly kind: 'ring'; readonly input: RingInput }
-  | { readonly kind: 'call'; readonly token: number; readonly call: Call }
+  | ({ readonly kind: 'call' } & Asked)
+  /** Those of one turn of an event loop: one step for all of them costs little more than one for each of them would. */
+  | { readonly kind: 'calls'; readonly calls: readonly Asked[] }
   | { readonly kind: 'cancel'; readonly token: number }
   | ({ readonly kind: 'line-open'; readonly line: number } & LineUse)
   | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
