@@ -385,10 +385,10 @@ describe('what a later version may send', () => {
   test('TLVs of other types are kept as they came', () => {
     const value = Uint8Array.of(1, 2);
     const unknown = (type: number) => ({ kind: 'unknown', type, value });
-    expect(sealed('0600 0d020102 40020102 ff020102 03020102')).toEqual({
+    expect(sealed('0600 0e020102 40020102 ff020102 03020102')).toEqual({
       kind: 'note',
       pn: 0,
-      tlvs: [unknown(13), unknown(64), unknown(255), unknown(TLV_TYPE.sleep)],
+      tlvs: [unknown(14), unknown(64), unknown(255), unknown(TLV_TYPE.sleep)],
     });
   });
 
