@@ -456,10 +456,11 @@ const tlv: fc.Arbitrary<Tlv> = fc.oneof(
     { requiredKeys: ['kind', 'ticket', 'ticketNonce', 'own'] },
   ),
   fc.record({ kind: fc.constant('down-answer' as const), verdict, ticket: eight }),
+  fc.record({ kind: fc.constant('route' as const), epoch: fc.nat(0xffff_ffff) }),
   fc.record({ kind: fc.constant('stat' as const), counters: fc.array(fc.maxSafeNat(), { maxLength: 31 }) }),
   fc.record({
     kind: fc.constant('unknown' as const),
-    type: fc.integer({ min: 13, max: 255 }),
+    type: fc.integer({ min: 14, max: 255 }),
     value: fc.uint8Array({ maxLength: 255 }),
   }),
 );
