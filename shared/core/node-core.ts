@@ -241,6 +241,7 @@ export class NodeCore {
       intervalMs: config.intervalMs,
       random: this.#random,
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
+      holeWaitMs: config.holeWaitMs,
       suspectIdMax,
     });
     this.#serving = { store, desk, carriers, watch };
