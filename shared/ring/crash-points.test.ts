@@ -4,7 +4,7 @@
  * are left old, new, half-written or garbage in many patterns, and each clone is opened, compared with the model, opened again, cut
  * at every write of its own recovery, and used.
  */
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, inject, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { freshHarness, type ModelBatch, type RingHarness, ringLines } from '../../hardware-sim/ring-harness.ts';
 import type { ChooseFate, SectorFate } from '../../hardware-sim/sim-disk.ts';
@@ -26,6 +26,8 @@ const EXHAUSTIVE_SECTORS_MAX = 6;
 const THOROUGH = { samples: 40, secondCutEvery: 1, useEvery: 8 };
 const SAMPLED = { samples: 8, secondCutEvery: 9, useEvery: 11 };
 type Effort = typeof THOROUGH;
+/** Of the writes of one step: all of the first, and of what follows (cleaning, which does the same over and over) every so many-th. */
+const WRITES = inject('sweep') === 'whole' ? { first: Number.POSITIVE_INFINITY, every: 1 } : { first: 4, every: 5 };
 
 /**
  * What a full ring is full of: messages alone; with delivery counts and META besides; messages of which every other is gone. `lap`:
@@ -269,13 +271,10 @@ function note(h: RingHarness): void {
 function cutEverywhere(h: RingHarness, seed: string, effort: Effort): void {
   note(h);
   patterns(h.disk.pendingSectorCount, seed, effort.samples).forEach((choose, i) => {
-    const random = stream(`${seed}/${i}`, 'crash');
-    const crashed = h.fork(random);
+    const crashed = h.fork(stream(`${seed}/${i}`, 'crash'));
     crashed.powerCut(choose);
-    reopen(crashed);
-    statesSeen += 1;
+    recover(crashed, `${seed}/${i}`, i % effort.secondCutEvery === 0 ? 'cut' : 'left alone');
     const found = ringLines(crashed.ring);
-    if (i % effort.secondCutEvery === 0) cutTheRecovery(h, choose, `${seed}/${i}`);
     if (i % effort.useEvery === 1) crashed.powerCut();
     else crashed.disk.kill();
     reopen(crashed);
@@ -291,23 +290,23 @@ function reopen(crashed: RingHarness): void {
   expect(crashed.ring.report.gaps).toEqual([]);
 }
 
-/** The same crash, and another one at each write of its recovery. */
-function cutTheRecovery(h: RingHarness, choose: ChooseFate, seed: string): void {
-  for (let writes = 0; ; writes++) {
-    const random = stream(`${seed}/${writes}`, 'second crash');
-    const crashed = h.fork(random);
-    crashed.powerCut(choose);
-    crashed.beginReopen();
-    crashed.play();
-    for (let i = 0; i < writes; i++) {
-      crashed.disk.step();
-      crashed.play();
-    }
-    if (!crashed.driver.isWriting) return;
-    crashed.powerCut(() => random.pick(['old', 'new', 'half', 'garbage']));
-    reopen(crashed);
+/** Opens the ring after a crash. `cut`: at each write of this recovery, a copy meets another crash there. */
+function recover(crashed: RingHarness, seed: string, recovery: 'cut' | 'left alone'): void {
+  statesSeen += 1;
+  if (recovery === 'left alone') return reopen(crashed);
+  crashed.beginReopen();
+  crashed.play();
+  for (let write = 0; crashed.driver.isWriting; write++) {
+    const random = stream(`${seed}/${write}`, 'second crash');
+    const again = crashed.fork(random);
+    again.powerCut(() => random.pick(['old', 'new', 'half', 'garbage']));
+    reopen(again);
     statesSeen += 1;
+    crashed.disk.step();
+    crashed.play();
   }
+  crashed.decide();
+  expect(crashed.ring.report.gaps).toEqual([]);
 }
 
 function goOn(h: RingHarness): void {
@@ -360,7 +359,7 @@ function run(h: RingHarness, step: Step, how: { seed: string; effort: Effort }):
   }
   h.play();
   for (let write = 0; h.driver.isWriting; write++) {
-    cutEverywhere(h, `${seed}/${write}`, effort);
+    if (write < WRITES.first || write % WRITES.every === 0) cutEverywhere(h, `${seed}/${write}`, effort);
     h.disk.step();
     h.play();
   }
@@ -419,5 +418,5 @@ afterAll(() => {
   expect([...met].sort()).toEqual(
     [...FRAME_KINDS, 'superblock', 'second part', 'largest frame', 'all', 'without-puts', 'none'].sort(),
   );
-  expect(statesSeen).toBeGreaterThanOrEqual(STATES_MIN);
+  console.log('STATES', statesSeen);expect(statesSeen).toBeGreaterThanOrEqual(STATES_MIN);
 });
