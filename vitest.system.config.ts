@@ -4,7 +4,6 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const SWEPT = [
   'hardware-sim/yard/yard.test.ts',
   'shared/relay/relay-chaos.test.ts',
-  'shared/ring/crash-points.test.ts',
   'shared/ring/rot.test.ts',
   'test/link-fuzz.test.ts',
 ];

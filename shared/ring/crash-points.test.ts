@@ -4,9 +4,9 @@
  * are left old, new, half-written or garbage in many patterns, and each clone is opened, compared with the model, opened again, cut
  * at every write of its own recovery, and used.
  */
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
-import { freshHarness, type ModelBatch, type RingHarness, ringLines } from '../../hardware-sim/ring-harness.ts';
+import { differenceOf, freshHarness, type ModelBatch, type RingHarness, ringLines } from '../../hardware-sim/ring-harness.ts';
 import type { ChooseFate, SectorFate } from '../../hardware-sim/sim-disk.ts';
 import { toHex } from '../bytes.ts';
 import { FRAME_KINDS } from './frame-layout.ts';
@@ -26,8 +26,6 @@ const EXHAUSTIVE_SECTORS_MAX = 6;
 const THOROUGH = { samples: 40, secondCutEvery: 1, useEvery: 8 };
 const SAMPLED = { samples: 8, secondCutEvery: 9, useEvery: 11 };
 type Effort = typeof THOROUGH;
-/** Of the writes of one step: all of the first, and of what follows (cleaning, which does the same over and over) every so many-th. */
-const WRITES = inject('sweep') === 'whole' ? { first: Number.POSITIVE_INFINITY, every: 1 } : { first: 4, every: 5 };
 
 /**
  * What a full ring is full of: messages alone; with delivery counts and META besides; messages of which every other is gone. `lap`:
@@ -278,7 +276,8 @@ function cutEverywhere(h: RingHarness, seed: string, effort: Effort): void {
     if (i % effort.useEvery === 1) crashed.powerCut();
     else crashed.disk.kill();
     reopen(crashed);
-    expect(ringLines(crashed.ring)).toEqual(found);
+    const difference = differenceOf(ringLines(crashed.ring), found);
+    if (difference !== '') expect.fail(`another opening shows something else:\n${difference}`);
     if (i % effort.useEvery !== 1) return;
     crashed.checkBodies();
     goOn(crashed);
@@ -287,7 +286,7 @@ function cutEverywhere(h: RingHarness, seed: string, effort: Effort): void {
 
 function reopen(crashed: RingHarness): void {
   crashed.reopen();
-  expect(crashed.ring.report.gaps).toEqual([]);
+  expectNoGaps(crashed);
 }
 
 /** Opens the ring after a crash. `cut`: at each write of this recovery, a copy meets another crash there. */
@@ -306,7 +305,12 @@ function recover(crashed: RingHarness, seed: string, recovery: 'cut' | 'left alo
     crashed.play();
   }
   crashed.decide();
-  expect(crashed.ring.report.gaps).toEqual([]);
+  expectNoGaps(crashed);
+}
+
+/** An `expect` for each of the states costs as much as a part of the states. */
+function expectNoGaps({ ring }: RingHarness): void {
+  if (ring.report.gaps.length > 0) expect(ring.report.gaps).toEqual([]);
 }
 
 function goOn(h: RingHarness): void {
@@ -359,7 +363,7 @@ function run(h: RingHarness, step: Step, how: { seed: string; effort: Effort }):
   }
   h.play();
   for (let write = 0; h.driver.isWriting; write++) {
-    if (write < WRITES.first || write % WRITES.every === 0) cutEverywhere(h, `${seed}/${write}`, effort);
+    cutEverywhere(h, `${seed}/${write}`, effort);
     h.disk.step();
     h.play();
   }
@@ -418,5 +422,5 @@ afterAll(() => {
   expect([...met].sort()).toEqual(
     [...FRAME_KINDS, 'superblock', 'second part', 'largest frame', 'all', 'without-puts', 'none'].sort(),
   );
-  console.log('STATES', statesSeen);expect(statesSeen).toBeGreaterThanOrEqual(STATES_MIN);
+  expect(statesSeen).toBeGreaterThanOrEqual(STATES_MIN);
 });

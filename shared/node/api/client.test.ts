@@ -182,7 +182,10 @@ describe('something else behind the socket', () => {
   });
 
   test('what never answers is given up in time', async () => {
-    await listen(createServer(() => {}), 100);
+    await listen(
+      createServer(() => {}),
+      100,
+    );
     await expect(client.send('bags', BODY)).rejects.toMatchObject({ code: 'IN_DOUBT' });
     await expect(client.stats()).rejects.toMatchObject({
       code: 'NODE_UNREACHABLE',
