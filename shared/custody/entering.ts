@@ -58,7 +58,7 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     {
       endsHere: queue !== undefined,
       next: identity.number + 1,
-      ...(!isOwn && { epoch }),
+      epoch: isOwn ? undefined : epoch,
     },
   );
   const settle = () => {
@@ -79,7 +79,7 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
 export function countedTo(
   store: NodeStore,
   { handle, key }: { handle: number; key: StreamKey },
-  { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch },
+  { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch | undefined },
 ): { change: MetaChange; settle: () => void } {
   const { destinations, outgoing, draft } = store;
   if (endsHere) {
@@ -101,7 +101,7 @@ export function countedTo(
     });
     stream.next = next;
   };
-  return { change: counterChange({ ...stream, next }), settle };
+  return { change: counterChange({ handle, lo: stream.lo, next }), settle };
 }
 
 /** The number its next message has, planned ones counted. `endsHere`: its destination is a queue of this node. */

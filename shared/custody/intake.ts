@@ -6,9 +6,9 @@ import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
-import { encodeEnvelope, FIRST_HOP } from '../message/envelope.ts';
-import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
-import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
+import { encodeNew, FIRST_HOP } from '../message/envelope.ts';
+import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
+import { type Ending, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
@@ -194,7 +194,7 @@ export class Intake {
     const { handle, changes } = this.#openStream(key);
     const number = nextNumber(this.#store, { handle, key, endsHere: queue !== undefined });
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
-    const envelope = encodeEnvelope(messageOf(content, identity, ring.epoch));
+    const envelope = encodeNew(key, { number, epoch: ring.epoch }, content);
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
     if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
     const { properties } = content;
@@ -283,18 +283,4 @@ export class Intake {
     };
     return { ...planned, changes: [...planned.changes, first.change], settle };
   }
-}
-
-function messageOf(content: NewBody, identity: Identity, epoch: Epoch): Message {
-  const { body, properties, history, previous, maybeDuplicate, transaction } = content;
-  const message: Message = { ...properties, identity, epoch, priority: identity.priority, body };
-  // Most are that already.
-  if (!history && !previous && !maybeDuplicate && !transaction) return message;
-  return {
-    ...message,
-    ...(history && { history }),
-    ...(previous && { previous }),
-    ...(maybeDuplicate && { maybeDuplicate }),
-    ...(transaction && { transaction }),
-  };
 }

@@ -16,7 +16,8 @@ import { crc32c } from '../crc32c.ts';
 import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { isEndingClass } from './classes.ts';
-import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from './message.ts';
+import type { Epoch, StreamKey } from './identity.ts';
+import { ACKNOWLEDGE, type Content, type Ending, type Message, type TransactionMark } from './message.ts';
 import { UsualForm } from './usual-envelope.ts';
 
 export const ENVELOPE_VERSION = 1;
@@ -29,6 +30,8 @@ export interface Hop {
   readonly count: number;
   /** Milliseconds spent in them. */
   readonly elapsedMs: number;
+  /** On one hop at least it waited for a connection (docs/routes.md, section 6). */
+  readonly replayed?: true;
 }
 
 export interface Envelope {
@@ -40,10 +43,18 @@ export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
 const usualForm = new UsualForm();
 
+/** Of a message that begins here. @throws CBOR_UNENCODABLE for properties no decoder would take */
+export function encodeNew(key: StreamKey, of: { readonly number: number; readonly epoch: Epoch }, content: Content): Uint8Array {
+  const usual = usualForm.write(key, of, content);
+  if (usual !== undefined) return usual;
+  const { properties, ...rest } = content;
+  const { priority } = key;
+  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority });
+}
+
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  const isFirst = hop.count === 0 && hop.elapsedMs === 0;
-  return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
+  return wrap(encodeImmutable(message), hop);
 }
 
 /** The same message with another hop part; the immutable bytes stay as they are. @throws ENVELOPE_INVALID */
@@ -62,6 +73,7 @@ function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
   const hopMap = new Map<number, CborInput>();
   if (hop.count > 0) hopMap.set(0, hop.count);
   if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
+  if (hop.replayed === true) hopMap.set(2, true);
   return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
 }
 
@@ -72,7 +84,8 @@ function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
   if (version !== ENVELOPE_VERSION) refuse('unknown version');
   if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
   const hopMap = asMap(hop, 'hop part');
-  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0 } };
+  const replayed = hopMap.get(2) === true && { replayed: true as const };
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...replayed } };
 }
 
 function encodeImmutable(message: Message): Uint8Array {
