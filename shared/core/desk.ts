@@ -63,6 +63,7 @@ export class Desk {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
     this.#commits.cancel(token);
+    this.#letters.cancel(token);
   }
 
   /** Serves who waits, returns what rested long enough, ends what timed out. Called after every step. */
@@ -81,6 +82,7 @@ export class Desk {
   close(): void {
     this.#sends.close();
     this.#commits.close();
+    this.#letters.close();
     this.#receives.close();
     this.#store.storeExpress();
   }

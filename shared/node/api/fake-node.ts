@@ -126,7 +126,7 @@ export class FakeNode implements NodeCalls {
       case 'outcome':
         return { kind: 'outcome', outcome: this.#identities.has(call.identity) ? 'kept' : 'absent' };
       case 'retireProducer':
-        this.#producers.delete(call.producer);
+        if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;
       case 'position':
         return { kind: 'position', value: this.#positions.get(call.name) };
