@@ -7,6 +7,7 @@ import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
 import type { LetterDesk } from './letter-desk.ts';
+import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
 
@@ -18,6 +19,7 @@ export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
+  readonly ProbeDesk: Maker<typeof ProbeDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
 }
@@ -94,6 +96,7 @@ export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
   LetterDesk: NoDesk,
+  ProbeDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
 };
