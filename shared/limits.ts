@@ -30,6 +30,12 @@ export const LETTER_RETRY_MS_MAX = 60_000;
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Ways up of one node. Each is a session, and a base for each stream. */
+export const UPLINK_COUNT_MAX = 8;
+/** Patterns that say where one of them leads. */
+export const UPLINK_TO_COUNT_MAX = 64;
+/** Longest wait before another uplink is taken, and before a better one is taken back: a day. */
+export const UPLINK_PATIENCE_MS_MAX = 86_400_000;
 /** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
 export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */

@@ -1,6 +1,7 @@
 /** The kinds of values a configuration has: what each takes from the text, and the typed value it becomes. */
 import { hasCode } from '../../errors.ts';
 import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '../../message/address.ts';
+import { isNamePattern } from '../../message/name-pattern.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -102,6 +103,27 @@ export function address(self: string): Kind<string> {
       return wrong(`${quoted(text)} is not an address: ${error.details.reason}`);
     }
   });
+}
+
+/** One pattern of names or several. */
+export function namePatterns(countMax: number): Kind<readonly string[]> {
+  const what = `one or up to ${countMax} patterns of names, like ["site-*", "central"]`;
+  return {
+    what,
+    standIn: ['*'],
+    read: (value) => {
+      const items = value.kind === 'array' ? value.items : [value];
+      if (items.length === 0 || items.length > countMax) return wrong(`expected ${what}, not ${items.length}`);
+      const patterns: string[] = [];
+      for (const item of items) {
+        if (item.kind !== 'string') return wrong(`expected ${what}, not ${described(item)}`);
+        if (!isNamePattern(item.value))
+          return wrong(`${quoted(item.value)} is not a pattern: a name with * in place of any part`);
+        patterns.push(item.value);
+      }
+      return ok(patterns);
+    },
+  };
 }
 
 export function oneOf<T extends string>(first: T, ...others: readonly T[]): Kind<T> {
