@@ -49,6 +49,8 @@ const VERBS: Readonly<Record<Call['verb'], 'asked'>> = {
   outcome: 'asked',
   probe: 'asked',
   retireProducer: 'asked',
+  holes: 'asked',
+  closeHoles: 'asked',
   position: 'asked',
   stats: 'asked',
 };

@@ -27,6 +27,7 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
+  readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
   readonly #probes: InstanceType<MoreDesks['ProbeDesk']>;
   readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
@@ -34,7 +35,7 @@ export class Desk {
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, ProbeDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -46,6 +47,7 @@ export class Desk {
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
+    this.#holes = new HoleDesk(parts);
     this.#probes = new ProbeDesk(parts);
     this.#due = new DueWork(store, endings);
   }
@@ -72,6 +74,7 @@ export class Desk {
   pump(nowMs: number): void {
     if (this.#store.ring.state !== 'serving') return;
     this.#receives.expire(nowMs);
+    this.#holes.pump();
     this.#isBehind = !this.#due.pump();
     this.#queues.pump();
     this.#letters.pump();
@@ -103,6 +106,7 @@ export class Desk {
       this.#sends.wakeAtMs,
       this.#due.wakeAtMs,
       this.#queues.wakeAtMs,
+      this.#holes.wakeAtMs,
       this.#probes.wakeAtMs,
     );
   }
@@ -143,6 +147,9 @@ export class Desk {
       case 'purge':
       case 'move':
         return this.#queues.call(token, call);
+      case 'holes':
+      case 'closeHoles':
+        return this.#holes.call(token, call);
       case 'probe':
         return this.#probes.call(token, call);
       case 'redrive':

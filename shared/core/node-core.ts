@@ -236,6 +236,7 @@ export class NodeCore {
       random: this.#random,
       neighbourOn: (hop) => carriers.senders.find((sender) => sender.hop === hop)?.receiver ?? '',
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
+      holeWaitMs: config.holeWaitMs,
       suspectIdMax,
     });
     this.#serving = { store, desk, carriers, watch };

@@ -78,13 +78,14 @@ function queueStats(store: NodeStore, blockedIn: (queue: string) => number): Que
     ended?.set(stream.destination, (ended.get(stream.destination) ?? 0) + count);
   }
   return [...store.queues].map((queue) => {
-    const { name, options, delayedCount, leasedCount, arrivedCount, endedCount } = queue;
+    const { name, options, delayedCount, heldCount, leasedCount, arrivedCount, endedCount } = queue;
     const destination = `${store.self.name}/${name}`;
     return {
       name,
       ready: readyCount(queue),
       leased: leasedCount,
       delayed: delayedCount,
+      held: heldCount,
       arrived: arrivedCount,
       ended: endedCount,
       bytes: bytesUsed(queue),

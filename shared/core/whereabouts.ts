@@ -10,6 +10,7 @@
  *   unknown                        nothing is known of its stream
  */
 
+import { NO_NUMBERS, placeOf } from '../custody/holes.ts';
 import type { Hop } from '../custody/hops.ts';
 import { isUp } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
@@ -53,9 +54,12 @@ function inQueue(
   const { index } = store.ring;
   if (slot !== NO_SLOT) {
     if (index.isListed(slot)) return { at: 'ready' };
+    if (store.queues.isHeld(index.id(slot))) return { at: 'held' };
     return { at: index.notBeforeMs(slot) > store.queueTimeMs ? 'delayed' : 'leased' };
   }
-  if (identity.number >= (store.destinations.get(handle)?.next ?? 1)) return { at: 'absent' };
+  const place = placeOf(store.destinations.get(handle) ?? NO_NUMBERS, identity.number);
+  if (place === 'new' || place === 'fills') return { at: 'absent' };
+  if (place === 'late') return { at: 'ended', losses: ['MISSING'] };
   const text = streamText(identity);
   const losses = store.accounts().filter(({ stream }) => streamText(stream) === text);
   if (losses.length === 0) return { at: 'received' };

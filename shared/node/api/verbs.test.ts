@@ -117,6 +117,8 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'probe', about: 'message', identity: IDENTITY, waitMs: 1 },
   ],
   retireProducer: [{ verb: 'retireProducer', producer: 'p' }],
+  holes: [{ verb: 'holes' }],
+  closeHoles: [{ verb: 'closeHoles', of: 'bags' }],
   position: [
     { verb: 'position', name: 'trigger/t' },
     { verb: 'position', name: 'trigger/none' },
