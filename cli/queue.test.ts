@@ -72,7 +72,7 @@ test('list and show: tables for people, lines of JSON for programs', async () =>
   const shown = (await cli.run(['queue', 'show', 'bags'])).out;
   expect(shown).toContain('label                Belt\\x1b[2J\n');
   expect(shown).toContain('retry                after 5s, then × 2 up to 1h\n');
-  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 5 B\n');
+  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 0 held, 5 B\n');
   expect(JSON.parse((await cli.run(['queue', 'show', 'bags', '--json'])).out)).toMatchObject({ name: 'bags', retryMs: 5_000 });
 });
 
@@ -83,6 +83,22 @@ test('purge says how many, delete says nothing, and both are done', async () => 
   expect(await cli.run(['queue', 'purge', 'bags', '--json'])).toEqual({ ...DONE, out: '{"queue":"bags","count":0}\n' });
   expect(await cli.run(['queue', 'delete', 'bags'])).toEqual(DONE);
   expect(cli.node.queues.has('bags')).toBe(false);
+});
+
+const CLOSE = { verb: 'closeHoles', of: 'bags' };
+
+test('holes', async () => {
+  const { out, code } = await cli.run(['holes', 'list']);
+  expect(code).toBe(0);
+  const [head = '', open = '', missing = ''] = out.split('\n');
+  expect(head.split(/ {2,}/)).toEqual(['stream', 'from', 'to', 'state', 'left', 'held']);
+  expect(open.split(/ {2,}/).slice(1)).toEqual(['2', '3', 'open', '1 s', '4']);
+  expect(missing.split(/ {2,}/).slice(1)).toEqual(['9', '9', 'missing', '0']);
+  const json = await cli.run(['holes', 'list', '--json']);
+  expect(JSON.parse(json.out)).toMatchObject({ holes: [{ state: 'open', leftMs: 1_000 }, { state: 'missing' }] });
+  expect(await cli.run(['holes', 'close', 'bags'])).toEqual({ code: 0, out: '2 missing\n', err: '' });
+  expect((await cli.run(['holes', 'close', 'bags', '--json'])).out).toBe('{"count":2}\n');
+  expect(asked()).toEqual([{ verb: 'holes' }, { verb: 'holes' }, CLOSE, CLOSE]);
 });
 
 test('producer retire', async () => {

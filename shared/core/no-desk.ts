@@ -6,7 +6,9 @@ import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
+import type { HoleDesk } from './hole-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
+import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
 
@@ -18,6 +20,8 @@ export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
+  readonly HoleDesk: Maker<typeof HoleDesk>;
+  readonly ProbeDesk: Maker<typeof ProbeDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
 }
@@ -94,6 +98,8 @@ export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
   LetterDesk: NoDesk,
+  HoleDesk: NoDesk,
+  ProbeDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
 };

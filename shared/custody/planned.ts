@@ -52,6 +52,8 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
   const { ring, room } = store;
   const metaBytes = metaGrowth(ring.metas, planned.changes);
   const slots = room.admit(queue, newcomer, metaBytes);
+  // Outside of a draft nobody asks what it took.
+  if (slots.length === 0 && !store.draft.isOpen) return planned;
   const takes = (): void => {
     store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
     planned.settle();

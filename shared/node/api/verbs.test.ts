@@ -113,7 +113,13 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'outcome', identity: IDENTITY, epoch: 1 },
     { verb: 'outcome', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:99' },
   ],
+  probe: [
+    { verb: 'probe', about: 'node', node: 'central', waitMs: 0 },
+    { verb: 'probe', about: 'message', identity: IDENTITY, waitMs: 1 },
+  ],
   retireProducer: [{ verb: 'retireProducer', producer: 'known' }],
+  holes: [{ verb: 'holes' }],
+  closeHoles: [{ verb: 'closeHoles', of: 'bags' }],
   position: [
     { verb: 'position', name: 'trigger/t' },
     { verb: 'position', name: 'trigger/none' },
