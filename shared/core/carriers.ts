@@ -56,6 +56,7 @@ export class Carriers implements NodeCarriers {
     const { config, store, uplinks, receiver } = parts;
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
+    store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     this.#attachments = this.#makeAttachments(central);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
