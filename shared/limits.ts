@@ -109,3 +109,5 @@ export const ANSWER_STRETCH_COUNT_MAX = 32;
 export const REPEAT_WAITING_COUNT_MAX = 64;
 /** Bytes of express messages in memory, with 64 for each. As much as may wait for the disk: they are for what is worthless in a minute. */
 export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
+export const NODE_WORD_BYTES_MAX = 16 * 1024;

@@ -9,9 +9,8 @@
  * that the old one had: they are over, or nearly. It is let in as any other message is: it may ask for acknowledgements, a copy, a letter.
  */
 import { Bodies } from '../custody/bodies.ts';
-import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import { RingmailError } from '../errors.ts';
-import { parseAddress } from '../message/address.ts';
+import { isSystemQueue, parseAddress } from '../message/address.ts';
 import { decodeEnvelope, type Envelope } from '../message/envelope.ts';
 import { identityText, parseIdentity } from '../message/identity.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
@@ -105,7 +104,7 @@ export class LetterDesk {
     const { name } = this.#parts.store.self;
     const destination = to ?? parseIdentity(previous)?.destination ?? notALetter('where it was going is not known: say `to`');
     const goal = parseAddress(destination, name);
-    if (SYSTEM_QUEUES.includes(goal.queue)) {
+    if (isSystemQueue(goal.queue)) {
       const reason = 'a system queue: say `to`';
       throw new RingmailError('ACCESS_MODE_INVALID', { queue: goal.queue, needed: 'send', reason });
     }

@@ -3,11 +3,10 @@
  * is no room and the queue blocks, it waits in order of arrival: nobody overtakes, and who has waited long enough is told QUEUE_FULL.
  */
 import type { Intake } from '../custody/intake.ts';
-import { SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { parseAddress } from '../message/address.ts';
+import { isSystemQueue, parseAddress } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
 import { drops } from '../queue/queue-options.ts';
@@ -186,7 +185,7 @@ export class SendDesk {
 export function checkDestination(destination: string): void {
   const queue = destination.split('/').at(-1) ?? '';
   const isSubqueue = queue.includes(';');
-  if (!isSubqueue && !SYSTEM_QUEUES.includes(queue)) return;
+  if (!isSubqueue && !isSystemQueue(queue)) return;
   const reason = isSubqueue ? 'a subqueue is filled by moves' : 'a system queue is filled by the node';
   throw new RingmailError('ACCESS_MODE_INVALID', { queue, needed: 'send', reason });
 }

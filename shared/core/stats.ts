@@ -61,10 +61,12 @@ export function statsOf(sources: Sources): Stats {
   };
 }
 
-/** Accounted for or received all the same: what was to go with their end, or with their arrival, and did not. */
+/** Accounted for or received all the same: what was to go with their end, or with their arrival, and did not; and words of other nodes. */
 function leftOut(store: NodeStore | undefined): Record<string, number> {
   const { words = 0, copies = 0, letters = 0 } = store?.leftOut ?? {};
-  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters };
+  const { heard = 0, unknown = 0, malformed = 0 } = store?.words.counts ?? {};
+  const told = { nodeWords: heard, nodeWordsUnknown: unknown, nodeWordsMalformed: malformed };
+  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, ...told };
 }
 
 function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {

@@ -6,7 +6,8 @@
 import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
-import { type Address, parseAddress } from '../message/address.ts';
+import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
+import type { CborInput } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
@@ -21,9 +22,10 @@ import { expressIncarnation } from './express-streams.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { counterChange, endNumbers } from './outgoing.ts';
+import { wordFor, wordIn } from './node-words.ts';
+import { counterChange, endNumbers, isDrained } from './outgoing.ts';
 import { OwnStreams } from './own-streams.ts';
-import { batchOf, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
+import { batchOf, joined, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
 import { afterItem, type Item } from './session.ts';
@@ -228,13 +230,14 @@ export class Intake {
   /**
    * An item that comes by custody; `item.number` is known to be the next one of its stream from this neighbour. What this node has
    * already (by another way) moves the cursor and nothing else. Undefined: no room now, say credit 0 and take it later. A refusal: never.
+   * `from`: the neighbour that hands it over.
    */
-  accept(key: StreamKey, item: Item): Planned | Refusal | undefined {
+  accept(key: StreamKey, item: Item, from: string): Planned | Refusal | undefined {
     const destination = this.#destinationOf(key);
     const opened = this.#store.streams.open(key);
     if (opened === undefined) return undefined;
     const { handle, changes } = opened;
-    const queue = destination === 'elsewhere' ? undefined : destination;
+    const queue = destination === 'elsewhere' || destination === 'nodes' ? undefined : destination;
     if (afterItem(item) <= this.#nextNumber(handle, key, queue === 'unknown' ? undefined : queue, destination !== 'elsewhere')) {
       if (item.kind === 'message' && this.#isCloned(handle, key, item))
         return this.#deadLetter({ handle, key, item }, 'CLONED', changes);
@@ -242,6 +245,7 @@ export class Intake {
     }
     if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, destination, changes);
     if (queue === 'unknown') return this.#deadLetter({ handle, key, item }, 'BAD_DST_Q', changes);
+    if (this.#addressOf(key).queue === NODE_QUEUE) return this.#nodeWord({ handle, key, item }, from, changes);
     if (destination === 'elsewhere' && !this.#canReach(parseAddress(key.destination, '').node)) {
       return this.#deadLetter({ handle, key, item }, 'BAD_DST_Q', changes);
     }
@@ -262,6 +266,63 @@ export class Intake {
     const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
     return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
+  #nodeWord(
+    what: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
+    from: string,
+    changes: readonly MetaChange[],
+  ): Planned | Refusal | undefined {
+    const { handle, key, item } = what;
+    const { node } = this.#addressOf(key);
+    const isHere = node === this.#store.self.name;
+    const arrived = this.#arrived(key, item);
+    if (arrived === undefined) return this.#deadLetter(what, 'CORRUPT', changes);
+    const fields = wordIn(decodeEnvelope(item.envelope).message);
+    if (fields === undefined) return this.#deadLetter(what, 'ACCESS_DENIED', changes);
+    if (arrived.hop.count >= HOP_COUNT_MAX) return this.#deadLetter(what, 'HOP_COUNT_EXCEEDED', changes);
+    const identity = { ...key, number: item.number };
+    const word = { fields, identity, from };
+    const { words } = this.#store;
+    if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
+    if (!this.#canReach(node)) return joined(this.#consumed(what, undefined, changes), words.passing(word));
+    if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
+    const passed = this.#planned({ handle, identity, queue: undefined, ...arrived, what: 'record' }, changes);
+    return joined(passed, words.passing(word));
+  }
+
+  /** The stream goes on, and nothing of the item stays. `epoch`: under which its number was given out, where it ends here. */
+  #consumed(
+    { handle, key, item }: { handle: number; key: StreamKey; item: Item },
+    epoch: Epoch | undefined,
+    changes: readonly MetaChange[],
+  ): Planned {
+    const next = item.number + 1;
+    if (epoch !== undefined) {
+      const counted = this.#counted(handle, key, { endsHere: true, next, epoch });
+      return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+    }
+    const stream = this.#store.outgoing.open(handle, key);
+    // What waits before it still has its way to go.
+    const noted = isDrained(stream)
+      ? []
+      : [endNumbers(stream, { from: item.number, to: item.number, class: undefined, node: '' })];
+    const lo = noted.length === 0 ? next : stream.lo;
+    const settle = (): void => {
+      stream.lo = lo;
+      stream.next = next;
+    };
+    return { puts: [], acks: [], changes: [...changes, ...noted, counterChange({ ...stream, lo, next })], settle };
+  }
+
+  /**
+   * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
+   * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
+   */
+  beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
+    const { destination, content } = wordFor(node, kind, fields);
+    return this.#begin(destination, content, { place: 'new', what: 'record' });
   }
 
   /** Why a message of another node is not let in, though there is a place for it. */
@@ -299,7 +360,10 @@ export class Intake {
   creditFor(key: StreamKey, bytesMax: number): number {
     const { room, queues } = this.#store;
     const isLocal = this.#store.isLocal(key.destination);
-    const queue = isLocal ? queues.find(parseAddress(key.destination, '').queue) : undefined;
+    const { queue: name } = parseAddress(key.destination, '');
+    // Nothing of a word stays here.
+    if (isLocal && name === NODE_QUEUE) return bytesMax;
+    const queue = isLocal ? queues.find(name) : undefined;
     const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
     const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
     const inRing = room.inRing(queue);
@@ -334,9 +398,10 @@ export class Intake {
     return metaChange(`p/${position.name}`, position.value);
   }
 
-  #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' {
+  #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' | 'nodes' {
     const { node, queue: name } = this.#addressOf(key);
     if (node !== this.#store.self.name) return 'elsewhere';
+    if (name === NODE_QUEUE) return 'nodes';
     const queue = this.#store.queues.find(name);
     if (queue !== undefined) return queue;
     return this.#unknownQueue === 'create' ? this.queue(name) : 'unknown';
@@ -347,7 +412,7 @@ export class Intake {
     const { queues } = this.#store;
     const known = queues.find(name);
     if (known !== undefined) return known;
-    if (this.#unknownQueue === 'refuse' && queues.subqueue(name) === undefined)
+    if (name === NODE_QUEUE || (this.#unknownQueue === 'refuse' && queues.subqueue(name) === undefined))
       throw new RingmailError('QUEUE_NOT_FOUND', { queue: name });
     return (
       this.#store.queues.subqueue(name) ?? this.#store.defineQueue(name, { bytesLimit: this.#queueBytesLimit, source: 'use' })
@@ -523,7 +588,7 @@ export class Intake {
 
   #acceptGap(
     what: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
-    destination: Queue | 'unknown' | 'elsewhere',
+    destination: Queue | 'unknown' | 'elsewhere' | 'nodes',
     changes: readonly MetaChange[],
   ): Planned {
     const { handle, key, item } = what;

@@ -6,7 +6,7 @@ import { invariant } from '../assert.ts';
 import { toHex } from '../bytes.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { QUEUE_COUNT_MAX } from '../limits.ts';
-import { isQueueName, parseAddress } from '../message/address.ts';
+import { isQueueName, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
@@ -23,6 +23,7 @@ import { FirstNumbers } from './first-numbers.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
+import { NodeWords } from './node-words.ts';
 import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
 import { type EpochSpan, spansOf } from './stream-epochs.ts';
@@ -72,6 +73,8 @@ export class NodeStore {
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
+  /** What other nodes write to this one. */
+  readonly words = new NodeWords();
   #self: Self | undefined;
   readonly #accounts = new Map<string, number>();
   /**
@@ -189,7 +192,8 @@ export class NodeStore {
     const { count, nextId } = this.queues;
     if (before === undefined && count >= QUEUE_COUNT_MAX)
       throw new RingmailError('BUSY', { pending: count, pendingMax: QUEUE_COUNT_MAX });
-    if (!isQueueName(name)) throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
+    if (!isQueueName(name) || name === NODE_QUEUE)
+      throw new RingmailError('NAME_INVALID', { name, reason: 'queue: [a-z0-9][a-z0-9_-]{0,62}' });
     const options = { ...QUEUE_DEFAULTS, ...definition, ...(before && { ordering: before.options.ordering }) };
     this.commit({ metas: [queueChange({ id: before?.id ?? nextId, name, options, source })] }, done);
     return this.queues.define(name, { ...options, source });

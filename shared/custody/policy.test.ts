@@ -52,7 +52,7 @@ class Node {
       body: toUtf8(text),
     };
     const envelope = encodeEnvelope(message, { count: 0, elapsedMs: 0, ...hop });
-    const planned = this.intake.accept(key, { kind: 'message', number, envelope });
+    const planned = this.intake.accept(key, { kind: 'message', number, envelope }, 'device-1');
     if (planned === undefined || 'refused' in planned) throw new Error(`not taken: ${planned?.refused ?? 'no room'}`);
     this.store.commit(batchOf(planned), () => {});
     planned.settle();

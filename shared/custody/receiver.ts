@@ -157,7 +157,7 @@ export class CustodyReceiver {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
-      const planned = this.#intake.accept(cursor.key, item);
+      const planned = this.#intake.accept(cursor.key, item, neighbour.name);
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;

@@ -2,7 +2,7 @@
  * Names and addresses.
  *
  *   name     [a-z0-9][a-z0-9_-]{0,62}     no dots: two common brokers use the dot as a separator
- *   queue    a name, or one of the system queues $dead $journal $admin
+ *   queue    a name, or one of the system queues $dead $journal $admin $node
  *   subqueue <name>;<sub>     a part of a queue of this node, sub [a-z0-9][a-z0-9_-]{0,31}: for verbs here, never an address
  *   address  <queue>          a queue of this node
  *            <node>/<queue>   a queue of another node, or of this one by its full name
@@ -13,7 +13,9 @@ import { RingmailError } from '../errors.ts';
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const SUBQUEUE = /^([a-z0-9][a-z0-9_-]{0,62});[a-z0-9][a-z0-9_-]{0,31}$/;
-const SYSTEM_QUEUES = ['$dead', '$journal', '$admin'];
+/** Where nodes write to one another (custody/node-words.ts). Nothing lies in it. */
+export const NODE_QUEUE = '$node';
+const SYSTEM_QUEUES = ['$dead', '$journal', '$admin', NODE_QUEUE];
 
 export interface Address {
   readonly node: string;

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
 import { BLOCK_MS_MAX, QUEUE_LABEL_LENGTH_MAX, RETRY_FACTOR_MAX } from '../../limits.ts';
-import { isQueueName, isSystemQueue } from '../../message/address.ts';
+import { isQueueName, isSystemQueue, NODE_QUEUE } from '../../message/address.ts';
 import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
 import { JOURNAL, ORDERING, QUEUE_DEFAULTS, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../../queue/queue-options.ts';
@@ -141,7 +141,8 @@ function readApiRemote(section: Section): ApiRemoteConfig | undefined {
 
 function readQueues(queues: Section | undefined, bytesLimit: number): NodeFileConfig['queues'] {
   return (queues?.named() ?? []).map(({ name, section }) => {
-    if (!isQueueName(name)) queues?.problem(name, `not a name of a queue: ${kinds.NAME_RULE}, or $dead, $journal, $admin`);
+    if (!isQueueName(name) || name === NODE_QUEUE)
+      queues?.problem(name, `not a name of a queue: ${kinds.NAME_RULE}, or $dead, $journal, $admin`);
     const queue = { name, ...readQueue(name, section, bytesLimit) };
     section.finish();
     return queue;

@@ -1,6 +1,6 @@
 /** The kinds of values a configuration has: what each takes from the text, and the typed value it becomes. */
 import { hasCode } from '../../errors.ts';
-import { formatAddress, isName, isQueueName, parseAddress } from '../../message/address.ts';
+import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '../../message/address.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -42,7 +42,9 @@ export function textUpTo(lengthMax: number): Kind<string> {
 
 /** A queue of this node, by its name. */
 export const queueName: Kind<string> = textKind('a name of a queue', '$dead', (text) =>
-  isQueueName(text) ? ok(text) : wrong(`${quoted(text)} is not a name of a queue: ${NAME_RULE}, or $dead, $journal, $admin`),
+  isQueueName(text) && text !== NODE_QUEUE
+    ? ok(text)
+    : wrong(`${quoted(text)} is not a name of a queue: ${NAME_RULE}, or $dead, $journal, $admin`),
 );
 
 export const filePath: Kind<string> = textKind('a path', '/', parsePath);
