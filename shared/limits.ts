@@ -111,3 +111,13 @@ export const REPEAT_WAITING_COUNT_MAX = 64;
 export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
+
+/** Routes of one node. Each is remembered in the ring, up to 4 KiB of META; each message is held against them one after the other. */
+export const ROUTE_COUNT_MAX = 64;
+/** Places that one message may be forwarded to, chains of routes within the node included. */
+export const DESTINATION_COUNT_MAX = 16;
+/**
+ * Bytes of a body from which on several destinations share it. Sharing costs an entry of 64 bytes and 8 bytes for each of them: below this
+ * two copies are hardly larger, and each is read in one piece.
+ */
+export const SHARED_BODY_BYTES_MIN = 256;

@@ -9,7 +9,7 @@
 
 import type { Checksum } from '../crc32.ts';
 import { Intake } from '../custody/intake.ts';
-import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
+import { type MetaChange, MetaFields, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
@@ -18,12 +18,15 @@ import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
+import { RouteTable } from '../queue/routes.ts';
+import type { MetaTable } from '../ring/meta-table.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
 import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
+import { rememberRoutes, resolveRoutes } from './kept-routes.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
@@ -193,7 +196,8 @@ export class NodeCore {
     const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
     const make = this.#makeCarriers;
     const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
+    const routes = new RouteTable(resolveRoutes(config, this.#ring.metas), config.name || ownName(this.#ring.metas));
+    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy, routes });
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
@@ -207,6 +211,7 @@ export class NodeCore {
     const open = metaValue(this.#ring.metas, 'open');
     const suspectIdMax = open === true ? this.#ring.messagesStored : typeof open === 'number' ? open : 0;
     const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
+    remembered.push(...rememberRoutes(config, this.#ring.metas));
     if (open !== true) remembered.push(metaChange('open', true));
     if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
@@ -277,6 +282,11 @@ export class NodeCore {
   #log(level: 'info' | 'warn', text: string): void {
     this.#outputs.push({ kind: 'log', level, text });
   }
+}
+
+/** The name that a ring remembers. */
+function ownName(metas: MetaTable): string {
+  return new MetaFields(metaValue(metas, 'node')).text(0);
 }
 
 /** What the ring remembers of a clean end: which messages were there at an unclean one before, and are as suspect as they were. */

@@ -3,6 +3,7 @@ import type { UnknownQueue } from '../custody/intake.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
 import type { Publish } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
+import type { Route } from '../queue/routes.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult, Durability } from './calls.ts';
@@ -21,6 +22,8 @@ export interface NodeConfig {
   /** '': the name that the ring remembers. */
   readonly name: string;
   readonly queues: readonly (QueueDefinition & { readonly name: string })[];
+  /** Where what is stored for a queue here goes instead, or too; none unless said. Without problems (`routeProblems`). */
+  readonly routes?: readonly Route[] | 'kept';
   readonly unknownQueue: UnknownQueue | 'kept';
   /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
   readonly queueBytesLimit: number | 'kept';

@@ -39,7 +39,7 @@ export class SendDesk {
     const first = this.#blocked.first(queue);
     const refusal = first?.refusal ?? this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL');
     if (refusal === undefined) return;
-    if (waitMs === 0 || !(first !== undefined || this.#mayWait(queue))) throw refusal;
+    if (waitMs === 0 || !(first !== undefined || this.#mayWait(queue, refusal))) throw refusal;
     this.#blocked.add(queue, { token, call, deadlineMs: this.#store.nowMs + waitMs, refusal });
   }
 
@@ -81,10 +81,11 @@ export class SendDesk {
     return this.#blocked.nextDeadlineMs;
   }
 
-  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node. */
-  #isExpress({ delivery, dead, position, by, sendKey, destination }: SendCall): boolean {
+  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its queue. */
+  #isExpress({ delivery, dead, position, by, sendKey, destination, properties }: SendCall): boolean {
     const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
-    return delivery === 'express' && !asksForMore && this.#store.isLocal(destination);
+    const staysHere = this.#store.isLocal(destination) && !this.#intake.isRouted(destination, properties);
+    return delivery === 'express' && !asksForMore && staysHere;
   }
 
   /** @throws as `Intake.beginExpress`, `Ring.takeExpress`; then nothing was planned */
@@ -138,7 +139,7 @@ export class SendDesk {
       const refusal = this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL', 'BUSY');
       if (refusal === undefined) return true;
       if (hasCode(refusal, 'QUEUE_FULL')) send.refusal = refusal;
-      if (hasCode(refusal, 'BUSY') || this.#mayWait(queue)) return false;
+      if (hasCode(refusal, 'BUSY') || this.#mayWait(queue, refusal)) return false;
       this.#refuse(token, refusal);
       return true;
     } catch (error) {
@@ -171,9 +172,10 @@ export class SendDesk {
     return address.node === self.name ? address.queue : '';
   }
 
-  /** Where a queue drops, room may be on its way: whoever found it taken waits for one frame. */
-  #mayWait(queue: string): boolean {
-    const whenFull = this.#store.queues.find(queue)?.options.whenFull;
+  /** Where a queue drops, room may be on its way: whoever found it taken waits for one frame. It may be the queue that a route leads to. */
+  #mayWait(queue: string, refusal: RingmailError): boolean {
+    const full = (hasCode(refusal, 'QUEUE_FULL') && refusal.details.queue) || queue;
+    const whenFull = this.#store.queues.find(full)?.options.whenFull;
     return whenFull === 'block' || (drops(whenFull) && this.#store.room.isMoving);
   }
 }

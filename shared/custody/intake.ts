@@ -4,26 +4,30 @@
  */
 
 import { invariant } from '../assert.ts';
+import { equalBytes, NO_BYTES } from '../bytes.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
-import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Epoch, type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, type Message, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
+import { COVER_SLACK_BYTES, coverOf, uncovered } from '../message/shared-envelope.ts';
 import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
-import type { Queue } from '../queue/queues.ts';
+import { bytesUsed, type Queue } from '../queue/queues.ts';
+import type { Routed, RouteTable } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
 import { expressIncarnation } from './express-streams.ts';
+import { Forwarding, type Original, type Shared } from './forwarding.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { wordFor, wordIn } from './node-words.ts';
-import { counterChange, endNumbers, isDrained } from './outgoing.ts';
+import { counterChange, endNumber, endNumbers, isDrained } from './outgoing.ts';
 import { OwnStreams } from './own-streams.ts';
 import { batchOf, joined, NOTHING, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
@@ -39,6 +43,10 @@ export interface NewBody {
   readonly previous?: string;
   readonly maybeDuplicate?: 'maybe';
   readonly transaction?: TransactionMark;
+  /** Of a message that is made here from one that came: `body` is whole, and what it says of its way is told on. */
+  readonly hop?: Hop;
+  /** `body` lies in the ring by itself, and others have it too. */
+  readonly shared?: Shared;
 }
 
 type Delivery = 'recoverable' | 'express';
@@ -53,6 +61,10 @@ interface Arrived {
   readonly epoch: Epoch;
   readonly queue: Queue | undefined;
   readonly envelope: Uint8Array;
+  /** Where only its cover is here. */
+  readonly shared?: Shared | undefined;
+  /** In its queue, with all that belongs to it. */
+  readonly bytes?: number;
   readonly properties: Properties;
   readonly hop: Hop;
   /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
@@ -79,6 +91,9 @@ export class Intake {
   /** True when a message for this node can leave it. */
   readonly #canReach: (node: string) => boolean;
   readonly #policy: Policy | undefined;
+  /** Undefined: none. */
+  readonly routes: RouteTable | undefined;
+  readonly #forwarding: Forwarding;
 
   constructor(
     store: NodeStore,
@@ -87,6 +102,7 @@ export class Intake {
       readonly queueBytesLimit: number;
       readonly canReach: (node: string) => boolean;
       readonly policy?: Policy | undefined;
+      readonly routes?: RouteTable | undefined;
     },
   ) {
     this.#store = store;
@@ -94,12 +110,37 @@ export class Intake {
     this.#queueBytesLimit = options.queueBytesLimit;
     this.#canReach = options.canReach;
     this.#policy = options.policy;
+    this.routes = options.routes;
+    this.#forwarding = new Forwarding(store, {
+      obstacle: (to, content, original) => this.#obstacle(to, content, original),
+      forwarded: (to, content, place) => this.#begin(to, content, { place, what: 'message' }),
+      lost: (to, content, ending) => this.#lost(to, content, ending),
+      word: ({ identity, content, place }, what) => {
+        const word = wordTo({ ...content.properties, identity }, what, store.self.name);
+        return this.#begin(word.destination, word.content, { place, what: 'record' });
+      },
+      copy: ({ identity, content, place }) => this.beginCopy({ ...content, previous: identityText(identity) }, place),
+    });
+  }
+
+  /** True when a message that is sent here does not just lie where it is addressed. */
+  isRouted(destination: string, properties: Properties): boolean {
+    return this.#routedOf(destination, properties) !== undefined;
+  }
+
+  #routedOf(destination: string, properties: Properties): Routed | undefined {
+    const { self } = this.#store;
+    if (this.routes === undefined || this.routes.routes.length === 0) return undefined;
+    const { node, queue } = this.#own.destination(destination, self.name).address;
+    if (node !== self.name || isSystemQueue(queue)) return undefined;
+    return this.routes.of({ queue, source: self.name, properties });
   }
 
   /**
    * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it, and
    * so are its copy in `$journal` and the word that it is in its queue, where they are asked for: it may be several messages, itself
-   * the first. `replacing`: the caller ends a message of this ring in the same batch.
+   * the first. `replacing`: the caller ends a message of this ring in the same batch. Where a route fits, what that makes of it stands in
+   * its place, and the identity is still the one that the sender is told.
    * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE, MESSAGE_REFUSED
    */
   begin(
@@ -111,6 +152,8 @@ export class Intake {
     const { properties, maybeDuplicate } = content;
     // One that is moved to another stream was let in before, and has its copy.
     if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
+    const routed = maybeDuplicate === undefined ? this.#routedOf(destination, properties) : undefined;
+    if (routed !== undefined) return this.#beginRouted(destination, content, { place, routed });
     const begun = this.#begin(destination, content, { place, what: 'message', delivery });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
@@ -178,7 +221,7 @@ export class Intake {
   #begin(
     destination: string,
     content: NewBody,
-    how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery },
+    how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery; keeps?: 'its number' },
   ): Planned & { identity: Identity } {
     const { self, ring } = this.#store;
     const to = this.#own.destination(destination, self.name);
@@ -192,11 +235,17 @@ export class Intake {
     const { handle, changes } = this.#openStream(key);
     const number = this.#nextNumber(handle, key, queue);
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
-    const envelope = encodeEnvelope(messageOf(content, identity, ring.epoch));
-    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
-    if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
-    const { properties } = content;
-    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
+    const { properties, shared, hop = FIRST_HOP } = content;
+    const message = messageOf(content, identity, ring.epoch);
+    const envelope = shared === undefined ? encodeEnvelope(message, hop) : coverOf(message, hop);
+    const bytes = shared === undefined ? envelope.length : envelope.length + message.body.length;
+    const isGoing = how.keeps === 'its number';
+    const queueBytesMax = isGoing ? undefined : queue?.options.bytesLimit;
+    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queueBytesMax ?? ring.bodyBytesMax);
+    const bytesTold = shared === undefined ? bytes : bytes + COVER_SLACK_BYTES;
+    if (bytesTold > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: bytesTold, bytesMax });
+    const arrived = { handle, identity, epoch: ring.epoch, queue, envelope, shared, bytes, properties, hop, what: how.what };
+    if (isGoing) return { ...this.#withEpoch(this.#numbered(arrived, changes), handle, number), identity };
     const own = this.#planned(arrived, changes);
     // What is in memory only has its counters there, too.
     const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.#withEpoch(own, handle, identity.number);
@@ -209,10 +258,112 @@ export class Intake {
     } = withRoom(this.#store, planned, queue, {
       place,
       what,
-      bytes: envelope.length,
+      bytes,
+      ringBytes: PUT_BYTES + envelope.length + (shared?.ringBytes ?? 0),
       priority,
     });
     return { puts, acks, changes: all, settle, identity };
+  }
+
+  /** A message that begins here, and that a route fits. */
+  #beginRouted(
+    destination: string,
+    content: NewBody,
+    { place, routed }: { place: Newcomer['place']; routed: Routed },
+  ): Planned & { identity: Identity } {
+    const how = { place, what: 'message' } as const;
+    const kept = routed.original === 'stays' ? how : ({ ...how, keeps: 'its number' } as const);
+    const { identity } = this.#begin(destination, content, { ...how, keeps: 'its number' });
+    const original = { identity, content, hop: FIRST_HOP, place };
+    const plan = (shared: Shared | undefined) => this.#begin(destination, shared ? { ...content, shared } : content, kept);
+    const keep = { fate: routed.original, mayShare: true, plan };
+    return { ...this.#forwarding.plan(original, routed, keep), identity };
+  }
+
+  /** One of another node, and a route fits. @throws QUEUE_FULL */
+  #acceptRouted(
+    { handle, key, item }: { handle: number; key: StreamKey; item: Item & { kind: 'message' } },
+    { queue, routed, ...arrived }: Pick<Arrived, 'queue' | 'envelope' | 'epoch' | 'hop' | 'properties'> & { routed: Routed },
+    changes: readonly MetaChange[],
+  ): Planned {
+    const identity = { ...key, number: item.number };
+    const { message, hop } = decodeEnvelope(arrived.envelope);
+    const content = contentOf(arrived.envelope);
+    const original = { identity, content, hop, place: 'new' } as const;
+    const whole = { handle, identity, queue, ...arrived, properties: content.properties, what: 'message' } as const;
+    const bytes = arrived.envelope.length;
+    const mayStay = routed.original === 'stays' && queue !== undefined;
+    const fate = mayStay && this.#endsAsFull(queue, bytes) ? 'ends' : routed.original;
+    // It stays as it came, byte for byte: it may share its body only if that is what comes out.
+    const cover = coverOf(message, hop);
+    const mayShare = equalBytes(uncovered(cover, message.body) ?? NO_BYTES, arrived.envelope);
+    const plan = (shared: Shared | undefined): Planned => {
+      if (fate === 'ends') return this.#ended(this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes), bytes);
+      if (!mayStay) return this.#numbered(whole, changes);
+      if (!this.#hasRoom(queue, bytes)) throw queueFull(queue, { bytesUsed: bytesUsed(queue), bytesNeeded: bytes });
+      const stored =
+        shared === undefined ? whole : { ...whole, envelope: cover, shared, bytes: cover.length + message.body.length };
+      return this.#planned(stored, changes);
+    };
+    return this.#forwarding.plan(original, routed, { fate, mayShare, plan });
+  }
+
+  #endsAsFull(queue: Queue, bytes: number): boolean {
+    return queue.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
+  }
+
+  /** @throws QUEUE_FULL when there is no room for the letter */
+  #ended(dead: Planned | Refusal | undefined, bytes: number): Planned {
+    if (dead !== undefined && !('refused' in dead)) return dead;
+    const { messageBytesMax: bytesLimit, bytesUsed: used } = this.#store.ring;
+    throw new RingmailError('QUEUE_FULL', { queue: '', bytesLimit, bytesUsed: used, bytesNeeded: PUT_BYTES + bytes });
+  }
+
+  /** Why nothing can be forwarded there. What is full is no obstacle, but where the queue lets nobody of another node wait. */
+  #obstacle(to: string, content: NewBody, { identity }: Original): EndingClass | undefined {
+    const { self, ring } = this.#store;
+    const { node, queue: name } = this.#own.destination(to, self.name).address;
+    const bytes = this.#bytesAt(to, content);
+    if (bytes > ring.bodyBytesMax - HOP_BYTES_MAX) return 'TOO_LARGE';
+    if (node !== self.name) return this.#canReach(node) ? undefined : 'BAD_DST_Q';
+    const queue = this.#store.queues.find(name) ?? (this.#unknownQueue === 'create' ? this.queue(name) : undefined);
+    if (queue === undefined) return 'BAD_DST_Q';
+    if (bytes > queue.options.bytesLimit) return 'TOO_LARGE';
+    return identity.origin !== self.name && this.#endsAsFull(queue, bytes) ? 'Q_EXCEED_QUOTA' : undefined;
+  }
+
+  /** What it will take there, at most. */
+  #bytesAt(to: string, { body, ...content }: NewBody): number {
+    const { self, ring } = this.#store;
+    const { text } = this.#own.destination(to, self.name);
+    const { incarnation, name: origin } = self;
+    const identity = { origin, incarnation, destination: text, priority: 0, number: Number.MAX_SAFE_INTEGER };
+    const cover = coverOf(messageOf({ ...content, body }, identity, ring.epoch), content.hop ?? FIRST_HOP);
+    return cover.length + body.length + COVER_SLACK_BYTES;
+  }
+
+  /** One that was made here ends before it is in its queue: its number is given, and a letter says why, or the account where there is none. */
+  #lost(to: string, content: NewBody, ending: EndingClass): Planned {
+    const { self, ring } = this.#store;
+    const { incarnation, name: origin } = self;
+    const priority = content.properties.priority ?? PRIORITY_DEFAULT;
+    const key = this.#own.key(this.#own.destination(to, origin), { origin, incarnation, priority });
+    const { handle, changes } = this.#openStream(key);
+    const isLocal = this.#store.isLocal(key.destination);
+    const number = this.#nextNumber(handle, key, undefined, isLocal);
+    const envelope = encodeEnvelope(messageOf(content, { ...key, number }, ring.epoch), content.hop);
+    const dead = this.#deadLetter({ handle, key, item: { kind: 'message', number, envelope } }, ending, changes);
+    if (dead === undefined || !('refused' in dead)) return this.#withEpoch(this.#ended(dead, envelope.length), handle, number);
+    const account = this.#store.planLosses([{ handle, class: ending, count: 1 }]);
+    const gap = isLocal ? undefined : this.#gap(handle, key, { number, class: ending });
+    const counted = this.#counted(handle, key, { endsHere: isLocal, next: number + 1 });
+    const settle = (): void => {
+      account.settle();
+      if (gap !== undefined) this.#store.draft.note(gap.settle());
+      counted.settle();
+    };
+    const all = [...changes, ...account.changes, ...(gap ? [gap.change] : []), counted.change];
+    return this.#withEpoch({ puts: [], acks: [], changes: all, settle }, handle, number);
   }
 
   /** A destination of an application, in its parts. @throws NAME_INVALID */
@@ -253,19 +404,26 @@ export class Intake {
     if (arrived === undefined) return this.#deadLetter({ handle, key, item }, 'CORRUPT', changes);
     if (arrived.envelope.length > this.#store.ring.bodyBytesMax) return { refused: 'TOO_LARGE' };
     const bytes = arrived.envelope.length;
+    const routed = queue && this.#routedArrival(queue, key, arrived);
     // It would never fit, and nothing behind it would ever pass.
-    if (queue !== undefined && bytes > queue.options.bytesLimit)
+    if (queue !== undefined && bytes > queue.options.bytesLimit && routed?.original !== 'goes')
       return this.#deadLetter({ handle, key, item }, 'TOO_LARGE', changes);
     const refused = this.#refusalOf(key, arrived);
     if (refused !== undefined) return this.#deadLetter({ handle, key, item }, refused, changes);
     if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
-    const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
-    if (mayEnd) return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
+    if (routed !== undefined) return this.#acceptRouted({ handle, key, item }, { queue, routed, ...arrived }, changes);
+    if (queue !== undefined && this.#endsAsFull(queue, bytes))
+      return this.#deadLetter({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
     const identity = { ...key, number: item.number };
     const planned = this.#planned({ handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
     return this.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  #routedArrival(queue: Queue, key: StreamKey, { properties }: { properties: Properties }): Routed | undefined {
+    if (this.routes === undefined || isSystemQueue(queue.name)) return undefined;
+    return this.routes.of({ queue: queue.name, source: key.origin, properties: { priority: key.priority, ...properties } });
   }
 
   /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
@@ -364,8 +522,12 @@ export class Intake {
     // Nothing of a word stays here.
     if (isLocal && name === NODE_QUEUE) return bytesMax;
     const queue = isLocal ? queues.find(name) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
-    const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
+    let queueRoom = queue !== undefined && keepsWaiting(queue) ? room.inQueue(queue) : bytesMax;
+    // Who is refused for the sake of a queue that a route leads to asks again when that has room.
+    for (const behind of queue === undefined ? [] : (this.routes?.queuesBehind(queue.name) ?? [])) {
+      const other = queues.find(behind);
+      if (other !== undefined && keepsWaiting(other)) queueRoom = Math.min(queueRoom, room.inQueue(other));
+    }
     const inRing = room.inRing(queue);
     const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
     return Math.max(0, Math.min(bytesMax, queueRoom, Math.max(ownRoom, Math.floor(inRing / 4))));
@@ -508,8 +670,19 @@ export class Intake {
     return { ...planned, changes: [...planned.changes, first.change], settle };
   }
 
+  /** Its number is given, and nothing of it stays. */
+  #numbered(
+    { handle, identity, epoch }: Pick<Arrived, 'handle' | 'identity' | 'epoch'>,
+    changes: readonly MetaChange[],
+  ): Planned {
+    const isOwn = identity.origin === this.#store.self.name;
+    const counted = this.#counted(handle, identity, { endsHere: true, next: identity.number + 1, ...(!isOwn && { epoch }) });
+    return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+  }
+
   #planned(arrived: Arrived, changes: readonly MetaChange[]): Planned {
-    const { handle, identity, epoch, queue, envelope, properties, hop, what } = arrived;
+    const { handle, identity, epoch, queue, envelope, shared, properties, hop, what } = arrived;
+    const { bytes = envelope.length } = arrived;
     const isMessage = what === 'message';
     const { queueTimeMs } = this.#store;
     const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
@@ -527,6 +700,7 @@ export class Intake {
       attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
       expiresAtMs: times.expiresAtMs,
       notBeforeMs: times.notBeforeMs,
+      holder: shared?.holder,
       body: envelope,
     };
     const isOwn = identity.origin === this.#store.self.name;
@@ -539,11 +713,11 @@ export class Intake {
       counted.settle();
       if (queue === undefined) return;
       queue.plannedCount += 1;
-      queue.plannedBytes += envelope.length;
+      queue.plannedBytes += bytes;
       if (!this.#store.draft.isOpen) return;
       this.#store.draft.note(() => {
         queue.plannedCount -= 1;
-        queue.plannedBytes -= envelope.length;
+        queue.plannedBytes -= bytes;
       });
     };
     return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
@@ -631,18 +805,19 @@ export class Intake {
     // A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
     const losses = local || !isWanted ? [{ handle, class: ending, count: 1 }] : [];
     const { changes: noted, settle: settleNoted } = this.#store.planLosses(losses);
-    const gap = local ? [] : this.#gap(handle, key, { number: item.number, class: ending });
+    const gap = local ? undefined : this.#gap(handle, key, { number: item.number, class: ending });
     const now = local ? (this.#store.destinations.get(handle)?.next ?? 1) : 1;
     const counted = this.#counted(handle, key, { endsHere: local, next: Math.max(now, item.number + 1) });
     const settle = () => {
       dead.settle();
       settleNoted();
+      if (gap !== undefined) this.#store.draft.note(gap.settle());
       counted.settle();
     };
     const planned = {
       puts: dead.puts,
       acks: dead.acks,
-      changes: [...changes, ...dead.changes, ...noted, ...gap, counted.change],
+      changes: [...changes, ...dead.changes, ...noted, ...(gap ? [gap.change] : []), counted.change],
       settle,
     };
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
@@ -650,11 +825,10 @@ export class Intake {
     return this.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
-  /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
-  #gap(handle: number, key: StreamKey, gap: { number: number; class: EndingClass }): MetaChange[] {
+  /** A gap in a stream that leaves here, noted with `settle`. */
+  #gap(handle: number, key: StreamKey, { number, class: ending }: { number: number; class: EndingClass }) {
     const stream = this.#store.outgoing.open(handle, key);
-    const held = { from: gap.number, to: gap.number, class: gap.class, node: this.#store.self.name };
-    return [endNumbers(stream, held)];
+    return endNumber(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
   }
 
   /** A dead letter, or undefined when it is too large for one. */
@@ -685,6 +859,15 @@ export function contentOf(envelope: Uint8Array): Pick<NewBody, 'body' | 'propert
     if (!(error instanceof RingmailError)) throw error;
     return { body: envelope, properties: { contentType: 'application/octet-stream' } };
   }
+}
+
+/** What comes from other nodes waits for its room. */
+function keepsWaiting({ options, name }: Queue): boolean {
+  return options.remoteWhenFull === 'wait' && name !== ADMIN_QUEUE;
+}
+
+function queueFull({ name, options }: Queue, bytes: { bytesUsed: number; bytesNeeded: number }): RingmailError {
+  return new RingmailError('QUEUE_FULL', { queue: name, bytesLimit: options.bytesLimit, ...bytes });
 }
 
 function reasonOf(ending: EndingClass, key: StreamKey): string {

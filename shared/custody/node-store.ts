@@ -135,7 +135,7 @@ export class NodeStore {
       (handle) => streams.standing(handle),
     );
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
-    for (const slot of slots) this.place(slot);
+    for (const slot of slots) if (!index.isHolder(slot)) this.place(slot);
     this.#forgetEmptyParts();
     this.#offerAgain();
     this.#accountForDamage();
@@ -295,10 +295,11 @@ export class NodeStore {
   }
 
   #placePlanned(slot: number): void {
+    if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+      queue.plannedBytes -= this.ring.index.wholeBytes(slot);
     }
     this.place(slot);
   }

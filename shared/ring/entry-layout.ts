@@ -165,7 +165,8 @@ function reasonNumber(reason: AckReason): number {
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
   const distance = entry.holder === undefined ? 0 : entry.id - entry.holder;
-  const marks = (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0) | (entry.attended ? 64 : 0) | (entry.holder === undefined ? 0 : SHARED);
+  const marks =
+    (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0) | (entry.attended ? 64 : 0) | (entry.holder === undefined ? 0 : SHARED);
   view.setUint8(at, 1);
   view.setUint8(at + 1, entry.priority | marks);
   view.setUint16(at + 2, entry.deliveryCount, true);

@@ -71,6 +71,7 @@ describe('the tables of the page have the keys there are', () => {
     ['`[central]`', `[central]\n${alien}`],
     ['`[[adapters]]`', `[[adapters]]\n${alien}`],
     ['`[[triggers]]`', `[[triggers]]\n${alien}\nwhere = { ${alien} }`],
+    ['`[[routes]]`', `[[routes]]\n${alien}`],
     ['`[broker]`', `[broker]\n${alien}`],
     ['`[log]`', `[log]\n${alien}`],
     ['`[uplink]`', `[uplink]\n${alien}`],
@@ -134,7 +135,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(5));
+  test('there is one for each role', () => expect(blocks).toHaveLength(6));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 
