@@ -51,6 +51,17 @@ test('shows what each adapter has counted', async () => {
   expect(out).toContain('\nadapter belt-2  value\ntelegrams           0\n');
 });
 
+test('shows several uplinks one by one: which is in use, and for how long each has stood or has not', async () => {
+  cli.node.uplinks = [
+    { name: 'up', kind: 'link', state: 'idle', node: 'gateway-1', use: 'spare', sinceMs: 61_900 },
+    { name: 'b', kind: 'mqtt', state: 'ready', node: 'central', use: 'in-use', sinceMs: 3_000 },
+    { name: 'c', kind: 'link', state: 'idle', node: '', use: 'spare', sinceMs: 0 },
+  ];
+  expect((await cli.run(['stats'])).out).toContain(
+    '\nuplink   up: link to gateway-1, idle for 61 s\nuplink   b: mqtt to central, ready for 3 s, in use\nuplink   c: link, idle for 0 s\n',
+  );
+});
+
 test('says it when a power cut would empty the ring', async () => {
   cli.node.durability = 'volatile';
   expect((await cli.run(['stats'])).out).toContain('\ndisk     volatile, inline: a power cut empties the ring\n');

@@ -33,7 +33,7 @@ export function statsText(stats: Stats): string {
     `ring     ${formatSize(ring.bytesUsed)} of ${formatSize(ring.bytesMax)} (${share} %), ${ring.freeBlocks} blocks free, ${ring.framesWritten} frames written`,
     ...damageText(ring),
     `disk     ${diskText(ring)}`,
-    `uplink   ${stats.uplink}`,
+    ...uplinkText(stats),
     ...Object.entries(lineStates).map(([line, state]) => `line     ${line}: ${state}`),
     ...links.map((link) => `link     ${link}`),
     ...section(
@@ -75,6 +75,15 @@ function damageText({ gaps, corrupt, lost }: Stats['ring']): string[] {
   const now = gaps > 0 || corrupt > 0 ? [`         ${gaps} damaged places, ${corrupt} corrupt bodies`] : [];
   const ever = `         lost to damage since it was made: ${lost.frames} frames in ${lost.gaps} places, ${lost.ids} messages`;
   return lost.gaps > 0 ? [...now, ever] : now;
+}
+
+/** Several are a list, the preferred one first. */
+function uplinkText({ uplink, uplinks = [] }: Partial<Pick<Stats, 'uplink' | 'uplinks'>>): string[] {
+  if (uplinks.length < 2) return [`uplink   ${uplink ?? ''}`];
+  return uplinks.map(({ name, kind, state, node, use, sinceMs }) => {
+    const whither = node === '' ? '' : ` to ${node}`;
+    return `uplink   ${name}: ${kind}${whither}, ${state} for ${Math.floor(sinceMs / 1000)} s${use === 'in-use' ? ', in use' : ''}`;
+  });
 }
 
 function diskText({ durability, intervalMs, ioMode }: Stats['ring']): string {

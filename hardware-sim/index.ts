@@ -10,6 +10,7 @@ export { Prng, type Seed, stream } from './random.ts';
 export { type BrokerFaults, NO_FAULTS, type Scheduler, SimBroker } from './sim-broker.ts';
 export { type Completion, SimDisk, type SimDiskOptions, SimFile, type SimWrite } from './sim-disk.ts';
 export { SimNode, type SimNodeOptions } from './sim-node.ts';
+export { SimSite, SiteNode, type SiteNodeOptions } from './sim-site.ts';
 export { TcpProxy, type TcpTarget } from './tcp-proxy.ts';
 export { Wire, type WireFaults, type WireOptions } from './wire.ts';
 export { type Arrived, drawLedger, type Ledger, type Sent } from './witness.ts';

@@ -14,6 +14,8 @@ export interface SimLinkOptions {
   readonly accepts: SimNode;
   /** Bits per second; undefined: a socket. */
   readonly baud?: number;
+  /** Of the node that dials, where it has several. */
+  readonly uplink?: string;
 }
 
 export class SimLink {
@@ -42,12 +44,12 @@ export class SimLink {
   }
 
   #look(): void {
-    const { world, random, dials, accepts, baud } = this.#options;
+    const { world, random, dials, accepts, baud, uplink } = this.#options;
     if (this.#state === 'plugged' && dials.isServing && accepts.isServing && this.#pair?.isClosed !== false) {
       this.#pair?.cut();
       const pair = simLines({ world, baud, random });
       this.#pair = pair;
-      dials.attach(pair.a, { role: 'dial', baud }, () => {});
+      dials.attach(pair.a, { role: 'dial', baud, uplink }, () => {});
       accepts.attach(pair.b, { role: 'accept', baud }, () => {});
     }
     world.after(LOOK_MS, () => this.#look());

@@ -8,7 +8,7 @@ import type { Call, CallResult, Stats } from '../shared/core/calls.ts';
 import { linksAndRelay } from '../shared/core/carriers.ts';
 import { Drive } from '../shared/core/drive.ts';
 import { NodeCore } from '../shared/core/node-core.ts';
-import type { LinkRole, NodeConfig } from '../shared/core/node-io.ts';
+import type { LineUse, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
 import type { Policy } from '../shared/custody/policy.ts';
 import type { Broker, Line, RingFile } from '../shared/ports.ts';
@@ -41,6 +41,8 @@ export interface SimNodeOptions {
   readonly dateUs?: number;
   /** A connection to the broker for each opening of the store. */
   readonly connectBroker?: () => Broker;
+  /** The same for a node with several, by the names of its uplinks, or of the brokers of its central. */
+  readonly connectBrokers?: Readonly<Record<string, () => Broker>>;
   /** It dies without a goodbye: what connects it to the broker is just gone. */
   readonly dropBroker?: () => void;
   /** Called at every opening, when the node serves: attach lines, go on sending. */
@@ -74,7 +76,7 @@ export class SimNode {
   #core: NodeCore | undefined;
   #drive: Drive | undefined;
   #timers: VirtualTimers | undefined;
-  #broker: Broker | undefined;
+  #brokers: readonly Broker[] = [];
   #gate = new Gate();
   #reopenMs = REOPEN_MS_MIN;
   #isServing = false;
@@ -115,7 +117,17 @@ export class SimNode {
   /** Boots: opens the ring, then serves. */
   start(): void {
     if (this.#isRetired) return;
-    const { world, config, random, syncMsMax, connectBroker, onServing, driftPpm = 0, dateUs = DATE_US } = this.#options;
+    const {
+      world,
+      config,
+      random,
+      syncMsMax,
+      connectBroker,
+      connectBrokers = {},
+      onServing,
+      driftPpm = 0,
+      dateUs = DATE_US,
+    } = this.#options;
     const { disk } = this;
     disk.onPending = () => {
       world.after(disk.latencyMs() ?? random.next() * syncMsMax, () => {
@@ -128,6 +140,7 @@ export class SimNode {
     const file = gate.file(this.#watched(disk.open()));
     const timers = world.timers(random.int(1_000_000), driftPpm);
     const broker = connectBroker?.();
+    const brokers = new Map(Object.entries(connectBrokers).map(([name, connect]) => [name, connect()]));
     const core = new NodeCore(
       { ...config, home: this.home },
       {
@@ -146,6 +159,7 @@ export class SimNode {
         timers: gate.timers(timers),
         wallClock: { nowUs: () => dateUs + 1_000 * (world.nowMs + this.#wallJumpMs) },
         ...(broker && { broker: gate.broker(broker) }),
+        brokers: new Map([...brokers].map(([name, one]) => [name, gate.broker(one)])),
       },
       {
         onServing: (report) => {
@@ -171,7 +185,7 @@ export class SimNode {
     this.#core = core;
     this.#drive = drive;
     this.#timers = timers;
-    this.#broker = broker;
+    this.#brokers = broker === undefined ? [...brokers.values()] : [broker, ...brokers.values()];
     drive.start();
   }
 
@@ -200,7 +214,7 @@ export class SimNode {
 
   #die(): void {
     this.#drive?.abandon();
-    if (this.#broker !== undefined) this.#options.dropBroker?.();
+    if (this.#brokers.length > 0) this.#options.dropBroker?.();
     this.#down();
   }
 
@@ -229,9 +243,9 @@ export class SimNode {
     this.#drive?.cancel(token);
   }
 
-  attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: () => void): void {
+  attach(line: Line, use: LineUse, whenClosed: () => void): void {
     this.#lines.add(line);
-    this.#drive?.attach(this.#gate.line(line), link, () => {
+    this.#drive?.attach(this.#gate.line(line), use, () => {
       this.#lines.delete(line);
       whenClosed();
     });
@@ -269,7 +283,7 @@ export class SimNode {
     this.#timers?.stop();
     for (const line of this.#lines) line.close();
     this.#lines.clear();
-    void this.#broker?.close();
-    this.#broker = undefined;
+    for (const broker of this.#brokers) void broker.close();
+    this.#brokers = [];
   }
 }

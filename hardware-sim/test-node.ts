@@ -11,8 +11,10 @@ import { RingmailError } from '../shared/errors.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { type Identity, identityText } from '../shared/message/identity.ts';
 import type { Broker } from '../shared/ports.ts';
-import { RelayReceiver } from '../shared/relay/relay-receiver.ts';
-import { type RelayOutput, RelaySender } from '../shared/relay/relay-sender.ts';
+import { RelayCentral } from '../shared/relay/relay-central.ts';
+import type { RelayReceiver } from '../shared/relay/relay-receiver.ts';
+import type { RelayOutput, RelaySender } from '../shared/relay/relay-sender.ts';
+import { RelayUplink } from '../shared/relay/relay-uplink.ts';
 import { statusPublish } from '../shared/relay/status-layout.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
@@ -107,7 +109,8 @@ interface Parts {
   readonly intake: Intake;
   readonly sender: CustodySender;
   readonly receiver: CustodyReceiver;
-  readonly relay: RelaySender | RelayReceiver;
+  readonly down: ReadonlyMap<string, CustodySender>;
+  readonly relay: RelayUplink | RelayCentral;
 }
 
 export interface StoredMessage {
@@ -137,10 +140,9 @@ export class TestNode {
   /** Boots. Serves a few virtual milliseconds later. */
   open(): void {
     invariant(this.#opening === undefined, 'a node is open once');
-    const { name, central, random, broker, pendingBytesMax } = this.#options;
+    const { name, random, broker, pendingBytesMax } = this.#options;
     this.#listenTo(this.disk);
-    const isCentral = name === central;
-    const will = isCentral ? { will: statusPublish({ kind: 'offline', node: name }) } : {};
+    const will = { will: statusPublish({ kind: 'offline', node: name }) };
     const epochRandom = random.uint32();
     const ring = { epochRandom, cacheBytesMax: CACHE_BYTES_MAX, ...(pendingBytesMax !== undefined && { pendingBytesMax }) };
     this.#opening = {
@@ -175,14 +177,25 @@ export class TestNode {
 
   get relaySender(): RelaySender {
     const { relay } = this.parts;
-    invariant(relay instanceof RelaySender, 'this node sends');
-    return relay;
+    invariant(relay instanceof RelayUplink, 'this node sends');
+    return relay.sender;
   }
 
   get relayReceiver(): RelayReceiver {
-    const { relay } = this.parts;
-    invariant(relay instanceof RelayReceiver, 'this node receives');
-    return relay;
+    return this.parts.relay.receiver;
+  }
+
+  /** A node is below from now on, as if it had said so. */
+  meet(node: string): void {
+    this.step(({ store }) => {
+      const met = store.hops.meet(node);
+      if (met !== undefined) store.commit({ metas: [met] }, () => {});
+    });
+  }
+
+  /** Up, and down to each node below. */
+  get senders(): CustodySender[] {
+    return [this.parts.sender, ...this.parts.down.values()];
   }
 
   /** One step of the node. */
@@ -304,7 +317,11 @@ export class TestNode {
     const { name, central, random, queues = [{ name: 'bags', bytesLimit: QUEUE_BYTES }], partitionCount = 1 } = this.#options;
     const store = new NodeStore(opening.driver.ring);
     store.nowMs = nowMs;
-    const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: QUEUE_BYTES, canReach: () => name !== central });
+    const intake = new Intake(store, {
+      unknownQueue: 'refuse',
+      queueBytesLimit: QUEUE_BYTES,
+      canReach: (node) => name !== central || store.hops.isBelow(node),
+    });
     const sender = new CustodySender(store, 'up', random);
     const receiver = new CustodyReceiver(store, intake);
     store.load(name, random);
@@ -312,11 +329,19 @@ export class TestNode {
     receiver.load();
     intake.define('$dead', QUEUE_BYTES / 4);
     for (const queue of queues) intake.define(queue.name, queue.bytesLimit);
+    const down = new Map<string, CustodySender>();
+    const senderTo = (node: string) => {
+      if (!store.hops.isBelow(node)) return undefined;
+      const known = down.get(node) ?? new CustodySender(store, `down/${node}`, random);
+      if (!down.has(node)) known.load();
+      down.set(node, known);
+      return known;
+    };
     const relay =
       name === central
-        ? new RelayReceiver({ receiver, store, node: name, central })
-        : new RelaySender({ sender, node: name, central, partitionCount });
-    opening.parts = { store, intake, sender, receiver, relay };
+        ? new RelayCentral({ receiver, store, node: name, central, senderTo })
+        : new RelayUplink({ sender, receiver, store, node: name, central, partitionCount });
+    opening.parts = { store, intake, sender, receiver, down, relay };
     const hear = (act: (at: number) => void) => {
       if (this.#opening === opening) this.#step(() => act(this.#options.time.nowMs));
     };

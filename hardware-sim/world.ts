@@ -65,6 +65,8 @@ export class World {
   async run(untilMs: number, done: () => boolean = () => false, stepsMax = 5_000_000): Promise<void> {
     const last = this.steps + stepsMax;
     await settled();
+    // Another run that began beside this one may have brought it about.
+    if (done()) return;
     for (let event = this.#heap[0]; event !== undefined && event.atMs <= untilMs; event = this.#heap[0]) {
       this.#pop();
       if (event.cancelled === 'yes') continue;

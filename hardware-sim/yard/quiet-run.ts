@@ -178,6 +178,7 @@ export function atRest(
     queues: names.map((name) => ({ name, ...none, ...policy })),
     outgoing: [],
     uplink: '',
+    uplinks: [],
     links: [],
     clocks: [],
     accounts: accounts.map(([origin, destination, priority, ending, count]) => ({

@@ -168,6 +168,20 @@ export interface ClockStats {
   readonly qualityUs: number;
 }
 
+/** An uplink as it is configured. */
+export interface UplinkStats {
+  readonly name: string;
+  readonly kind: 'link' | 'mqtt';
+  /** `ready`: it has a session. `stands-by`: its broker and its central are there, and another broker carries the session. */
+  readonly state: 'idle' | 'offered' | 'ticketing' | 'ready' | 'forked' | 'stands-by';
+  /** The node at the other end, as far as it is known. */
+  readonly node: string;
+  /** Something that is sent now goes this way. */
+  readonly use: 'in-use' | 'spare';
+  /** How long it has stood, or has not, in ms. */
+  readonly sinceMs: number;
+}
+
 /** `red` has at least one cause. Codes are API. */
 export interface Health {
   readonly status: 'green' | 'red';
@@ -208,7 +222,10 @@ export interface Stats {
   };
   readonly queues: readonly QueueStats[];
   readonly outgoing: readonly StreamStats[];
+  /** The preferred uplink, in words. */
   readonly uplink: string;
+  /** All of them, the preferred one first. */
+  readonly uplinks: readonly UplinkStats[];
   readonly links: readonly string[];
   /** Clocks of neighbours that this node dials; nothing here is ordered or validated by them. */
   readonly clocks: readonly ClockStats[];

@@ -1,5 +1,6 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
+import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
@@ -8,26 +9,30 @@ import { CustodySender } from '../custody/sender.ts';
 import { earliest } from '../earliest.ts';
 import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
-import { RelayReceiver } from '../relay/relay-receiver.ts';
-import { RelaySender } from '../relay/relay-sender.ts';
-import type { ClockStats } from './calls.ts';
+import { RelayCentral } from '../relay/relay-central.ts';
+import type { Relay } from '../relay/relay-uplink.ts';
+import type { ClockStats, UplinkStats } from './calls.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
+import { CENTRAL_BROKER } from './node-io.ts';
+import { Uplinks } from './uplinks.ts';
 
 interface Parts extends CarrierStart {
   readonly store: NodeStore;
-  readonly sender: CustodySender;
+  readonly uplinks: Uplinks;
   readonly receiver: CustodyReceiver;
   readonly random: Random;
   readonly intake: Intake;
 }
 
+/** Times that carriers are asked again in one step because another way is taken. More are left to the next step. */
+const ROUNDS_MAX = 4;
+
 /** For the core of a node with lines or a broker. */
-export function linksAndRelay({ store, intake, random }: CarrierRoots): (start: CarrierStart) => NodeCarriers {
+export function linksAndRelay({ store, intake, random, ways }: CarrierRoots): (start: CarrierStart) => NodeCarriers {
   const receiver = new CustodyReceiver(store, intake);
-  const sender = new CustodySender(store, 'up', random);
   receiver.load();
-  sender.load();
-  return (start) => new Carriers({ ...start, store, intake, sender, receiver, random });
+  const uplinks = new Uplinks({ store, random, ways });
+  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random });
 }
 
 export class Carriers implements NodeCarriers {
@@ -38,21 +43,21 @@ export class Carriers implements NodeCarriers {
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
-  readonly #relaySender: RelaySender | undefined;
-  readonly #relayReceiver: RelayReceiver | undefined;
+  /** Of the central, by the name of its broker. */
+  readonly #centrals = new Map<string, RelayCentral>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { config, store, sender, receiver } = parts;
-    const { central, partitionCount } = config;
+    const { config, store, uplinks, receiver } = parts;
+    const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
+    const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
-    for (const node of store.hops.below) this.#senderTo(node);
-    if (config.uplink === 'mqtt') this.#relaySender = new RelaySender({ sender, node: config.name, central, partitionCount });
-    if (config.isCentral === 'yes') this.#relayReceiver = new RelayReceiver({ receiver, store, node: config.name, central });
-  }
-
-  get sender(): CustodySender {
-    return this.#parts.sender;
+    for (const below of store.hops.below) this.#senderTo(below);
+    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
+    if (config.isCentral === 'no') return;
+    const senderTo = (below: string) => (store.hops.isBelow(below) ? this.#senderTo(below) : undefined);
+    for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
+      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
   }
 
   get receiver(): CustodyReceiver {
@@ -60,7 +65,20 @@ export class Carriers implements NodeCarriers {
   }
 
   get senders(): readonly CustodySender[] {
-    return [this.sender, ...this.#down.values()];
+    return [...this.#parts.uplinks.senders, ...this.#down.values()];
+  }
+
+  /** Everybody who speaks over a broker, with its name. */
+  *#relays(): Generator<readonly [string, Relay]> {
+    yield* this.#parts.uplinks.relays();
+    yield* this.#centrals;
+  }
+
+  /** Those of one broker. Where nobody names it there is one. */
+  #relaysAt(broker: string | undefined): Relay[] {
+    const [first] = this.#centrals.values();
+    const both = [this.#parts.uplinks.relayOf(broker), broker === undefined ? first : this.#centrals.get(broker)];
+    return both.filter((relay) => relay !== undefined);
   }
 
   get isForked(): boolean {
@@ -78,34 +96,37 @@ export class Carriers implements NodeCarriers {
       case 'line-closed':
         return this.#closed(input.line, nowMs);
       case 'broker-up':
-        this.#relaySender?.up(nowMs);
-        this.#relayReceiver?.up(nowMs);
+        for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
         return;
       case 'broker-down':
-        this.#relaySender?.down(nowMs);
-        this.#relayReceiver?.down(nowMs);
+        for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
         return;
       case 'broker-message':
-        this.#relaySender?.message(input, nowMs);
-        this.#relayReceiver?.message(input, nowMs);
+        for (const relay of this.#relaysAt(input.broker)) relay.message(input, nowMs);
         return;
     }
   }
 
   #open(input: CarrierInput & { kind: 'line-open' }, nowMs: number): void {
-    const { store, sender, receiver, random } = this.#parts;
-    const { role, baud } = input;
+    const { store, uplinks, receiver, random, emit } = this.#parts;
+    const { role, baud, line } = input;
+    const sender = role === 'dial' ? uplinks.senderOf(input.uplink) : undefined;
+    if (role === 'dial' && sender === undefined) {
+      emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
+      return;
+    }
     const side = role === 'dial' ? { sender } : { sender: undefined, senderTo: (node: string) => this.#meet(node) };
     const session = new LinkSession({ role, store, receiver, random, baud, ...side });
-    this.#links.set(input.line, session);
+    this.#links.set(line, session);
     session.opened(nowMs);
   }
 
   /** A node dials this one: from now on what is for it goes there. Undefined for one of too many. */
   #meet(node: string): CustodySender | undefined {
-    const { store, sender } = this.#parts;
+    const { store, uplinks } = this.#parts;
     const met = store.hops.meet(node);
-    if (met !== undefined) store.commit({ metas: [met, ...sender.strays(node)] }, () => {});
+    const strays = met === undefined ? [] : uplinks.senders.flatMap((sender) => sender.strays(node));
+    if (met !== undefined) store.commit({ metas: [met, ...strays] }, () => {});
     return store.hops.isBelow(node) ? this.#senderTo(node) : undefined;
   }
 
@@ -129,7 +150,15 @@ export class Carriers implements NodeCarriers {
   }
 
   pump(nowMs: number, wallUs?: number): void {
+    this.#parts.uplinks.pump(nowMs);
     this.#expiry.pump();
+    this.#pumpAll(nowMs, wallUs);
+    // What ended or came about just now may be why others go on.
+    for (let rounds = 0; rounds < ROUNDS_MAX && this.#parts.uplinks.pump(nowMs) === 'changed'; rounds++)
+      this.#pumpAll(nowMs, wallUs);
+  }
+
+  #pumpAll(nowMs: number, wallUs?: number): void {
     for (const [line, link] of this.#links) {
       link.pump(nowMs, wallUs);
       for (const output of link.takeOutputs()) {
@@ -149,14 +178,15 @@ export class Carriers implements NodeCarriers {
         }
       }
     }
-    for (const relay of [this.#relaySender, this.#relayReceiver]) {
-      relay?.pump(nowMs);
-      for (const output of relay?.takeOutputs() ?? []) this.#parts.emit(output);
+    for (const [broker, relay] of this.#relays()) {
+      relay.pump(nowMs);
+      for (const output of relay.takeOutputs()) this.#parts.emit({ ...output, broker });
     }
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#relaySender?.wakeAtMs, this.#relayReceiver?.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
   }
@@ -175,8 +205,11 @@ export class Carriers implements NodeCarriers {
   }
 
   describeUplink(): string {
-    const { uplink } = this.#parts;
-    return uplink === 'none' ? 'none' : `${uplink} ${this.sender.state} ${this.sender.receiver}`.trimEnd();
+    return this.#parts.uplinks.describe();
+  }
+
+  uplinks(): UplinkStats[] {
+    return this.#parts.uplinks.stats(this.#parts.store.nowMs);
   }
 
   counters(): Record<string, number> {
@@ -193,7 +226,7 @@ export class Carriers implements NodeCarriers {
     };
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
-    for (const relay of [this.#relaySender, this.#relayReceiver]) Object.assign(counters, relay?.counters());
+    for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());
     return counters;
   }
 }

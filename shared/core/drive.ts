@@ -14,7 +14,7 @@ import type { RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
 import type { NodeCore } from './node-core.ts';
-import type { LinkRole, NodeInput, NodeOutput } from './node-io.ts';
+import type { Asked, LineUse, NodeInput, NodeOutput } from './node-io.ts';
 
 export interface DriveListener {
   onServing(report: OpenReport): void;
@@ -31,7 +31,10 @@ export interface DrivePorts {
   readonly timers: Timers;
   /** Undefined: the node knows no date, and says so. */
   readonly wallClock?: WallClock;
+  /** The only one, whatever it is called. */
   readonly broker?: Broker;
+  /** By the names that inputs and outputs have for them. */
+  readonly brokers?: ReadonlyMap<string, Broker>;
 }
 
 export class Drive {
@@ -40,6 +43,8 @@ export class Drive {
   readonly #listener: DriveListener;
   readonly #inputs: NodeInput[] = [];
   readonly #answers = new Map<number, (result: CallResult) => void>();
+  /** Calls of this turn. */
+  #asked: Asked[] = [];
   readonly #lines = new Map<number, Line>();
   #nextToken = 1;
   #nextLine = 1;
@@ -63,8 +68,7 @@ export class Drive {
   call(call: Call, then: (result: CallResult) => void): number {
     const token = this.#nextToken++;
     this.#answers.set(token, then);
-    // Cancelled before it was asked, it is not asked: its cancellation went by.
-    this.#ports.timers.soon(() => this.#answers.has(token) && this.#put({ kind: 'call', token, call }));
+    if (this.#asked.push({ token, call }) === 1) this.#ports.timers.soon(() => this.#ask());
     return token;
   }
 
@@ -75,7 +79,7 @@ export class Drive {
   }
 
   /** Gives the node a line to a neighbour. `whenClosed` is called once, when the line is no more. */
-  attach(line: Line, link: { role: LinkRole; baud: number | undefined }, whenClosed: (reason: string) => void): void {
+  attach(line: Line, use: LineUse, whenClosed: (reason: string) => void): void {
     const id = this.#nextLine++;
     this.#lines.set(id, line);
     line.listen({
@@ -87,16 +91,25 @@ export class Drive {
         whenClosed(reason);
       },
     });
-    this.#put({ kind: 'line-open', line: id, ...link });
+    this.#put({ kind: 'line-open', line: id, ...use });
   }
 
-  /** Lets the broker port speak. Once the node serves. */
+  /** Lets the broker ports speak. Once the node serves. */
   listenToBroker(): void {
-    this.#ports.broker?.listen({
-      onUp: () => this.#put({ kind: 'broker-up' }),
-      onDown: (reason) => this.#put({ kind: 'broker-down', reason }),
-      onMessage: (topic, payload) => this.#put({ kind: 'broker-message', topic, payload }),
+    this.#listenTo(this.#ports.broker, undefined);
+    for (const [broker, port] of this.#ports.brokers ?? []) this.#listenTo(port, broker);
+  }
+
+  #listenTo(port: Broker | undefined, broker: string | undefined): void {
+    port?.listen({
+      onUp: () => this.#put({ kind: 'broker-up', broker }),
+      onDown: (reason) => this.#put({ kind: 'broker-down', reason, broker }),
+      onMessage: (topic, payload) => this.#put({ kind: 'broker-message', topic, payload, broker }),
     });
+  }
+
+  #broker(name: string): Broker | undefined {
+    return this.#ports.brokers?.get(name) ?? this.#ports.broker;
   }
 
   /** Writes what is pending, closes the ring clean, ends the lines. `onClosed` follows. */
@@ -109,7 +122,15 @@ export class Drive {
     this.#isOver = true;
     this.#ports.timers.cancel();
     this.#inputs.length = 0;
+    this.#asked = [];
     this.#answers.clear();
+  }
+
+  /** What was cancelled before it was asked is not asked: its cancellation went by. */
+  #ask(): void {
+    const calls = this.#asked.filter(({ token }) => this.#answers.has(token));
+    this.#asked = [];
+    if (calls.length > 0) this.#put({ kind: 'calls', calls });
   }
 
   #put(input: NodeInput): void {
@@ -156,9 +177,9 @@ export class Drive {
       case 'line-close':
         return this.#lines.get(output.line)?.close();
       case 'subscribe':
-        return this.#ports.broker?.subscribe(output.topics);
+        return this.#broker(output.broker)?.subscribe(output.topics);
       case 'publish':
-        return this.#ports.broker?.publish(output.publish);
+        return this.#broker(output.broker)?.publish(output.publish);
       case 'log':
         return this.#listener.onLog(output.level, output.text);
       case 'console':

@@ -15,7 +15,8 @@
  * What goes with an end never stops it: a letter, copy or word without room is left out, and counted.
  */
 import { Bodies } from '../custody/bodies.ts';
-import { contentOf, type Intake } from '../custody/intake.ts';
+import type { Intake } from '../custody/intake.ts';
+import { contentOf } from '../custody/letter-content.ts';
 import { DEAD_QUEUE, SYSTEM_QUEUES } from '../custody/message-room.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { joined, NOTHING, type Planned, withBeside } from '../custody/planned.ts';

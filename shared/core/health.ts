@@ -1,5 +1,5 @@
 /** Health means progress: what waits for another node and does not move is red, with the cause. */
-import { UP } from '../custody/hops.ts';
+import { isUp, UP } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Health, HealthCode } from './calls.ts';
@@ -70,5 +70,5 @@ export class HealthWatch {
 
 /** A node below that is away is none of our troubles. One that is there and never answers our offer is. */
 function isAwayBelow({ hop, state }: Pick<CustodySender, 'hop' | 'state'>): boolean {
-  return hop !== UP && state === 'idle';
+  return !isUp(hop) && state === 'idle';
 }

@@ -6,10 +6,11 @@ import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Random } from '../ports.ts';
-import type { ClockStats } from './calls.ts';
-import type { NodeConfig, NodeInput, NodeOutput, UplinkKind } from './node-io.ts';
+import type { ClockStats, UplinkStats } from './calls.ts';
+import type { NodeConfig, NodeInput, NodeOutput } from './node-io.ts';
+import type { WaySetup } from './way-setup.ts';
 
-export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'cancel' | 'close' | 'tick' }>;
+export type CarrierInput = Exclude<NodeInput, { kind: 'ring' | 'call' | 'calls' | 'cancel' | 'close' | 'tick' }>;
 
 export interface NodeCarriers {
   /** One for each way out of this node. */
@@ -26,13 +27,13 @@ export interface NodeCarriers {
   /** Of the neighbours we dial that told a time they know. */
   clocks(): ClockStats[];
   describeUplink(): string;
+  /** Every uplink, the preferred one first. */
+  uplinks(): UplinkStats[];
   counters(): Record<string, number>;
 }
 
 export interface CarrierStart {
   readonly config: NodeConfig;
-  /** What messages for other nodes wait for; who has it as `kept` carries none of them. */
-  readonly uplink: UplinkKind;
   readonly emit: (output: NodeOutput) => void;
 }
 
@@ -40,6 +41,8 @@ export interface CarrierRoots {
   readonly store: NodeStore;
   readonly intake: Intake;
   readonly random: Random;
+  /** The ways up: what messages for other nodes wait for. Who has them as `kept` carries none. */
+  readonly ways: readonly WaySetup[];
 }
 
 /** Reads what the ring remembers of neighbours, before anything new is stored. They begin with the call of what it returns. */
@@ -56,5 +59,6 @@ export const NO_CARRIERS: NodeCarriers = {
   describeLinks: () => [],
   clocks: () => [],
   describeUplink: () => 'none',
+  uplinks: () => [],
   counters: () => ({}),
 };

@@ -8,6 +8,7 @@
  */
 
 import type { Checksum } from '../crc32.ts';
+import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import { Intake } from '../custody/intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
@@ -29,9 +30,10 @@ import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './k
 import { rememberRoutes, resolveRoutes } from './kept-routes.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
-import type { FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
+import type { Asked, FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
+import { waysOf } from './way-setup.ts';
 
 export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
@@ -74,7 +76,7 @@ export class NodeCore {
   #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
-  #early: Extract<NodeInput, { kind: 'call' }>[] = [];
+  #early: Asked[] = [];
 
   constructor(config: NodeConfig, deps: NodeDeps) {
     this.config = config;
@@ -126,26 +128,29 @@ export class NodeCore {
   }
 
   #take(input: NodeInput, nowMs: number): void {
-    const serving = this.#serving;
     switch (input.kind) {
       case 'ring':
         return this.#ring.input(input.input);
       case 'call':
-        if (this.phase === 'opening' || this.phase === 'loading') {
-          this.#early.push(input);
-          return;
-        }
-        if (serving !== undefined && this.phase === 'serving') return serving.desk.call(input.token, input.call);
-        return this.#refuse(input.token);
+        return this.#call(input);
+      case 'calls':
+        for (const asked of input.calls) this.#call(asked);
+        return;
       case 'cancel':
-        return serving?.desk.cancel(input.token);
+        return this.#serving?.desk.cancel(input.token);
       case 'close':
         return this.#close(nowMs);
       case 'tick':
         return;
       default:
-        if (this.phase === 'serving') serving?.carriers.input(input, nowMs, this.#wallUs);
+        if (this.phase === 'serving') this.#serving?.carriers.input(input, nowMs, this.#wallUs);
     }
+  }
+
+  #call(asked: Asked): void {
+    if (this.phase === 'opening' || this.phase === 'loading') this.#early.push(asked);
+    else if (this.phase === 'serving') this.#serving?.desk.call(asked.token, asked.call);
+    else this.#refuse(asked.token);
   }
 
   #refuse(token: number): void {
@@ -193,15 +198,18 @@ export class NodeCore {
     const store = new NodeStore(this.#ring);
     store.nowMs = nowMs;
     const { config } = this;
-    const { uplink, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const { uplinks, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const ways = waysOf(uplinks, this.#ring.metas);
+    const { failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
+    store.hops.configure(ways, { failoverMs, failbackMs, nowMs });
     const make = this.#makeCarriers;
-    const canReach = (node: string) => make !== undefined && (uplink !== 'none' || store.hops.isBelow(node));
+    const canReach = (node: string) => make !== undefined && store.hops.leadsTo(node);
     const routes = new RouteTable(resolveRoutes(config, this.#ring.metas), config.name || ownName(this.#ring.metas));
     const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy, routes });
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
-    const startCarriers = make?.({ store, intake, random: this.#random });
+    const startCarriers = make?.({ store, intake, random: this.#random, ways });
     for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
     if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
@@ -222,7 +230,7 @@ export class NodeCore {
       reason: isCopy || isForked ? 'new-incarnation' : 'none',
     });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
-    const carriers = startCarriers?.({ config, uplink, emit }) ?? NO_CARRIERS;
+    const carriers = startCarriers?.({ config, emit }) ?? NO_CARRIERS;
     const watch = new HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
       desks: this.#desks,

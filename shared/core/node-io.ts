@@ -15,6 +15,21 @@ export type LinkRole = 'dial' | 'accept';
 export type UplinkKind = 'none' | 'link' | 'mqtt';
 
 /**
+ * One way up. Those over MQTT that lead to one central are one way, with one ticket, over several brokers: the first of them that stands
+ * carries it (docs/routes.md, section 1).
+ */
+export interface UplinkSetup {
+  /** Unique. `up` has the place in META that the only uplink of a node always had. */
+  readonly name: string;
+  readonly kind: Exclude<UplinkKind, 'none'>;
+  /** Patterns of the nodes that it leads to. */
+  readonly to: readonly string[];
+  /** Of kind `mqtt`: the logical central, and the partitions of its queues. */
+  readonly central: string;
+  readonly partitionCount: number;
+}
+
+/**
  * What a node is, besides what its ring remembers. `kept`: as the ring remembers from its last opening without `kept`. A node whose
  * uplink is kept takes messages for other nodes when the remembered one would, and transmits none: they wait in the ring.
  */
@@ -28,10 +43,17 @@ export interface NodeConfig {
   /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
   readonly queueBytesLimit: number | 'kept';
   readonly uplink: UplinkKind | 'kept';
+  /** Several, the preferred one first; `uplink` is the kind of the first. Undefined: the one that `uplink` says, to everywhere. */
+  readonly uplinks?: readonly UplinkSetup[] | undefined;
+  /** How long an uplink may be without a session before another is taken, and how long a better one must stand to be taken back. */
+  readonly failoverMs?: number | undefined;
+  readonly failbackMs?: number | undefined;
   /** The logical central: the name in topics, and in addresses. */
   readonly central: string;
   /** This node is the central: it subscribes, stores and sends receipts. */
   readonly isCentral: 'yes' | 'no';
+  /** Brokers that the central listens at, by their names in inputs and outputs. Undefined: one, CENTRAL_BROKER. */
+  readonly centralBrokers?: readonly string[] | undefined;
   readonly partitionCount: number;
   readonly commitDelayMs: number;
   /** A send here is answered at once and written within this time (`Durability` `interval`). Undefined: answered by the disk. */
@@ -42,23 +64,46 @@ export interface NodeConfig {
   readonly home: string | undefined;
 }
 
+/** The broker of a central that has one. Those of uplinks are called as the uplink is, and no uplink is called so. */
+export const CENTRAL_BROKER = '$central';
+
 /** The ring file as its port sees it, now. */
 export interface FileDescription {
   readonly durability: Durability;
   readonly ioMode: string;
 }
 
+/** What a line is to the node. `uplink`: of a line that it dials, whose it is; the first one of kind `link` unless said. */
+export interface LineUse {
+  readonly role: LinkRole;
+  readonly baud: number | undefined;
+  readonly uplink?: string | undefined;
+}
+
+/** An uplink's name, or one of the central's brokers; unsaid: the only one there is. */
+interface AtBroker {
+  readonly broker?: string | undefined;
+}
+
+/** A call, and what its answer is known by. */
+export interface Asked {
+  readonly token: number;
+  readonly call: Call;
+}
+
 export type NodeInput =
   | { readonly kind: 'ring'; readonly input: RingInput }
-  | { readonly kind: 'call'; readonly token: number; readonly call: Call }
+  | ({ readonly kind: 'call' } & Asked)
+  /** Those of one turn of an event loop: one step for all of them costs little more than one for each of them would. */
+  | { readonly kind: 'calls'; readonly calls: readonly Asked[] }
   | { readonly kind: 'cancel'; readonly token: number }
-  | { readonly kind: 'line-open'; readonly line: number; readonly role: LinkRole; readonly baud: number | undefined }
+  | ({ readonly kind: 'line-open'; readonly line: number } & LineUse)
   | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
   | { readonly kind: 'line-unsent'; readonly line: number; readonly unsentBytes: number }
   | { readonly kind: 'line-closed'; readonly line: number; readonly reason: string }
-  | { readonly kind: 'broker-up' }
-  | { readonly kind: 'broker-down'; readonly reason: string }
-  | { readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array }
+  | ({ readonly kind: 'broker-up' } & AtBroker)
+  | ({ readonly kind: 'broker-down'; readonly reason: string } & AtBroker)
+  | ({ readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array } & AtBroker)
   | { readonly kind: 'close' }
   | { readonly kind: 'tick' };
 
@@ -69,8 +114,8 @@ export type NodeOutput =
   | { readonly kind: 'line-close'; readonly line: number; readonly reason: string }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string }
   | ({ readonly kind: 'console'; readonly line: number } & ConsoleLine)
-  | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
-  | { readonly kind: 'publish'; readonly publish: Publish }
+  | { readonly kind: 'subscribe'; readonly topics: readonly string[]; readonly broker: string }
+  | { readonly kind: 'publish'; readonly publish: Publish; readonly broker: string }
   | { readonly kind: 'serving'; readonly report: OpenReport }
   | { readonly kind: 'stopped'; readonly error: Error }
   | { readonly kind: 'closed' };

@@ -42,6 +42,7 @@ export class Repeats {
     if (by !== undefined && sendKey !== undefined) {
       throw new RingmailError('PROPERTY_INVALID', { property: 'sendKey', reason: 'a numbered request has no key' });
     }
+    if (by === undefined && sendKey === undefined) return false;
     const durability = this.#shell.durability();
     let known = by && this.#producers.find(by, durability);
     if (destination !== undefined && sendKey !== undefined) {

@@ -3,6 +3,7 @@
  * is no room and the queue blocks, it waits in order of arrival: nobody overtakes, and who has waited long enough is told QUEUE_FULL.
  */
 import type { Intake } from '../custody/intake.ts';
+import type { MetaChange } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
@@ -14,6 +15,8 @@ import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
 import type { CallResult } from './calls.ts';
 import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
+
+const NOTHING: readonly MetaChange[] = [];
 
 export class SendDesk {
   readonly #store: NodeStore;
@@ -37,9 +40,9 @@ export class SendDesk {
     const waitMs = boundedMs(call.waitMs ?? this.#shell.blockMs);
     const queue = this.#queueOf(call);
     const first = this.#blocked.first(queue);
-    const refusal = first?.refusal ?? this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL');
+    const refusal = first?.refusal ?? this.#refused(token, call);
     if (refusal === undefined) return;
-    if (waitMs === 0 || !(first !== undefined || this.#mayWait(queue, refusal))) throw refusal;
+    if (waitMs === 0 || hasCode(refusal, 'BUSY') || !(first !== undefined || this.#mayWait(queue, refusal))) throw refusal;
     this.#blocked.add(queue, { token, call, deadlineMs: this.#store.nowMs + waitMs, refusal });
   }
 
@@ -84,8 +87,8 @@ export class SendDesk {
   /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its queue. */
   #isExpress({ delivery, dead, position, by, sendKey, destination, properties }: SendCall): boolean {
     const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
-    const staysHere = this.#store.isLocal(destination) && !this.#intake.isRouted(destination, properties);
-    return delivery === 'express' && !asksForMore && staysHere;
+    if (delivery !== 'express' || asksForMore) return false;
+    return this.#store.isLocal(destination) && this.#intake.routedOf(destination, properties) === undefined;
   }
 
   /** @throws as `Intake.beginExpress`, `Ring.takeExpress`; then nothing was planned */
@@ -105,26 +108,28 @@ export class SendDesk {
     const content = { body: call.body, properties: call.properties };
     const planned =
       call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);
-    const position = call.position === undefined ? [] : [this.#intake.position(call.position)];
-    const remembered = this.#repeats.plan(call, { kind: 'sent', identities: [planned.identity] });
-    const batch = { puts: planned.puts, acks: planned.acks, metas: [...planned.changes, ...position, ...remembered] };
+    const isRemembered = call.by !== undefined || call.sendKey !== undefined;
+    const remembered = isRemembered ? this.#repeats.plan(call, { kind: 'sent', identities: [planned.identity] }) : NOTHING;
+    const more = call.position === undefined ? remembered : [this.#intake.position(call.position), ...remembered];
+    const metas = more.length === 0 ? planned.changes : [...planned.changes, ...more];
+    const batch = { puts: planned.puts, acks: planned.acks, metas };
     const identity = identityText(planned.identity);
     // The source of an adapter is told too, and lets go of what it sent, and a producer counts on: that waits for the disk whatever the mode.
     const intervalMs = call.position === undefined && call.by === undefined ? this.#shell.intervalMs : undefined;
     const durability = this.#shell.durability();
     const isLater = intervalMs !== undefined && durability !== 'volatile';
     const sent: CallResult = { kind: 'sent', identity, durability: isLater ? 'interval' : durability };
-    let over: (outcome: Outcome) => void = () => {};
+    let over: ((outcome: Outcome) => void) | undefined;
     this.#store.commit(
       batch,
       (outcome) => {
         if (intervalMs === undefined) this.#shell.answer(token, outcomeResult(this.#store.ring, outcome, sent));
-        over(outcome);
+        over?.(outcome);
       },
       intervalMs ?? 0,
     );
     planned.settle();
-    over = this.#repeats.planned(call, [planned.identity], sent);
+    if (isRemembered) over = this.#repeats.planned(call, [planned.identity], sent);
     if (intervalMs !== undefined) this.#shell.answer(token, sent);
   }
 
@@ -136,7 +141,7 @@ export class SendDesk {
     try {
       if (this.#repeats.answers(token, call)) return true;
       if (isBlocking && this.#intake.isFullFor(call.destination, call.body.length)) return false;
-      const refusal = this.#refusalOf(() => this.#begin(token, call), 'QUEUE_FULL', 'BUSY');
+      const refusal = this.#refused(token, call);
       if (refusal === undefined) return true;
       if (hasCode(refusal, 'QUEUE_FULL')) send.refusal = refusal;
       if (hasCode(refusal, 'BUSY') || this.#mayWait(queue, refusal)) return false;
@@ -149,13 +154,13 @@ export class SendDesk {
     }
   }
 
-  /** The error with one of these codes; any other is thrown. */
-  #refusalOf(act: () => void, ...codes: readonly ('QUEUE_FULL' | 'BUSY')[]): RingmailError | undefined {
+  /** Undefined when it is sent; QUEUE_FULL or BUSY when there is no room, or none now. Any other error is thrown. */
+  #refused(token: number, call: SendCall): RingmailError | undefined {
     try {
-      act();
+      this.#begin(token, call);
       return undefined;
     } catch (error) {
-      if (error instanceof RingmailError && codes.some((code) => hasCode(error, code))) return error;
+      if (hasCode(error, 'QUEUE_FULL') || hasCode(error, 'BUSY')) return error;
       throw error;
     }
   }
@@ -185,6 +190,8 @@ export class SendDesk {
  * @throws ACCESS_MODE_INVALID
  */
 export function checkDestination(destination: string): void {
+  // Nearly all that are sent have none of the two.
+  if (!destination.includes('$') && !destination.includes(';')) return;
   const queue = destination.split('/').at(-1) ?? '';
   const isSubqueue = queue.includes(';');
   if (!isSubqueue && !isSystemQueue(queue)) return;

@@ -53,6 +53,7 @@ export function statsOf(sources: Sources): Stats {
       next: out.next,
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
+    uplinks: carriers?.uplinks() ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],

@@ -9,6 +9,7 @@ import type { StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { Arrivals } from './arrivals.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
@@ -729,7 +730,7 @@ describe('what nobody can take', () => {
     const stream = central.store.streams.key(
       central.store.ring.index.stream(central.store.queues.get('bags').ready[3]?.head ?? 0),
     );
-    expect(central.intake.creditFor(stream, 10_000)).toBe(10_000);
+    expect(new Arrivals(central.store, central.intake).creditFor(stream, 10_000)).toBe(10_000);
     central.powerCut();
     expect(central.store.accounts()).toMatchObject([{ class: 'Q_EXCEED_QUOTA', count: 5 }]);
     expect(transfer(device, central, connect(device, central))).toEqual([]);

@@ -10,114 +10,52 @@
  *
  * A place that is full refuses the whole: nothing of it is planned.
  */
+import { equalBytes, NO_BYTES } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
 import { SHARED_BODY_BYTES_MIN } from '../limits.ts';
+import { parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
-import type { Hop } from '../message/envelope.ts';
-import { type Identity, identityText } from '../message/identity.ts';
-import type { Properties } from '../message/message.ts';
+import { decodeEnvelope, encodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
+import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
+import { PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
+import { standInFor, uncovered } from '../message/shared-envelope.ts';
+import { bytesUsed, type Queue } from '../queue/queues.ts';
 import type { Onward, RouteChanges, Routed } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import type { NewBody } from './intake.ts';
+import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
+import type { MessageItem, Opened } from './arrived-envelopes.ts';
+import { entering, nextNumber, passing, type Shared } from './entering.ts';
+import { HOP_BYTES_MAX, type Intake, type NewBody } from './intake.ts';
+import { contentOf } from './letter-content.ts';
 import type { Newcomer } from './message-room.ts';
+import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { batchOf, NOTHING, type Planned } from './planned.ts';
 import { sumOf, together } from './together.ts';
-import { type Told, wants } from './words.ts';
-
-/** Where the body of a message lies that has only its envelope for itself. */
-export interface Shared {
-  /** `above`: in the same batch, before it. Else the id of that message. */
-  readonly holder: 'above' | number;
-  /** Of the ring, for that message: told to the first that shares it. */
-  readonly ringBytes: number;
-}
+import { type Told, wants, wordTo } from './words.ts';
 
 /** A message that a route fits. */
-export interface Original {
+interface Original {
   readonly identity: Identity;
   readonly content: NewBody;
-  /** As it lies here. */
-  readonly hop: Hop;
+  /** As it lies here; undefined where it begins here. */
+  readonly hop: Hop | undefined;
   readonly place: Newcomer['place'];
 }
 
-/** How parts of a batch are made: the intake's. */
-export interface Making {
-  /** Why it cannot be forwarded there, now or ever; undefined where it can, and `forwarded` has no reason but room. */
-  obstacle(to: string, content: NewBody, original: Original): EndingClass | undefined;
-  forwarded(to: string, content: NewBody, place: Newcomer['place']): Planned;
-  /** It ends where it was made. */
-  lost(to: string, content: NewBody, ending: EndingClass): Planned;
-  /** @throws as the intake does; a record that has no room is left out */
-  word(original: Original, what: Told): Planned;
-  copy(original: Original): Planned;
-}
-
-export class Forwarding {
-  readonly #store: NodeStore;
-  readonly #make: Making;
-
-  constructor(store: NodeStore, make: Making) {
-    this.#store = store;
-    this.#make = make;
-  }
-
-  /**
-   * All of it as one part of a batch. `keep`: the original, in its queue, or its end, or its number alone; what it may share, if it stays.
-   * @throws QUEUE_FULL and others of the intake; then nothing is changed
-   */
-  plan(
-    original: Original,
-    routed: Routed,
-    keep: { readonly fate: Fate; readonly mayShare: boolean; plan(shared: Shared | undefined): Planned },
-  ): Planned {
-    const { content, identity, place } = original;
-    const { body } = content;
-    const onward = routed.onward.map((one) => ({ ...one, content: forwardedContent(original, one) }));
-    return together(this.#store.draft, (add, parts) => {
-      const there = onward.map((one) => ({ ...one, obstacle: this.#make.obstacle(one.to, one.content, original) }));
-      const stays = keep.fate === 'stays' && keep.mayShare ? 1 : 0;
-      const count = there.filter(({ obstacle }) => obstacle === undefined).length + stays;
-      const share = new Sharing(count > 1 && body.length >= SHARED_BODY_BYTES_MIN ? body.length : undefined);
-      if (share.isOn) add({ ...NOTHING, puts: [holderOf(body)] });
-      add(keep.plan(stays > 0 ? share.next() : undefined));
-      for (const { to, content: made, obstacle } of there) {
-        const shared = obstacle === undefined ? share.next() : undefined;
-        if (obstacle !== undefined) add(this.#make.lost(to, made, obstacle));
-        else add(this.#make.forwarded(to, shared === undefined ? made : { ...made, shared }, place));
-      }
-      this.#tell(original, keep.fate, { add, parts });
-      if (content.properties.journal === 'on' && identity.origin === this.#store.self.name)
-        this.#beside({ add, parts }, () => this.#make.copy(original), 'copies');
-    });
-  }
-
-  /** It has reached its queue, and if it does not stay there the route has received it. */
-  #tell(original: Original, fate: Fate, sum: Sum): void {
-    const { acknowledge } = original.content.properties;
-    for (const what of TOLD[fate])
-      if (wants(acknowledge, what)) this.#beside(sum, () => this.#make.word(original, what), 'words');
-  }
-
-  /** What has no room beside the rest is left out, and counted. */
-  #beside({ add, parts }: Sum, make: () => Planned, what: 'words' | 'copies'): void {
-    const { leftOut, ring } = this.#store;
-    let part: Planned | undefined;
-    try {
-      part = make();
-    } catch (error) {
-      if (!(error instanceof RingmailError)) throw error;
-    }
-    const all = part && { ...sumOf([...parts, part]), settle: part.settle };
-    if (part !== undefined && all !== undefined && ring.admits(batchOf(all))) return add(part);
-    leftOut[what] += 1;
-  }
-}
-
 /** Of the original. `ends`: it had to stay, and could not. */
-export type Fate = Routed['original'] | 'ends';
+type Fate = Routed['original'] | 'ends';
+
+/** As long as one. */
+const NO_STAND_IN = standInFor(NO_BYTES);
+
+/** The original, in its queue, or its end, or its number alone; and whether it may share its body if it stays. */
+interface Kept {
+  readonly fate: Fate;
+  readonly mayShare: boolean;
+  plan(shared: Shared | undefined): Planned;
+}
 
 const TOLD: Readonly<Record<Fate, readonly Told[]>> = {
   stays: ['ACK_REACH_QUEUE'],
@@ -126,6 +64,159 @@ const TOLD: Readonly<Record<Fate, readonly Told[]>> = {
   ends: [],
 };
 
+export class Forwarding {
+  readonly #store: NodeStore;
+  readonly #intake: Intake;
+  readonly #endings: ArrivalEndings;
+
+  constructor(store: NodeStore, intake: Intake) {
+    this.#store = store;
+    this.#intake = intake;
+    this.#endings = new ArrivalEndings(store, intake);
+  }
+
+  /** One that begins here. @throws as `Intake.begin`; then nothing is changed */
+  sent(
+    destination: string,
+    content: NewBody,
+    { place, routed }: { readonly place: Newcomer['place']; readonly routed: Routed },
+  ): Planned & { identity: Identity } {
+    const how = { place, what: 'message' } as const;
+    const going = { ...how, keeps: 'its number' } as const;
+    const { identity } = this.#intake.beginAlone(destination, content, going);
+    const plan = (shared: Shared | undefined): Planned =>
+      this.#intake.beginAlone(destination, shared ? { ...content, shared } : content, routed.original === 'stays' ? how : going);
+    const kept = { fate: routed.original, mayShare: true, plan };
+    return { ...this.#plan({ identity, content, hop: undefined, place }, routed.onward, kept), identity };
+  }
+
+  /** One of another node. @throws QUEUE_FULL while it has to wait; then nothing is changed */
+  arrived(
+    what: { readonly handle: number; readonly key: StreamKey; readonly item: MessageItem },
+    { queue, routed, ...opened }: Pick<Opened, 'envelope' | 'epoch'> & { readonly queue: Queue; readonly routed: Routed },
+    changes: readonly MetaChange[],
+  ): Planned {
+    const { handle, key, item } = what;
+    const identity = { ...key, number: item.number };
+    const { message, hop } = decodeEnvelope(opened.envelope);
+    const content = contentOf(opened.envelope);
+    const { envelope } = opened;
+    const { length: bytes } = envelope;
+    const fate = routed.original === 'stays' && this.#endsAsFull(queue, bytes) ? 'ends' : routed.original;
+    // It stays as it came, byte for byte: it may share its body only if that is what comes out.
+    const cover = encodeEnvelope({ ...message, body: standInFor(message.body) }, hop);
+    const mayShare = equalBytes(uncovered(cover, message.body) ?? NO_BYTES, envelope);
+    const plan = (shared: Shared | undefined): Planned => {
+      if (fate === 'ends') return this.#ended(this.#endings.end(what, 'Q_EXCEED_QUOTA', changes), bytes);
+      if (fate === 'goes') return passing(this.#store, { handle, identity, epoch: opened.epoch }, changes);
+      this.#checkRoom(queue, bytes);
+      const { properties } = content;
+      const whole = { handle, identity, queue, ...opened, properties, hop, what: 'message' } as const;
+      return entering(this.#store, shared === undefined ? whole : { ...whole, envelope: cover, shared }, changes);
+    };
+    return this.#plan({ identity, content, hop, place: 'new' }, routed.onward, { fate, mayShare, plan });
+  }
+
+  /** All of it as one part of a batch. */
+  #plan(original: Original, places: readonly Onward[], kept: Kept): Planned {
+    const { content, identity, place } = original;
+    const { body } = content;
+    const onward = places.map((one) => ({ ...one, content: forwardedContent(original, one) }));
+    return together(this.#store.draft, (add, parts) => {
+      const all = onward.map((one) => ({ ...one, obstacle: this.#obstacle(one.to, one.content, identity) }));
+      const stays = kept.fate === 'stays' && kept.mayShare ? 1 : 0;
+      const count = all.filter(({ obstacle }) => obstacle === undefined).length + stays;
+      const share = new Sharing(body, count);
+      if (share.isOn) add({ ...NOTHING, puts: [holderOf(body)] });
+      add(kept.plan(stays > 0 ? share.next() : undefined));
+      for (const { to, content: made, obstacle } of all) {
+        const shared = obstacle === undefined ? share.next() : undefined;
+        if (obstacle !== undefined) add(this.#lost(to, made, obstacle));
+        else add(this.#intake.beginAlone(to, shared === undefined ? made : { ...made, shared }, { place, what: 'message' }));
+      }
+      this.#tell(original, kept.fate, { add, parts });
+      if (content.properties.journal === 'on' && identity.origin === this.#store.self.name)
+        this.#beside({ add, parts }, 'copies', () =>
+          this.#intake.beginCopy({ ...content, previous: identityText(identity) }, place),
+        );
+    });
+  }
+
+  /** Why nothing can be forwarded there. What is full is no obstacle, but where the queue lets nobody of another node wait. */
+  #obstacle(to: string, content: NewBody, { origin }: Identity): EndingClass | undefined {
+    const { self, ring, queues } = this.#store;
+    const { node, queue: name } = parseAddress(to, self.name);
+    const bytes = this.#bytesAt(to, content);
+    if (bytes > ring.bodyBytesMax - HOP_BYTES_MAX) return 'TOO_LARGE';
+    if (node !== self.name) return this.#intake.canReach(node) ? undefined : 'BAD_DST_Q';
+    const queue = queues.find(name) ?? (this.#intake.unknownQueue === 'create' ? this.#intake.queue(name) : undefined);
+    if (queue === undefined) return 'BAD_DST_Q';
+    if (bytes > queue.options.bytesLimit) return 'TOO_LARGE';
+    return origin !== self.name && this.#endsAsFull(queue, bytes) ? 'Q_EXCEED_QUOTA' : undefined;
+  }
+
+  /** What it will take there, at most: with a body that is shared, too. */
+  #bytesAt(to: string, content: NewBody): number {
+    const { self, ring } = this.#store;
+    const key = { origin: self.name, incarnation: self.incarnation, destination: to, priority: 0 };
+    const of = { number: Number.MAX_SAFE_INTEGER, epoch: ring.epoch, hop: content.hop ?? FIRST_HOP };
+    return encodeNew(key, of, { ...content, body: NO_STAND_IN }).length + content.body.length;
+  }
+
+  #endsAsFull(queue: Queue, bytes: number): boolean {
+    return queue.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
+  }
+
+  /** @throws QUEUE_FULL */
+  #checkRoom(queue: Queue, bytesNeeded: number): void {
+    const { ring, room } = this.#store;
+    if (ring.hasRoomFor(bytesNeeded) && room.fits(queue, bytesNeeded)) return;
+    const { bytesLimit } = queue.options;
+    throw new RingmailError('QUEUE_FULL', { queue: queue.name, bytesLimit, bytesUsed: bytesUsed(queue), bytesNeeded });
+  }
+
+  /** One that was made here ends before it is in its queue: its number is given, and a letter says why, or the account where there is none. */
+  #lost(to: string, content: NewBody, ending: EndingClass): Planned {
+    const { ring } = this.#store;
+    const { key, handle, changes } = this.#intake.streamTo(to, content.properties.priority ?? PRIORITY_DEFAULT);
+    const number = nextNumber(this.#store, { handle, key, endsHere: this.#store.isLocal(key.destination) });
+    const envelope = encodeNew(key, { number, epoch: ring.epoch, hop: content.hop ?? FIRST_HOP }, content);
+    const dead = this.#endings.end({ handle, key, item: { kind: 'message', number, envelope } }, ending, changes);
+    if (dead === undefined || !('refused' in dead))
+      return this.#intake.withEpoch(this.#ended(dead, envelope.length), handle, number);
+    const lost = this.#endings.lost(handle, key, { number, class: ending });
+    return this.#intake.withEpoch({ ...lost, changes: [...changes, ...lost.changes] }, handle, number);
+  }
+
+  /** @throws QUEUE_FULL when there is no room for the letter */
+  #ended(dead: Planned | Refusal | undefined, bytes: number): Planned {
+    if (dead !== undefined && !('refused' in dead)) return dead;
+    const { messageBytesMax: bytesLimit, bytesUsed: used } = this.#store.ring;
+    throw new RingmailError('QUEUE_FULL', { queue: '', bytesLimit, bytesUsed: used, bytesNeeded: PUT_BYTES + bytes });
+  }
+
+  /** It has reached its queue, and if it does not stay there the route has received it. */
+  #tell({ identity, content, place }: Original, fate: Fate, sum: Sum): void {
+    for (const what of TOLD[fate]) {
+      if (!wants(content.properties.acknowledge, what)) continue;
+      const word = wordTo({ ...content.properties, identity }, what, this.#store.self.name);
+      this.#beside(sum, 'words', () => this.#intake.beginAlone(word.destination, word.content, { place, what: 'record' }));
+    }
+  }
+
+  /** What has no room beside the rest is left out, and counted. */
+  #beside({ add, parts }: Sum, what: 'words' | 'copies', make: () => Planned): void {
+    const { leftOut, ring } = this.#store;
+    try {
+      const part = make();
+      if (ring.admits(batchOf({ ...sumOf([...parts, part]), settle: part.settle }))) return add(part);
+    } catch (error) {
+      if (!(error instanceof RingmailError)) throw error;
+    }
+    leftOut[what] += 1;
+  }
+}
+
 interface Sum {
   readonly add: (part: Planned) => void;
   readonly parts: readonly Planned[];
@@ -133,19 +224,23 @@ interface Sum {
 
 /** The first that shares a body answers for its room. */
 class Sharing {
-  readonly isOn: boolean;
-  #ringBytes: number;
+  #next: Shared | undefined;
 
-  constructor(bodyBytes: number | undefined) {
-    this.isOn = bodyBytes !== undefined;
-    this.#ringBytes = bodyBytes === undefined ? 0 : PUT_BYTES + bodyBytes;
+  /** `countMax`: of those who may share it. */
+  constructor(body: Uint8Array, countMax: number) {
+    if (countMax < 2 || body.length < SHARED_BODY_BYTES_MIN) return;
+    const bodyBytes = body.length;
+    this.#next = { holder: 'above', standIn: standInFor(body), bodyBytes, ringBytes: PUT_BYTES + bodyBytes };
+  }
+
+  get isOn(): boolean {
+    return this.#next !== undefined;
   }
 
   next(): Shared | undefined {
-    if (!this.isOn) return undefined;
-    const ringBytes = this.#ringBytes;
-    this.#ringBytes = 0;
-    return { holder: 'above', ringBytes };
+    const next = this.#next;
+    if (next !== undefined) this.#next = { ...next, ringBytes: 0 };
+    return next;
   }
 }
 
@@ -159,17 +254,21 @@ function holderOf(body: Uint8Array): NewMessage {
 function forwardedContent({ identity, content, hop }: Original, { changes }: Onward): NewBody {
   const { acknowledge: _told, journal: _kept, ...properties } = content.properties;
   const { body, history } = content;
-  const onTheWay = withChanges(properties, changes, hop);
-  return { body, ...onTheWay, previous: identityText(identity), ...(history && { history }) };
+  const { hop: told, ...onTheWay } = withChanges(properties, changes, hop);
+  return { body, ...onTheWay, ...(told && { hop: told }), previous: identityText(identity), ...(history && { history }) };
 }
 
 /** The time that it spent on its way counts against the timers that it came with, and against none that the route gives it. */
-function withChanges(properties: Properties, changes: RouteChanges, hop: Hop): { properties: Properties; hop: Hop } {
+function withChanges(
+  properties: Properties,
+  changes: RouteChanges,
+  hop: Hop | undefined,
+): { properties: Properties; hop: Hop | undefined } {
   const { priority, ...times } = changes;
   const own = priority === undefined ? properties : { ...properties, priority };
   if (Object.keys(times).length === 0) return { properties: own, hop };
   const { timeToReachQueueMs, timeToBeReceivedMs, deliverAfterMs, ...rest } = own;
-  const left = (ms: number): number => Math.max(1, ms - hop.elapsedMs);
+  const left = (ms: number): number => Math.max(1, ms - (hop?.elapsedMs ?? 0));
   return {
     properties: {
       ...rest,
@@ -178,6 +277,6 @@ function withChanges(properties: Properties, changes: RouteChanges, hop: Hop): {
       ...(deliverAfterMs !== undefined && { deliverAfterMs: left(deliverAfterMs) }),
       ...times,
     },
-    hop: { count: hop.count, elapsedMs: 0 },
+    hop: hop && { count: hop.count, elapsedMs: 0 },
   };
 }

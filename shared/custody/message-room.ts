@@ -33,13 +33,11 @@ const META_SLACK_BYTES = 1024;
 
 /** A message that looks for room. */
 export interface Newcomer {
-  /** In its queue. */
-  readonly bytes: number;
   /** Bodies that it brings into the ring, each with its entry; `bytes` and one entry where nothing is said. */
   readonly ringBytes?: number;
+  /** In its queue. */
+  readonly bytes: number;
   readonly priority: number;
-  /** By which META grows with it, at most. */
-  readonly metaBytes: number;
   /** `replacing`: a message of this ring goes in the same frame, and the ring itself says whether it has room for that. */
   readonly place: 'new' | 'replacing';
   /** `record`: a letter, a copy or a word for a system queue, whose oldest make room for it whatever the policy. */
@@ -106,11 +104,12 @@ export class MessageRoom {
   }
 
   /**
-   * Lets a newcomer in. Returns the slots of messages that must end in the same batch, usually none. Nothing is changed.
+   * Lets a newcomer in, with which META grows by `metaBytes` at most. Returns the slots of messages that must end in the same batch,
+   * usually none. Nothing is changed.
    * @throws QUEUE_FULL with the name of the queue whose limit is reached, or '' for the ring
    */
-  admit(queue: Queue | undefined, newcomer: Newcomer): number[] {
-    const { bytes, metaBytes, place } = newcomer;
+  admit(queue: Queue | undefined, newcomer: Newcomer, metaBytes: number): number[] {
+    const { bytes, place } = newcomer;
     const ringNeeded = ringBytesOf(newcomer) + metaBytes;
     const ringRoom = place === 'replacing' ? Number.POSITIVE_INFINITY : this.inRing(queue);
     const queueRoom = queue === undefined ? Number.POSITIVE_INFINITY : this.inQueue(queue);

@@ -59,6 +59,7 @@ export interface Destination {
 
 /** Subqueues that are forgotten in one batch: well within the smallest frame. */
 const FORGOTTEN_PER_BATCH = 32;
+const NONE_OPENED: readonly MetaChange[] = [];
 /** Name of a ring that was opened by commands only. */
 const UNCLAIMED_NAME = 'local';
 
@@ -244,13 +245,13 @@ export class NodeStore {
 
   /** Plans a batch for the next frame; its messages take their place when it is durable, before `done`. @throws as `Ring.append` */
   commit(batch: Batch, done: WhenDurable, delayMs = 0): void {
-    const opened = (batch.metas ?? []).filter((meta) => meta.key.startsWith('s/'));
+    const opened = this.streams.isAllStored ? NONE_OPENED : (batch.metas ?? []).filter(({ key }) => key.startsWith('s/'));
     const whole: Batch = this.isOpening ? { ...batch, room: 'overdraft' } : batch;
     this.ring.append(whole, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
         for (const slot of slots) this.#placePlanned(slot);
-        for (const { id } of batch.acks ?? []) this.queues.ended(id);
+        if (batch.acks !== undefined) for (const { id } of batch.acks) this.queues.ended(id);
       }
       done(outcome, slots);
     });
@@ -302,6 +303,11 @@ export class NodeStore {
       queue.plannedBytes -= this.ring.index.wholeBytes(slot);
     }
     this.place(slot);
+  }
+
+  /** As long as it stays the same, no stream has more to hand over, or another way, than before. */
+  get workCount(): number {
+    return this.ring.framesWritten + this.hops.changeCount;
   }
 
   isLocal(destination: string): boolean {

@@ -7,6 +7,7 @@ import { encodeCbor } from '../message/cbor.ts';
 import { encodeEnvelope } from '../message/envelope.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
+import { Arrivals } from './arrivals.ts';
 import { Intake } from './intake.ts';
 import { metaChange, metaValue } from './meta-keys.ts';
 import { NodeStore } from './node-store.ts';
@@ -18,6 +19,7 @@ const WRITER = { origin: 'gateway-1', incarnation: '0011223344556677', priority:
 
 let driver: RingDriver;
 let store: NodeStore;
+let arrivals: Arrivals;
 let intake: Intake;
 let uplink: 'up' | 'none';
 let number: number;
@@ -31,6 +33,7 @@ beforeEach(() => {
   uplink = 'up';
   const canReach = () => uplink === 'up';
   intake = new Intake(store, { unknownQueue: 'create', queueBytesLimit: 100_000, canReach });
+  arrivals = new Arrivals(store, intake);
   store.load('central', random);
   intake.define('$dead', 50_000);
   settle();
@@ -46,7 +49,7 @@ function arrives(body: Uint8Array, properties: Properties = { contentType: CBOR_
   number += 1;
   const key = { ...WRITER, destination };
   const message = { ...properties, identity: { ...key, number }, epoch: { counter: 1, random: 1 }, priority: 5, body };
-  const planned = intake.accept(key, { kind: 'message', number, envelope: encodeEnvelope(message) }, 'site');
+  const planned = arrivals.accept(key, { kind: 'message', number, envelope: encodeEnvelope(message) }, 'site');
   if (planned === undefined || 'refused' in planned) throw new Error('not taken');
   store.commit(batchOf(planned), () => {});
   planned.settle();
@@ -97,8 +100,8 @@ describe('a word for this node', () => {
         full = true;
       }
     }
-    expect(intake.creditFor({ ...key, destination: 'elsewhere/any' }, 1000)).toBeLessThan(1000);
-    expect(intake.creditFor(key, 1000)).toBe(1000);
+    expect(arrivals.creditFor({ ...key, destination: 'elsewhere/any' }, 1000)).toBeLessThan(1000);
+    expect(arrivals.creditFor(key, 1000)).toBe(1000);
     arrives(word('attach'));
     expect(store.words.counts.unknown).toBe(1);
   });

@@ -114,7 +114,7 @@ export function isDrained(stream: OutStream): boolean {
   return stream.list.count === 0 && stream.gaps.length === 0;
 }
 
-export function counterChange(stream: OutStream): MetaChange {
+export function counterChange(stream: Pick<OutStream, 'handle' | 'lo' | 'next'>): MetaChange {
   return metaChange(`o/${stream.handle}`, [stream.lo, stream.next]);
 }
 

@@ -48,16 +48,11 @@ export function batchOf({ puts, acks, changes }: Planned): Batch {
 }
 
 /** Lets a message in: what it drops for that ends in the same batch, each in its account. @throws QUEUE_FULL; then nothing is changed */
-export function withRoom(
-  store: NodeStore,
-  planned: Planned,
-  queue: Queue | undefined,
-  newcomer: Omit<Newcomer, 'metaBytes'>,
-): Planned {
+export function withRoom(store: NodeStore, planned: Planned, queue: Queue | undefined, newcomer: Newcomer): Planned {
   const { ring, room, queues } = store;
   const { index } = ring;
   const metaBytes = metaGrowth(ring.metas, planned.changes);
-  const slots = room.admit(queue, { ...newcomer, metaBytes });
+  const slots = room.admit(queue, newcomer, metaBytes);
   const takes = (): void => {
     store.draft.takes(ringBytesOf(newcomer) + metaBytes);
     planned.settle();

@@ -8,6 +8,7 @@ import { decodeEnvelope, encodeEnvelope, type Hop } from '../message/envelope.ts
 import type { Properties, TransactionMark } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { Arrivals } from './arrivals.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
@@ -52,7 +53,7 @@ class Node {
       body: toUtf8(text),
     };
     const envelope = encodeEnvelope(message, { count: 0, elapsedMs: 0, ...hop });
-    const planned = this.intake.accept(key, { kind: 'message', number, envelope }, 'device-1');
+    const planned = new Arrivals(this.store, this.intake).accept(key, { kind: 'message', number, envelope }, 'device-1');
     if (planned === undefined || 'refused' in planned) throw new Error(`not taken: ${planned?.refused ?? 'no room'}`);
     this.store.commit(batchOf(planned), () => {});
     planned.settle();
@@ -168,7 +169,7 @@ describe('in the frame that stores a message of another node', () => {
     expect(words).toEqual(Array.from({ length: words.length }, (_, i) => `w${100 - words.length + i}`));
     expect(node.accounts).toEqual([['DROPPED', 100 - words.length]]);
     expect(
-      node.intake.creditFor(
+      new Arrivals(node.store, node.intake).creditFor(
         { origin: 'device', incarnation: '0011223344556677', destination: 'central/$admin', priority: 3 },
         1_000,
       ),

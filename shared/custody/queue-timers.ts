@@ -38,6 +38,7 @@ export function entryTimes(
   { elapsedMs, queueTimeMs, queueMs }: { elapsedMs: number; queueTimeMs: number; queueMs: number },
 ): EntryTimes {
   const { timeToBeReceivedMs, deliverAfterMs } = timers;
+  if (timeToBeReceivedMs === undefined && deliverAfterMs === undefined && queueMs === 0) return NO_TIMES;
   const left = (ms: number) => queueTimeMs + Math.max(0, ms - elapsedMs);
   const standardMs = queueMs === 0 ? 0 : queueTimeMs + queueMs;
   const expiresAtMs = timeToBeReceivedMs === undefined ? standardMs : Math.max(1, left(timeToBeReceivedMs));

@@ -6,7 +6,9 @@
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import { hasCode } from '../errors.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
-import type { Intake, Refusal } from './intake.ts';
+import type { Refusal } from './arrival-endings.ts';
+import { Arrivals } from './arrivals.ts';
+import type { Intake } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
@@ -54,14 +56,14 @@ export class CustodyReceiver {
   forkCount = 0;
   repeatCount = 0;
   readonly #store: NodeStore;
-  readonly #intake: Intake;
+  readonly #arrivals: Arrivals;
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #sessions = new Map<ReceiverSession, Neighbour>();
   #nextId = 1;
 
   constructor(store: NodeStore, intake: Intake) {
     this.#store = store;
-    this.#intake = intake;
+    this.#arrivals = new Arrivals(store, intake);
   }
 
   load(): void {
@@ -157,7 +159,7 @@ export class CustodyReceiver {
     const { cursor, item, next } = what;
     const confirms = session.state === 'offered';
     try {
-      const planned = this.#intake.accept(cursor.key, item, neighbour.name);
+      const planned = this.#arrivals.accept(cursor.key, item, neighbour.name);
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
       const handle = this.#store.streams.find(cursor.key) ?? 0;
@@ -218,7 +220,7 @@ export class CustodyReceiver {
 
   #answered(neighbour: Neighbour, stream: StreamKey): AnsweredStream {
     const cursor = this.#cursor(neighbour, stream).durable;
-    return { stream, cursor, credit: this.#intake.creditFor(stream, CREDIT_BYTES_MAX) };
+    return { stream, cursor, credit: this.#arrivals.creditFor(stream, CREDIT_BYTES_MAX) };
   }
 
   /** Kept only once something of the stream was taken: who merely names streams costs no memory. */

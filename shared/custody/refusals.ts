@@ -18,8 +18,8 @@ import type { Ending } from '../message/message.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch } from '../ring/ring.ts';
 import { Bodies } from './bodies.ts';
-import { type Hop, UP } from './hops.ts';
-import { contentOf, Intake } from './intake.ts';
+import { Intake } from './intake.ts';
+import { contentOf } from './letter-content.ts';
 import type { NodeStore } from './node-store.ts';
 import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
 import type { Planned } from './planned.ts';
@@ -48,11 +48,10 @@ export class Refusals {
   /** Numbers whose end is on its way to the disk, per stream. */
   readonly #planned = new Map<OutStream, Set<number>>();
 
-  /** `hop`: where the refusals come from. */
-  constructor(store: NodeStore, hop: Hop) {
+  constructor(store: NodeStore) {
     this.#store = store;
-    // A letter stays on this node; the word to the sender goes where this hop goes, or to a node below.
-    const canReach = (node: string) => hop === UP || store.hops.isBelow(node);
+    // A letter stays on this node; the word to the sender goes where there is a way.
+    const canReach = (node: string) => store.hops.leadsTo(node);
     this.#intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 0, canReach });
     this.#bodies = new Bodies(store.ring);
   }

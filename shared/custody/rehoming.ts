@@ -6,6 +6,7 @@
 import { RingmailError } from '../errors.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import { identityText } from '../message/identity.ts';
+import { standInFor } from '../message/shared-envelope.ts';
 import type { Random } from '../ports.ts';
 import { HOLDER_DISTANCE_MAX } from '../ring/entry-layout.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
@@ -78,7 +79,7 @@ export class Rehoming {
       // It goes on sharing its body: it takes no more room than it did.
       const holder = index.holder(slot);
       const mayShare = holder > 0 && this.#store.ring.messagesStored - holder < HOLDER_DISTANCE_MAX / 2;
-      const shared = mayShare ? { shared: { holder, ringBytes: 0 } } : {};
+      const shared = mayShare ? { shared: { holder, standIn: standInFor(body), bodyBytes: body.length, ringBytes: 0 } } : {};
       const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }), ...shared };
       // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
       const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;

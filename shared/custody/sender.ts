@@ -17,7 +17,7 @@ import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
-import { type Hop, UP } from './hops.ts';
+import { type Hop, isUp } from './hops.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
@@ -56,6 +56,10 @@ export class CustodySender {
   /** Numbers asked for that were freed here long ago: the receiver lost them, or never had them. */
   elsewhereCount = 0;
   receiver = '';
+  /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
+  isRival = false;
+  /** Senders of the other ways. */
+  others: () => Iterable<CustodySender> = () => [];
   readonly hop: Hop;
   readonly #store: NodeStore;
   readonly #random: Random;
@@ -65,6 +69,7 @@ export class CustodySender {
   readonly #before = new Map<number, number>();
   readonly #bodies: Bodies;
   readonly #refusals: Refusals;
+  #receiverIncarnation = '';
   #ticket: Uint8Array = NO_TICKET;
   #ticketNonce: Uint8Array = new Uint8Array(NONCE_BYTES);
   #nonce: Uint8Array = NO_BYTES;
@@ -74,7 +79,7 @@ export class CustodySender {
   constructor(store: NodeStore, hop: Hop, random: Random) {
     this.#store = store;
     this.#bodies = new Bodies(store.ring);
-    this.#refusals = new Refusals(store, hop);
+    this.#refusals = new Refusals(store);
     this.hop = hop;
     this.#random = random;
   }
@@ -86,16 +91,17 @@ export class CustodySender {
     const fields = new MetaFields(metaValue(metas, `t/${this.hop}`));
     if (fields.bytes(2).length === 0) return;
     this.receiver = fields.text(0);
+    this.#receiverIncarnation = fields.hex(1);
     this.#ticket = fields.bytes(2);
     this.#ticketNonce = fields.bytes(3);
     for (const [handle, base] of metaValues(metas, `b/${this.hop}/`))
       this.#sent.set(Number(handle), new MetaFields(base).number(0));
     for (const out of this.#store.outgoing) this.#before.set(out.handle, out.next);
-    if (this.hop === UP) this.#knowStrays();
+    if (isUp(this.hop)) this.#knowStrays();
     if (fields.number(4) === 1) return;
     const changes: MetaChange[] = [];
     for (const out of this.#store.outgoing) {
-      const isStray = this.hop === UP && hops.isBelow(out.node);
+      const isStray = isUp(this.hop) && hops.isBelow(out.node);
       if (isStray || this.#sent.get(out.handle) === out.next || !this.#goesHere(out)) continue;
       this.#sent.set(out.handle, out.next);
       changes.push(metaChange(`b/${this.hop}/${out.handle}`, out.next));
@@ -126,9 +132,14 @@ export class CustodySender {
     this.#nonce = NO_BYTES;
   }
 
-  /** True for words of the present session. */
+  /** True when the present session has this nonce. */
+  owns(nonce: Uint8Array): boolean {
+    return this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);
+  }
+
+  /** True for words of the present session; others are counted. */
   isCurrent(nonce: Uint8Array): boolean {
-    const current = this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);
+    const current = this.owns(nonce);
     if (!current) this.staleCount += 1;
     return current;
   }
@@ -136,12 +147,15 @@ export class CustodySender {
   /** The answer to our offer; others are counted and ignored. Transmission may start once `state` is `ready`. */
   answered(answer: Answer): void {
     if (this.state !== 'offered' || !this.isCurrent(answer.nonce)) return;
+    this.isRival = answer.kind === 'fork' && this.#isOthers(answer);
+    if (this.isRival) return this.lost();
     if (answer.kind === 'fork' || answer.cursors.some((cursor) => this.#isImpossible(cursor.stream, cursor.cursor))) {
       this.state = 'forked';
       return;
     }
     for (const { stream, cursor, credit } of answer.cursors) this.declared(stream, cursor, credit);
     this.receiver = answer.receiver;
+    this.#receiverIncarnation = answer.incarnation;
     this.#ticket = answer.ticket;
     this.#ticketNonce = this.#nonce;
     this.state = 'ticketing';
@@ -295,6 +309,14 @@ export class CustodySender {
     this.#store.commit({ acks, metas: [noted, this.#store.account(out.handle, 'CORRUPT', 1)] }, () => {});
   }
 
+  /** Not a fork: whoever answers gave its newest ticket to this store all the same, on another way. */
+  #isOthers({ receiver, incarnation }: Answer): boolean {
+    if (this.receiver === receiver && this.#receiverIncarnation === incarnation) return false;
+    for (const other of this.others())
+      if (other !== this && other.receiver === receiver && other.#receiverIncarnation === incarnation) return true;
+    return false;
+  }
+
   #find(key: StreamKey): OutStream | undefined {
     const handle = this.#store.streams.find(key);
     return handle === undefined ? undefined : this.#store.outgoing.find(handle);
@@ -313,7 +335,7 @@ export class CustodySender {
       const sent = Math.max(this.#sent.get(out.handle) ?? 1, this.#before.get(out.handle) ?? 1);
       // Also when all of it has ended: the receiver knows the stream, and must not miss it in our offers.
       if (out.node !== node || sent === 1) continue;
-      out.upTo = sent;
+      out.upTo = Math.max(out.upTo, sent);
       changes.push(metaChange(`b/${this.hop}/${out.handle}`, sent));
     }
     return changes;
@@ -321,7 +343,7 @@ export class CustodySender {
 
   #knowStrays(): void {
     const { outgoing, hops } = this.#store;
-    for (const out of outgoing) if (hops.isBelow(out.node)) out.upTo = this.#sent.get(out.handle) ?? 1;
+    for (const out of outgoing) if (hops.isBelow(out.node)) out.upTo = Math.max(out.upTo, this.#sent.get(out.handle) ?? 1);
   }
 
   /** Messages that wait for this hop's receiver. */
@@ -337,15 +359,21 @@ export class CustodySender {
     return [...this.#store.outgoing].filter((out) => out.next > 1 && this.#goesHere(out));
   }
 
-  /** Numbers from here on are not handed over on this hop. */
+  /** Numbers from here on are not handed over on this hop. What has another way now is only repeated. */
   #limitOf(out: OutStream): number {
     const { hops } = this.#store;
-    return this.hop === UP && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;
+    if (hops.of(out) !== this.hop) return this.#sent.get(out.handle) ?? 1;
+    return isUp(this.hop) && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;
   }
 
-  /** Offered: what goes this way, and what once did: a receiver that knows a stream of ours we do not name takes us for rolled back. */
+  /**
+   * Offered: what goes this way or may some day, and what once did: a receiver that knows a stream of ours we do not name takes us for
+   * rolled back.
+   */
   #goesHere(out: OutStream): boolean {
-    return this.#sent.has(out.handle) || this.#store.hops.of(out) === this.hop;
+    const { hops } = this.#store;
+    if (this.#sent.has(out.handle)) return true;
+    return isUp(this.hop) ? !hops.isBelow(out.node) || out.lo < out.upTo : hops.of(out) === this.hop;
   }
 
   /** For people: what this hop stands at. */

@@ -71,6 +71,11 @@ export class StreamTable {
     return { handle, changes: [change] };
   }
 
+  /** No stream waits for the frame with its definition. */
+  get isAllStored(): boolean {
+    return this.#planned.size === 0;
+  }
+
   /** A frame with the stream's definition is durable. */
   stored(handle: number): void {
     this.#planned.delete(handle);

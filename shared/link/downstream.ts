@@ -60,7 +60,7 @@ export class DownOffer implements Downstream {
   readonly inbound = undefined;
   readonly #options: DownOfferOptions;
   #state: 'idle' | 'offering' | 'ticketing' | 'open' | 'over' = 'idle';
-  #framesSeen = -1;
+  #workSeen = -1;
   #streams: Outbound | undefined;
   #note: readonly Tlv[] = [];
   #isToSay = false;
@@ -80,7 +80,7 @@ export class DownOffer implements Downstream {
 
   get isQuiet(): boolean {
     const { sender, store } = this.#options;
-    if (this.#state === 'idle') return store.ring.framesWritten === this.#framesSeen;
+    if (this.#state === 'idle') return store.workCount === this.#workSeen;
     return this.#state !== 'ticketing' || sender.state === 'ticketing';
   }
 
@@ -124,9 +124,9 @@ export class DownOffer implements Downstream {
 
   #offer(nowMs: number): void {
     const { store, sender, nonce, peer, profile, log } = this.#options;
-    const { framesWritten } = store.ring;
-    if (framesWritten === this.#framesSeen || sender.state !== 'idle') return;
-    this.#framesSeen = framesWritten;
+    const { workCount } = store;
+    if (workCount === this.#workSeen || sender.state !== 'idle') return;
+    this.#workSeen = workCount;
     if (sender.streamsWithWork().length === 0) return;
     const offer = sender.offer(nonce);
     const { ticket, ticketNonce, streams: offered } = offer;

@@ -9,7 +9,7 @@
  * A stream whose item found no room is *refused*: its credit is told as 0 until there is room for that item, so that the other side
  * neither hammers nor gives up. A rejected message moves no cursor: its sender ends it, and says so by a gap (rejections.ts).
  */
-import type { Refusal } from '../custody/intake.ts';
+import type { Refusal } from '../custody/arrival-endings.ts';
 import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import { afterItem, type Item } from '../custody/session.ts';
 import type { EndingClass } from '../message/classes.ts';

@@ -51,7 +51,7 @@ export class Outbound {
   /** With numbers under way that are not known to be durable. */
   readonly #waiting = new Set<LinkStream>();
   #isGathered = false;
-  #framesSeen = -1;
+  #workSeen = -1;
 
   constructor(store: NodeStore, sender: CustodySender, log: Log) {
     this.#store = store;
@@ -73,7 +73,7 @@ export class Outbound {
   /** Nothing can have changed but by an input. */
   get isQuiet(): boolean {
     const isSettled = this.#refusing.size === 0 && this.#maker?.mayRetry !== true;
-    return isSettled && this.#store.ring.framesWritten === this.#framesSeen;
+    return isSettled && this.#store.workCount === this.#workSeen;
   }
 
   get repeatedCount(): number {
@@ -137,9 +137,9 @@ export class Outbound {
 
   /** Notices new messages, and STREAMs nobody answered. Called after every step of the node. */
   pump(nowMs: number): void {
-    const { framesWritten } = this.#store.ring;
-    if (framesWritten !== this.#framesSeen || this.#maker?.mayRetry === true) this.#isGathered = false;
-    this.#framesSeen = framesWritten;
+    const { workCount } = this.#store;
+    if (workCount !== this.#workSeen || this.#maker?.mayRetry === true) this.#isGathered = false;
+    this.#workSeen = workCount;
     for (const stream of this.#refusing) this.#endRefused(stream);
     for (const stream of this.#declared) {
       if (stream.state.at === 'declared' && nowMs >= stream.state.sinceMs + REDECLARE_MS) this.#undeclares(stream);

@@ -16,7 +16,8 @@ import { crc32c } from '../crc32c.ts';
 import { RingmailError } from '../errors.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { isEndingClass } from './classes.ts';
-import { ACKNOWLEDGE, type Ending, type Message, type TransactionMark } from './message.ts';
+import type { Epoch, StreamKey } from './identity.ts';
+import { ACKNOWLEDGE, type Content, type Ending, type Message, type TransactionMark } from './message.ts';
 import { UsualForm } from './usual-envelope.ts';
 
 export const ENVELOPE_VERSION = 1;
@@ -40,10 +41,25 @@ export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
 const usualForm = new UsualForm();
 
+/** `hop`: of the message that it is made from, where that has come a way. */
+interface Begun {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly hop?: Hop | undefined;
+}
+
+/** Of a message that begins here. @throws CBOR_UNENCODABLE for properties no decoder would take */
+export function encodeNew(key: StreamKey, of: Begun, content: Content): Uint8Array {
+  const usual = of.hop === undefined ? usualForm.write(key, of, content) : undefined;
+  if (usual !== undefined) return usual;
+  const { properties, ...rest } = content;
+  const { priority } = key;
+  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority }, of.hop);
+}
+
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
 export function encodeEnvelope(message: Message, hop: Hop = FIRST_HOP): Uint8Array {
-  const isFirst = hop.count === 0 && hop.elapsedMs === 0;
-  return (isFirst ? usualForm.write(message) : undefined) ?? wrap(encodeImmutable(message), hop);
+  return wrap(encodeImmutable(message), hop);
 }
 
 /** The same message with another hop part; the immutable bytes stay as they are. @throws ENVELOPE_INVALID */

@@ -1,4 +1,5 @@
 /** A message as applications see it, and the rules for its properties. */
+import { unreachable } from '../assert.ts';
 import { refuseProperty } from '../errors.ts';
 import { HEADER_COUNT_MAX } from '../limits.ts';
 import { isQueueName } from './address.ts';
@@ -57,6 +58,17 @@ export interface Ending {
   readonly reason: string;
 }
 
+/** A message that has no identity yet. */
+export interface Content {
+  readonly body: Uint8Array;
+  readonly properties: Properties;
+  readonly history?: readonly Ending[];
+  /** As of `Message`, and so are the others. */
+  readonly previous?: string;
+  readonly maybeDuplicate?: 'maybe';
+  readonly transaction?: TransactionMark;
+}
+
 /** A message with its identity. `body` is never changed on its way. */
 export interface Message extends Properties {
   readonly identity: Identity;
@@ -90,23 +102,54 @@ const PROPERTIES: ReadonlySet<string> = new Set<keyof Properties>([
   'journal',
 ]);
 
-/** @throws PROPERTY_INVALID, NAME_INVALID for the first rule that is broken */
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
+function isProperty(name: string): name is keyof Properties {
+  return PROPERTIES.has(name);
+}
+
+/** @throws PROPERTY_INVALID, NAME_INVALID for the first property that breaks a rule: what there is not, costs nothing */
 export function checkProperties(properties: Properties): void {
-  for (const property of Object.keys(properties)) if (!PROPERTIES.has(property)) refuseProperty(property, 'no such property');
-  checkWhole('priority', properties.priority, PRIORITY_MAX);
-  checkWhole('appSpecific', properties.appSpecific, APP_SPECIFIC_MAX);
-  checkWhole('timeToReachQueueMs', properties.timeToReachQueueMs, Number.MAX_SAFE_INTEGER);
-  checkWhole('timeToBeReceivedMs', properties.timeToBeReceivedMs, Number.MAX_SAFE_INTEGER);
-  checkWhole('deliverAfterMs', properties.deliverAfterMs, Number.MAX_SAFE_INTEGER);
-  for (const property of ['contentType', 'label', 'correlationId', 'responseQueue'] as const)
-    checkText(property, properties[property]);
-  const queue = properties.responseQueue?.split('/').at(-1);
-  if (queue !== undefined && !isQueueName(queue)) refuseProperty('responseQueue', 'not an address');
-  checkWord('acknowledge', properties.acknowledge, ACKNOWLEDGE);
-  checkWord('deadLetter', properties.deadLetter, ['off']);
-  checkWord('journal', properties.journal, ['on']);
-  if ((properties.headers?.size ?? 0) > HEADER_COUNT_MAX) refuseProperty('headers', `more than ${HEADER_COUNT_MAX}`);
-  for (const [name, value] of properties.headers ?? []) {
+  for (const name of Object.keys(properties)) {
+    if (!isProperty(name)) refuseProperty(name, 'no such property');
+    if (properties[name] !== undefined) checkProperty(properties, name);
+  }
+}
+
+function checkProperty(properties: Properties, name: keyof Properties): void {
+  switch (name) {
+    case 'priority':
+      return checkWhole(name, properties[name], PRIORITY_MAX);
+    case 'appSpecific':
+      return checkWhole(name, properties[name], APP_SPECIFIC_MAX);
+    case 'timeToReachQueueMs':
+    case 'timeToBeReceivedMs':
+    case 'deliverAfterMs':
+      return checkWhole(name, properties[name], Number.MAX_SAFE_INTEGER);
+    case 'contentType':
+    case 'label':
+    case 'correlationId':
+      return checkText(name, properties[name]);
+    case 'responseQueue':
+      checkText(name, properties[name]);
+      if (!isQueueName(properties[name]?.split('/').at(-1) ?? '')) refuseProperty(name, 'not an address');
+      return;
+    case 'acknowledge':
+      return checkWord(name, properties[name], ACKNOWLEDGE);
+    case 'deadLetter':
+      return checkWord(name, properties[name], ['off']);
+    case 'journal':
+      return checkWord(name, properties[name], ['on']);
+    case 'headers':
+      return checkHeaders(properties[name] ?? NO_HEADERS);
+    default:
+      return unreachable(name);
+  }
+}
+
+function checkHeaders(headers: ReadonlyMap<string, string>): void {
+  if (headers.size > HEADER_COUNT_MAX) refuseProperty('headers', `more than ${HEADER_COUNT_MAX}`);
+  for (const [name, value] of headers) {
     checkText(`header ${name}`, name);
     checkText(`header ${name}`, value);
   }

@@ -8,20 +8,18 @@
  * Little-endian, unsigned. So the body that is put back is the one that was taken out, or none.
  */
 import { crc32c } from '../crc32c.ts';
-import { decodeEnvelope, encodeEnvelope, type Hop } from './envelope.ts';
-import type { Message } from './message.ts';
+import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 
 const STAND_IN_BYTES = 8;
 /** By which a whole envelope may be larger than cover and body together: the heads of two longer byte strings. */
 export const COVER_SLACK_BYTES = 8;
 
-/** @throws as `encodeEnvelope` */
-export function coverOf(message: Message, hop: Hop): Uint8Array {
-  const body = new Uint8Array(STAND_IN_BYTES);
-  const view = new DataView(body.buffer);
-  view.setUint32(0, crc32c(message.body, 0), true);
-  view.setUint32(4, message.body.length, true);
-  return encodeEnvelope({ ...message, body }, hop);
+export function standInFor(body: Uint8Array): Uint8Array {
+  const standIn = new Uint8Array(STAND_IN_BYTES);
+  const view = new DataView(standIn.buffer);
+  view.setUint32(0, crc32c(body, 0), true);
+  view.setUint32(4, body.length, true);
+  return standIn;
 }
 
 /** The whole envelope, the same bytes each time. Undefined when this is not the body. @throws ENVELOPE_INVALID for what is no envelope */

@@ -177,6 +177,12 @@ export class Node implements NodeCalls {
     this.#file = file;
     // Only now is it known which file this is: while the lock was waited for, a resize may have put another one in its place.
     const home = config.home === undefined ? undefined : homeOf(ringPath);
+    const description = {
+      durability: file.durability,
+      get ioMode() {
+        return file.howItWrites;
+      },
+    };
     const core = new NodeCore(
       { ...config, home },
       {
@@ -186,7 +192,7 @@ export class Node implements NodeCalls {
         carriers: linksAndRelay,
         desks: ALL_DESKS,
         clock: bootClock(),
-        describeFile: () => ({ durability: file.durability, ioMode: file.howItWrites }),
+        describeFile: () => description,
       },
     );
     const broker = this.#options.connectBroker?.();

@@ -1,6 +1,5 @@
 /** The route table: first match, chains, and the tables that a node refuses. */
 import { describe, expect, test } from 'vitest';
-import { fitsPattern, isNamePattern } from './name-pattern.ts';
 import { type Route, RouteTable, routeProblems } from './routes.ts';
 
 const NONE = {};
@@ -103,18 +102,4 @@ describe('a table is refused', () => {
     ],
     ['that is empty', []],
   ])('but not one %s', (_why, routes) => expect(routeProblems(routes, 'me')).toEqual([]));
-});
-
-test.each<[string, string, boolean]>([
-  ['*', '', true],
-  ['belt-*', 'belt-', true],
-  ['belt-*', 'belt', false],
-  ['*-3', 'belt-3-3', true],
-  ['a*b*c', 'axxbyyc', true],
-  ['a*b*c', 'axxbyy', false],
-  ['a', 'ab', false],
-  ['**', 'ab', true],
-])('pattern %s and name %s', (pattern, name, fits) => {
-  expect(isNamePattern(pattern)).toBe(true);
-  expect(fitsPattern(pattern, name)).toBe(fits);
 });

@@ -12,9 +12,9 @@ import { invariant } from '../assert.ts';
 import { DESTINATION_COUNT_MAX, ROUTE_COUNT_MAX } from '../limits.ts';
 import { formatAddress, isSystemQueue, parseAddress } from '../message/address.ts';
 import type { Properties } from '../message/message.ts';
+import { fitsPattern } from '../message/name-pattern.ts';
 import { isTopicDestination } from '../message/topic-destination.ts';
 import { type Condition, meets } from './condition.ts';
-import { fitsPattern, isOpen } from './name-pattern.ts';
 
 /** What the forwarded message has instead of what it came with. */
 export interface RouteChanges {
@@ -68,6 +68,10 @@ export class RouteTable {
   constructor(routes: readonly Route[], self: string) {
     this.routes = routes;
     this.#self = self;
+  }
+
+  get isEmpty(): boolean {
+    return this.routes.length === 0;
   }
 
   /** Undefined: no route fits. */
@@ -234,9 +238,4 @@ function localQueue(to: string, self: string): string | undefined {
 
 function isOfSystem(to: string, self: string): boolean {
   return !isTopicDestination(to) && isSystemQueue(parseAddress(to, self).queue);
-}
-
-/** Whether a pattern names queues of the system, which no route is for. */
-export function isForSystem(from: string): boolean {
-  return !isOpen(from) && isSystemQueue(from);
 }

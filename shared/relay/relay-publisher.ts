@@ -9,7 +9,7 @@ import { Batch, costOf } from './batch.ts';
 import { encodePublish, type Speaker } from './publish-layout.ts';
 import type { ProgressedStream } from './receipt-layout.ts';
 import { SendWindow, type WindowLimits } from './send-window.ts';
-import { formatTopic, partitionOf } from './topics.ts';
+import { type RelayPath, topicFor } from './topics.ts';
 
 export interface PublisherLimits extends WindowLimits {
   readonly batchBytesMax: number;
@@ -32,21 +32,21 @@ export class RelayPublisher {
   publishedCount = 0;
   /** Set while whole batches are suspected of not getting through. */
   itemCountMax = Number.POSITIVE_INFINITY;
+  /** The next item of something is being read from the ring: ask again after the next step. */
+  isReading = false;
   /** Something waits for credit, and nothing of it is on its way that could bring some. */
   isStarved = false;
   readonly #sender: CustodySender;
-  readonly #central: string;
-  readonly #partitionCount: number;
+  readonly #path: RelayPath;
   readonly #limits: PublisherLimits;
   readonly #tracks = new Map<string, Track>();
   #serves = 0;
   /** Tracks that are holed. */
   #holes = 0;
 
-  constructor(options: { sender: CustodySender; central: string; partitionCount: number; limits: PublisherLimits }) {
+  constructor(options: { sender: CustodySender; path: RelayPath; limits: PublisherLimits }) {
     this.#sender = options.sender;
-    this.#central = options.central;
-    this.#partitionCount = options.partitionCount;
+    this.#path = options.path;
     this.#limits = options.limits;
     this.window = new SendWindow(options.limits);
   }
@@ -62,6 +62,7 @@ export class RelayPublisher {
   /** Takes what waits and may go. Call while the sender is `ready`. */
   publish(speaker: Speaker, nowMs: number): Publish[] {
     const publishes: Publish[] = [];
+    this.isReading = false;
     const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
     work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || a.servedAt - b.servedAt);
     for (let at = 0; at < work.length && this.window.isOpen; ) {
@@ -106,9 +107,7 @@ export class RelayPublisher {
     const text = streamText(stream.key);
     let track = this.#tracks.get(text);
     if (track === undefined) {
-      const queue = stream.key.destination.slice(stream.key.destination.indexOf('/') + 1);
-      const partition = partitionOf(stream.key.origin, this.#partitionCount);
-      const topic = formatTopic({ kind: 'queue', central: this.#central, queue, partition });
+      const topic = topicFor(this.#path, stream.key);
       track = { stream, topic, state: 'flowing', wantedBytes: 0, servedAt: 0 };
       this.#tracks.set(text, track);
     }
@@ -133,6 +132,7 @@ export class RelayPublisher {
     const { stream } = track;
     while (!batch.isFull && this.#mayGoOn(track, batch)) {
       const taken = this.#sender.take(stream);
+      if (taken.kind === 'loading') this.isReading = true;
       if (taken.kind !== 'item') return;
       const { item } = taken;
       track.wantedBytes = costOf(item);

@@ -16,6 +16,7 @@ import type { NodeStore } from '../custody/node-store.ts';
 import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item, Offer } from '../custody/session.ts';
 import { RELAY_PEER_COUNT_MAX } from '../limits.ts';
+import { NODE_QUEUE } from '../message/address.ts';
 import type { StreamKey } from '../message/identity.ts';
 import { costOf } from './batch.ts';
 import { decodePublish, type PublishedItem, type Speaker } from './publish-layout.ts';
@@ -31,13 +32,21 @@ export interface RelayReceiverOptions {
   readonly store: NodeStore;
   /** Name of this node. */
   readonly node: string;
-  /** The logical central it serves: the name in topics. */
-  readonly central: string;
-  /** Queues it takes in; `+`, the default, is every one. */
-  readonly queues?: '+' | readonly string[];
-  /** Partitions it owns; `+`, the default, is every one. */
-  readonly partitions?: '+' | readonly number[];
+  readonly takes: Taking;
 }
+
+/**
+ * `up`: what senders publish for queues of a logical central that this node serves, and its partitions; `+`, the default, is every one.
+ * `down`: what a central publishes for this node.
+ */
+export type Taking =
+  | {
+      readonly kind: 'up';
+      readonly central: string;
+      readonly queues?: '+' | readonly string[];
+      readonly partitions?: '+' | readonly number[];
+    }
+  | { readonly kind: 'down'; readonly central: string };
 
 export class RelayReceiver {
   /** It waits for nothing by itself. */
@@ -45,7 +54,9 @@ export class RelayReceiver {
   readonly #receiver: CustodyReceiver;
   readonly #store: NodeStore;
   readonly #node: string;
-  readonly #central: string;
+  readonly #takes: Taking;
+  /** Whom syncs mean, and the name in its status. */
+  readonly #name: string;
   readonly #filters: readonly string[];
   readonly #outputs: RelayOutput[] = [];
   readonly #peers = new Map<string, RelayPeer>();
@@ -68,23 +79,21 @@ export class RelayReceiver {
   #hellos = 0;
 
   constructor(options: RelayReceiverOptions) {
-    const { queues = '+', partitions = '+' } = options;
+    const { node, takes } = options;
     this.#receiver = options.receiver;
     this.#store = options.store;
-    this.#node = options.node;
-    this.#central = options.central;
-    const partitionList = partitions === '+' ? (['+'] as const) : partitions;
-    this.#filters = (queues === '+' ? ['+'] : queues).flatMap((queue) =>
-      partitionList.map((partition) => queueFilter(options.central, queue, partition)),
-    );
+    this.#node = node;
+    this.#takes = takes;
+    this.#name = takes.kind === 'up' ? takes.central : node;
+    this.#filters = takes.kind === 'up' ? upFilters(takes) : downFilters(node, takes.central);
   }
 
   /** The broker is there, with nothing of earlier. */
   up(_nowMs: number): void {
     this.#isUp = true;
     this.#hellos += 1;
-    const ownStatus = formatTopic({ kind: 'status', node: this.#central });
-    this.#outputs.push({ kind: 'subscribe', topics: [...this.#filters, SYNC_FILTER, ownStatus] });
+    const ownStatus = formatTopic({ kind: 'status', node: this.#name });
+    this.#outputs.push({ kind: 'subscribe', topics: [...this.#filters, ownStatus] });
     this.#sayOnline();
   }
 
@@ -98,9 +107,23 @@ export class RelayReceiver {
   message({ topic, payload }: Arrived, _nowMs: number): void {
     if (!this.#isUp) return;
     const parsed = parseTopic(topic);
-    if (parsed?.kind === 'sync') return this.#heardSync(parsed.node, payload);
-    if (parsed?.kind === 'queue' && parsed.central === this.#central) return this.#heardPublish(parsed.queue, payload);
-    if (parsed?.kind === 'status' && parsed.node === this.#central) return this.#heardOwnStatus(payload);
+    switch (parsed?.kind) {
+      case 'sync':
+        return this.#isSender(parsed.node) ? this.#heardSync(parsed.node, payload) : undefined;
+      case 'queue':
+        if (this.#takes.kind !== 'up' || parsed.central !== this.#takes.central) return;
+        return this.#heardPublish(payload, parsed.queue);
+      case 'down':
+        if (this.#takes.kind !== 'down' || parsed.node !== this.#node) return;
+        return this.#heardPublish(payload, undefined);
+      case 'status':
+        return parsed.node === this.#name ? this.#heardOwnStatus(payload) : undefined;
+    }
+  }
+
+  /** Whose offers these may be: a central hears those of all, its own too; who is below hears its central's. */
+  #isSender(node: string): boolean {
+    return this.#takes.kind === 'up' ? node !== this.#node : node === this.#takes.central;
   }
 
   /** Says what is to be said: an answer where an offer waits, and to each sender at most one receipt. Call after every step. */
@@ -145,7 +168,7 @@ export class RelayReceiver {
       this.#counts.malformed += 1;
       return;
     }
-    if (sync.receiver !== this.#central) return;
+    if (sync.receiver !== this.#name) return;
     const { offer } = sync;
     const key = peerKey(offer);
     const peer = this.#peers.get(key) ?? new RelayPeer();
@@ -179,7 +202,8 @@ export class RelayReceiver {
     this.#say(session.sender, encodeProgress(head, peer.takeWords(this.#receiver, session)));
   }
 
-  #heardPublish(queue: string, payload: Uint8Array): void {
+  /** `queue`: all of its items are for. */
+  #heardPublish(payload: Uint8Array, queue: string | undefined): void {
     const decoded = decodePublish(payload);
     if (decoded === undefined) {
       this.#counts.malformed += 1;
@@ -204,11 +228,12 @@ export class RelayReceiver {
   }
 
   /** Takes one item. Where one is let fall, those behind it in its stream are ahead of the cursor and fall too. */
-  #take(what: { peer: RelayPeer; session: ReceiverSession; queue: string; item: PublishedItem }): void {
+  #take(what: { peer: RelayPeer; session: ReceiverSession; queue: string | undefined; item: PublishedItem }): void {
     const { peer, session, queue, item: published } = what;
     const { stream } = published;
     const item = published.kind === 'item' ? published.item : corruptItem(published);
-    if (stream === undefined || item === undefined || !stream.destination.endsWith(`/${queue}`)) {
+    const isAstray = queue !== undefined && stream?.destination.endsWith(`/${queue}`) === false;
+    if (stream === undefined || item === undefined || isAstray) {
       this.#counts.malformed += 1;
       return;
     }
@@ -268,7 +293,7 @@ export class RelayReceiver {
     const { self, ring } = this.#store;
     const status = {
       kind: 'online',
-      node: this.#central,
+      node: this.#name,
       incarnation: self.incarnation,
       epoch: ring.epoch,
       hello: this.#hellos,
@@ -280,6 +305,18 @@ export class RelayReceiver {
     const topic = formatTopic({ kind: 'receipt', node: sender });
     this.#outputs.push({ kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' } });
   }
+}
+
+/** What nodes write to one another comes whichever queues are taken. */
+function upFilters({ central, queues = '+', partitions = '+' }: Taking & { kind: 'up' }): string[] {
+  const names = queues === '+' ? ['+'] : [...new Set([...queues, NODE_QUEUE])];
+  const numbers = partitions === '+' ? (['+'] as const) : partitions;
+  const filters = names.flatMap((queue) => numbers.map((partition) => queueFilter(central, queue, partition)));
+  return [...filters, SYNC_FILTER];
+}
+
+function downFilters(node: string, central: string): string[] {
+  return [formatTopic({ kind: 'down', node }), formatTopic({ kind: 'sync', node: central })];
 }
 
 function peerKey({ sender, incarnation }: { readonly sender: string; readonly incarnation: string }): string {

@@ -1,11 +1,17 @@
 /**
- * The sending side of custody over MQTT: what a node publishes for its central, and what receipts free (docs/mqtt.md).
+ * The sending side of custody over MQTT: what a node publishes for its central, or a central for a gateway below, and what receipts free
+ * (docs/mqtt.md).
  *
  *            up                answer            ticket durable
  *   down ─────────▶ syncing ───────────▶ ticketing ───────────▶ publishing ──┐
  *    ▲               ▲  │ no answer: the same sync again, later               │ new status of the central, hello, hole,
  *    │ down          └──┴──────────────────────────────────────◀──────────────┘ nothing moved for progressMs
  *    └── (any)           answer is a fork, or impossible ──▶ forked: nothing is published any more
+ *
+ * One of several brokers that lead to the same central is `standing-by` while another carries the session: it listens for the status of
+ * the central there, and says nothing.
+ *
+ * Who sends down begins a session when something waits for a gateway that says that it is there, and is `down` while it is not.
  *
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
@@ -29,7 +35,7 @@ import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
 import { decodeStatus, type Status } from './status-layout.ts';
 import { encodeSync } from './sync-layout.ts';
-import { formatTopic, parseTopic } from './topics.ts';
+import { formatTopic, parseTopic, type RelayPath, receiverOf } from './topics.ts';
 
 export type RelayOutput =
   | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
@@ -45,16 +51,19 @@ export interface RelaySenderOptions {
   readonly sender: CustodySender;
   /** Name of this node. */
   readonly node: string;
-  /** The logical central this node publishes for. */
-  readonly central: string;
-  /** Partitions of every queue there; the same at every sender and central. */
-  readonly partitionCount: number;
+  readonly path: RelayPath;
+  /** Counts the offers of this opening of the store to one receiver; from 1. Several objects for one receiver share it. */
+  readonly nextAttempt?: () => number;
   readonly limits?: PublisherLimits;
+  /** `standing-by` until `takeOver`; on duty unless said. */
+  readonly duty?: RelayDuty;
 }
+
+export type RelayDuty = 'on-duty' | 'standing-by';
 
 /** For people and for health. */
 export interface RelaySenderView {
-  readonly state: 'down' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
+  readonly state: 'down' | 'standing-by' | 'syncing' | 'ticketing' | 'publishing' | 'forked';
   readonly published: number;
   readonly receipts: number;
   readonly windowPublishes: number;
@@ -76,7 +85,9 @@ const VAIN_SESSIONS_MAX = 2;
 export class RelaySender {
   readonly #sender: CustodySender;
   readonly #node: string;
-  readonly #central: string;
+  readonly #path: RelayPath;
+  readonly #receiver: string;
+  readonly #nextAttempt: () => number;
   readonly #publisher: RelayPublisher;
   readonly #outputs: RelayOutput[] = [];
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
@@ -84,13 +95,16 @@ export class RelaySender {
   readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
   #isUp = false;
+  #duty: RelayDuty;
+  /** The receiver said that it is there, and nothing since has spoken against it. */
+  #isReceiverThere = false;
   /** The sync without an answer, and when it is sent again. */
   #sync: { readonly publish: Publish; sentMs: number; dueMs: number } | undefined;
   /** A new session is wanted, not before this. */
   #wantedMs: number | undefined;
   #lastSyncMs = Number.NEGATIVE_INFINITY;
-  /** Offers made in this opening of the store. */
-  #attempts = 0;
+  /** Who sends down asks nobody who is away. */
+  #isAway: boolean;
   #speaker: Speaker = { sender: '', incarnation: '', nonce: new Uint8Array(0) };
   /** The opening of the central's store that answered. */
   #answeredBy: { readonly opening: string; readonly incarnation: string } | undefined;
@@ -101,51 +115,97 @@ export class RelaySender {
   #lastProgressMs: number | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, central, partitionCount, limits = LIMITS } = options;
+    const { sender, node, path, limits = LIMITS, duty = 'on-duty' } = options;
+    this.#duty = duty;
+    let attempts = 0;
     this.#sender = sender;
     this.#node = node;
-    this.#central = central;
-    this.#publisher = new RelayPublisher({ sender, central, partitionCount, limits });
+    this.#path = path;
+    this.#receiver = receiverOf(path);
+    this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
+    this.#isAway = path.kind === 'down';
+    this.#publisher = new RelayPublisher({ sender, path, limits });
   }
 
   /** The broker is there, with nothing of earlier. */
   up(nowMs: number): void {
     this.#isUp = true;
-    const { node, central } = { node: this.#node, central: this.#central };
-    const topics = [formatTopic({ kind: 'receipt', node }), formatTopic({ kind: 'status', node: central })];
+    // Of many gateways the central hears by one subscription.
+    if (this.#path.kind === 'down') return;
+    const topics = [formatTopic({ kind: 'receipt', node: this.#node }), formatTopic({ kind: 'status', node: this.#receiver })];
     this.#outputs.push({ kind: 'subscribe', topics });
-    if (this.#state !== 'forked') this.#startSync(nowMs);
+    if (this.#duty === 'on-duty' && this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  get duty(): RelayDuty {
+    return this.#duty;
+  }
+
+  /** Standing by: as far as can be seen there would be a session if it took over. */
+  get mayStand(): boolean {
+    return this.#isUp && this.#isReceiverThere;
+  }
+
+  /** The session is this broker's from now on. The one that had it stands by already. */
+  takeOver(nowMs: number): void {
+    if (this.#duty === 'on-duty') return;
+    this.#duty = 'on-duty';
+    if (this.#isUp && this.#state !== 'forked') this.#startSync(nowMs);
+  }
+
+  /** Another broker's turn. Without a session at its end it has to hear of the receiver again before it may stand. */
+  standBy(): void {
+    if (this.#duty === 'standing-by') return;
+    if (this.#state !== 'ready') this.#isReceiverThere = false;
+    this.#letGo();
+    this.#duty = 'standing-by';
   }
 
   /** The broker is gone, and all that was on its way with it. */
   down(_nowMs: number): void {
     this.#isUp = false;
-    this.#sender.lost();
-    this.#publisher.reset();
+    this.#isReceiverThere = false;
     this.#outputs.length = 0;
+    this.#isAway = this.#path.kind === 'down';
+    this.#seenStatus = undefined;
+    this.#letGo();
+  }
+
+  /** There is no session any more, here. */
+  #letGo(): void {
+    if (this.#duty === 'standing-by') return;
+    if (this.#isOurs) this.#sender.lost();
+    this.#publisher.reset();
     this.#sync = undefined;
     this.#wantedMs = undefined;
     this.#starvedSinceMs = undefined;
     this.#answeredBy = undefined;
-    this.#seenStatus = undefined;
+  }
+
+  /** False while a line has the session: a node below may be dialled in, too. */
+  get #isOurs(): boolean {
+    return this.#path.kind === 'up' || this.#sender.owns(this.#speaker.nonce);
   }
 
   /** Hears a message; those that are not for a sender are none of its business. */
   message({ topic, payload }: Arrived, nowMs: number): void {
-    if (!this.#isUp || this.#state === 'forked') return;
     const parsed = parseTopic(topic);
-    if (parsed?.kind === 'receipt' && parsed.node === this.#node) return this.#heardReceipt(decodeReceipt(payload), nowMs);
-    if (parsed?.kind === 'status' && parsed.node === this.#central) return this.#heardStatus(decodeStatus(payload), nowMs);
+    if (parsed?.kind === 'receipt' && parsed.node === this.#node) return this.receipt(decodeReceipt(payload), nowMs);
+    if (parsed?.kind === 'status' && parsed.node === this.#receiver) return this.status(decodeStatus(payload), nowMs);
   }
 
   /** Goes on as far as it may. Call after every step of the node. */
   pump(nowMs: number): void {
-    if (!this.#isUp || this.#state === 'forked') return;
+    if (!this.#mayAct) return;
+    if (this.#state !== 'idle' && !this.#isOurs) return this.#letGo();
     if (this.#sync !== undefined) {
       if (this.#sync.dueMs <= nowMs) this.#repeatSync(this.#sync, nowMs);
       return;
     }
-    if (this.#state === 'idle') this.#want(nowMs);
+    if (this.#state === 'idle') {
+      if (this.#path.kind === 'down' && this.#sender.streamsWithWork().length === 0) this.#wantedMs = undefined;
+      else this.#want(nowMs + (this.#sender.isRival ? SYNC_MS_MAX : 0));
+    }
     if (this.#wantedMs === undefined && this.#hasStalled(nowMs)) this.#want(nowMs);
     if (this.#wantedMs !== undefined) {
       if (this.#wantedMs <= nowMs) this.#startSync(nowMs);
@@ -163,11 +223,16 @@ export class RelaySender {
 
   /** When `pump` should be called even if nothing happens. */
   get wakeAtMs(): number | undefined {
-    if (!this.#isUp || this.#state === 'forked') return undefined;
+    if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
     const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
+  }
+
+  /** The ring reads what is to be published next: `pump` after the next step. */
+  get isReading(): boolean {
+    return this.#publisher.isReading;
   }
 
   /** What to do next, in this order. Empties the list. */
@@ -177,7 +242,7 @@ export class RelaySender {
 
   view(): RelaySenderView {
     const { window, publishedCount, isStarved } = this.#publisher;
-    const state = this.#isUp ? STATE_NAMES[this.#state] : 'down';
+    const state = !this.#isUp ? 'down' : this.#duty === 'standing-by' ? this.#duty : STATE_NAMES[this.#state];
     return {
       state: this.#state === 'forked' ? 'forked' : state,
       published: publishedCount,
@@ -199,12 +264,18 @@ export class RelaySender {
     };
   }
 
+  get #mayAct(): boolean {
+    return this.#isUp && this.#duty === 'on-duty' && !this.#isAway && this.#state !== 'forked';
+  }
+
   get #state(): SenderState {
     return this.#sender.state;
   }
 
-  #heardReceipt(receipt: Receipt | 'unknown-version' | undefined, nowMs: number): void {
-    if (receipt === undefined || receipt === 'unknown-version') {
+  /** What a receiver says to this node; undefined: what nobody can read. */
+  receipt(receipt: Receipt | 'unknown-version' | undefined, nowMs: number): void {
+    if (!this.#isUp || this.#state === 'forked') return;
+    if (receipt === undefined || receipt === 'unknown-version' || this.#duty === 'standing-by') {
       this.#counts.ignored += 1;
       return;
     }
@@ -237,25 +308,38 @@ export class RelaySender {
     this.#answeredBy = { opening: openingText(answer), incarnation: answer.incarnation };
   }
 
-  /** The central subscribed anew when it says so, or when it was away: what was published meanwhile is lost. */
-  #heardStatus(status: Status | 'unknown-version' | undefined, nowMs: number): void {
-    if (status === undefined || status === 'unknown-version' || status.node !== this.#central) {
+  /** The receiver subscribed anew when it says so, or when it was away: what was published meanwhile is lost. */
+  status(status: Status | 'unknown-version' | undefined, nowMs: number): void {
+    if (!this.#isUp || this.#state === 'forked') return;
+    if (status === undefined || status === 'unknown-version' || status.node !== this.#receiver) {
       this.#counts.ignored += 1;
       return;
     }
     if (status.kind === 'offline') {
       this.#seenStatus = 'offline';
+      this.#isReceiverThere = false;
+      if (this.#duty === 'standing-by') return;
+      if (this.#path.kind === 'down') {
+        // One whose will came late says so itself.
+        this.#isAway = true;
+        return this.#letGo();
+      }
       // An old connection's will may come late: its word is doubted, and a sync finds out.
       if (this.#sync === undefined) this.#want(nowMs + SYNC_MS_MIN);
       return;
     }
     const seen = `${openingText(status)} ${status.hello}`;
+    this.#isAway = false;
     if (seen === this.#seenStatus) return;
     const isFirst = this.#seenStatus === undefined;
     this.#seenStatus = seen;
+    this.#isReceiverThere = true;
+    if (this.#duty === 'standing-by') return;
     if (this.#sync !== undefined) {
       this.#sync.dueMs = Math.max(nowMs, this.#sync.sentMs + SYNC_SPACING_MS);
       this.#syncDelay.reset();
+    } else if (this.#path.kind === 'down' && this.#state === 'idle') {
+      this.#wantedMs = undefined; // when something waits
     } else if (!isFirst || this.#answeredBy?.opening !== openingText(status)) {
       this.#want(nowMs);
     }
@@ -305,8 +389,7 @@ export class RelaySender {
     this.#starvedSinceMs = undefined;
     this.#answeredBy = undefined;
     const topic = formatTopic({ kind: 'sync', node: this.#node });
-    this.#attempts += 1;
-    const payload = encodeSync({ receiver: this.#central, attempt: this.#attempts, offer });
+    const payload = encodeSync({ receiver: this.#receiver, attempt: this.#nextAttempt(), offer });
     const publish: Publish = { topic, payload, qos: 1, retain: 'transient' };
     this.#sync = { publish, sentMs: nowMs, dueMs: nowMs };
     this.#sendSync(this.#sync, nowMs);

@@ -6,18 +6,29 @@
  *   ringmail/receipt/<node>                        what a receiver says to this sender
  *   ringmail/sync/<sender>                         the offer of this sender
  *   ringmail/status/<node>                         retained; the last will says that it is gone
- *   ringmail/down/<gateway>                        items, down; by the central's route table
+ *   ringmail/down/<gateway>                        items, down: from its central
  */
 import { toUtf8 } from '../bytes.ts';
 import { crc32 } from '../crc32.ts';
 import { isName, isQueueName } from '../message/address.ts';
+import type { StreamKey } from '../message/identity.ts';
 
 export type Topic =
   | { readonly kind: 'queue'; readonly central: string; readonly queue: string; readonly partition: number }
   | { readonly kind: 'receipt' | 'sync' | 'status' | 'down'; readonly node: string };
 
+/**
+ * From a sender to its receiver: up to a logical central, by queue and partition (as many at every sender and central), or down from
+ * one to a gateway.
+ */
+export type RelayPath =
+  | { readonly kind: 'up'; readonly central: string; readonly partitionCount: number }
+  | { readonly kind: 'down'; readonly gateway: string };
+
 /** Every sender's offers. */
 export const SYNC_FILTER = 'ringmail/sync/+';
+/** What every node says of itself. */
+export const STATUS_FILTER = 'ringmail/status/+';
 const PARTITION_MAX = 65_535;
 
 export function formatTopic(topic: Topic): string {
@@ -49,4 +60,16 @@ function parseQueueTopic(levels: readonly string[]): Topic | undefined {
 /** Where a stream of this origin goes, out of `count` partitions: all of them in one place, so that order survives. */
 export function partitionOf(origin: string, count: number): number {
   return crc32(toUtf8(origin)) % count;
+}
+
+/** Whom syncs on this path name, and whose status says whether it is there. */
+export function receiverOf(path: RelayPath): string {
+  return path.kind === 'up' ? path.central : path.gateway;
+}
+
+/** Where items of a stream are published. */
+export function topicFor(path: RelayPath, { origin, destination }: StreamKey): string {
+  if (path.kind === 'down') return formatTopic({ kind: 'down', node: path.gateway });
+  const queue = destination.slice(destination.indexOf('/') + 1);
+  return formatTopic({ kind: 'queue', central: path.central, queue, partition: partitionOf(origin, path.partitionCount) });
 }

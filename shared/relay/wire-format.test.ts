@@ -52,6 +52,19 @@ const PROGRESS = `a6 ${RECEIPT_HEAD} 04 01 08 81 87 ${STREAM} 12 00 f5`;
 const HELLO = `a5 ${RECEIPT_HEAD} 04 02`;
 const ONLINE = `a6 00 01 01 6763656e7472616c 04 f5 02 48${RECEIVER} 05 82 01 02 06 03`;
 const OFFLINE = 'a3 00 01 01 6763656e7472616c 04 f4';
+const COMMANDS = '6763656e7472616c 48c0c1c2c3c4c5c6c7 6b64312f636f6d6d616e6473 03';
+const STOPS = '6763656e7472616c 48c0c1c2c3c4c5c6c7 6864322f73746f7073 07';
+const DOWN_NONCE = '485152535455565758';
+const DOWN_SYNC = `
+  ab 00 01 01 6763656e7472616c 02 48${RECEIVER} 03 ${DOWN_NONCE} 04 82 01 02 05 626777
+     06 480000000000000000 07 480000000000000000 08 82 86 ${COMMANDS} 01 04 86 ${STOPS} 01 02 09 01 0a f5`;
+const DOWN_PUBLISH = `
+  a6 00 01 01 6763656e7472616c 02 48${RECEIVER} 03 ${DOWN_NONCE} 04 02 05 1a5a9bed72
+  58 33 89 01 ${COMMANDS} 01 02 68515f505552474544 6763656e7472616c
+  58 1f 87 02 ${STOPS} 01 01`;
+const DOWN_PROGRESS = `
+  a6 00 01 01 626777 02 48${SENDER} 03 ${DOWN_NONCE} 04 01
+     08 82 87 ${COMMANDS} 03 1a00040000 f4 87 ${STOPS} 02 1a00040000 f4`;
 
 const MESSAGE: Message = {
   identity: { ...KEY, number: 17 },
@@ -83,6 +96,30 @@ const WELCOME: Answer = { kind: 'welcome', ...RECEIVER_HEAD, epoch: EPOCH, ticke
 const MOVED = [{ stream: KEY, cursor: 18, credit: 0, hasMissed: true }];
 const STATUS: Status = { kind: 'online', node: 'central', incarnation: RECEIVER, epoch: EPOCH, hello: 3 };
 
+/** The other direction, for gateway `gw`: of two devices below it. */
+const FROM_CENTRAL = { origin: 'central', incarnation: RECEIVER } as const;
+const COMMANDS_KEY: StreamKey = { ...FROM_CENTRAL, destination: 'd1/commands', priority: 3 };
+const STOPS_KEY: StreamKey = { ...FROM_CENTRAL, destination: 'd2/stops', priority: 7 };
+const DOWN_SPEAKER = { sender: 'central', incarnation: RECEIVER, nonce: hex(DOWN_NONCE.slice(2)) };
+const DOWN_OFFER: Offer = {
+  ...DOWN_SPEAKER,
+  epoch: EPOCH,
+  ticket: new Uint8Array(8),
+  ticketNonce: new Uint8Array(8),
+  streams: [
+    { stream: COMMANDS_KEY, lo: 1, next: 4 },
+    { stream: STOPS_KEY, lo: 1, next: 2 },
+  ],
+  own: 'whole',
+};
+const PURGED: Item = { kind: 'gap', number: 1, to: 2, class: 'Q_PURGED', node: 'central' };
+const GONE: Item = { kind: 'elsewhere', number: 1, to: 1 };
+const DOWN_HEAD = { receiver: 'gw', incarnation: SENDER, nonce: DOWN_SPEAKER.nonce };
+const DOWN_MOVED = [
+  { stream: COMMANDS_KEY, cursor: 3, credit: 262_144, hasMissed: false },
+  { stream: STOPS_KEY, cursor: 2, credit: 262_144, hasMissed: false },
+];
+
 describe('golden vectors', () => {
   test.each<[string, Uint8Array, string]>([
     ['envelope', encodeEnvelope(MESSAGE, { count: 1, elapsedMs: 0 }), ENVELOPE],
@@ -100,6 +137,9 @@ describe('golden vectors', () => {
     ['hello', encodeHello(RECEIVER_HEAD), HELLO],
     ['online', encodeStatus(STATUS), ONLINE],
     ['offline', encodeStatus({ kind: 'offline', node: 'central' }), OFFLINE],
+    ['sync down', encodeSync({ receiver: 'gw', attempt: 1, offer: DOWN_OFFER }), DOWN_SYNC],
+    ['publish down', encodePublish(DOWN_SPEAKER, [encodeItem(COMMANDS_KEY, PURGED), encodeItem(STOPS_KEY, GONE)]), DOWN_PUBLISH],
+    ['progress from below', encodeProgress(DOWN_HEAD, DOWN_MOVED), DOWN_PROGRESS],
   ])('%s is written as specified', (_name, written, vector) => {
     expect(toHex(written)).toBe(toHex(hex(vector)));
   });
@@ -115,6 +155,13 @@ describe('golden vectors', () => {
     expect(decodeReceipt(hex(HELLO))).toEqual({ kind: 'hello', ...RECEIVER_HEAD });
     expect(decodeStatus(hex(ONLINE))).toEqual(STATUS);
     expect(decodeStatus(hex(OFFLINE))).toEqual({ kind: 'offline', node: 'central' });
+    expect(decodeSync(hex(DOWN_SYNC))).toEqual({ kind: 'sync', receiver: 'gw', attempt: 1, offer: DOWN_OFFER });
+    const down = [
+      { kind: 'item', stream: COMMANDS_KEY, item: PURGED },
+      { kind: 'item', stream: STOPS_KEY, item: GONE },
+    ];
+    expect(decodePublish(hex(DOWN_PUBLISH))).toEqual({ kind: 'publish', header: DOWN_SPEAKER, items: down });
+    expect(decodeReceipt(hex(DOWN_PROGRESS))).toEqual({ kind: 'progress', ...DOWN_HEAD, cursors: DOWN_MOVED });
   });
 
   test('a fork is an answer with verdict 1', () => {
@@ -128,7 +175,9 @@ describe('golden vectors', () => {
     const docs = readFileSync(join(import.meta.dirname, '../../docs/mqtt.md'), 'utf8');
     const shown = [...docs.matchAll(/```hex\n(.*?)```/gs)].map(([, block = '']) => toHex(hex(block)));
     expect(shown).toEqual(
-      [ENVELOPE, PUBLISH, SYNC, ANSWER, PROGRESS, HELLO, ONLINE, OFFLINE].map((vector) => toHex(hex(vector))),
+      [ENVELOPE, PUBLISH, SYNC, ANSWER, PROGRESS, HELLO, ONLINE, OFFLINE, DOWN_SYNC, DOWN_PUBLISH, DOWN_PROGRESS].map((vector) =>
+        toHex(hex(vector)),
+      ),
     );
   });
 

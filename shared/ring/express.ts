@@ -106,7 +106,8 @@ export class Express {
       const told = { copy: false, damaged: false, moveCount: 0, storedAtMs: stamp.queueTimeMs, bodyCrc: 0, bodyOffset: 0 };
       const id = stamp.nextId();
       const slot = index.insert({ kind: 'put', ...told, ...fields, id, bodyBytes: body.length }, NO_LSN);
-      this.#bodies.set(id, body);
+      // It may lie here for long, and hold no more memory than its own.
+      this.#bodies.set(id, body.slice());
       placed(slot);
     }
   }

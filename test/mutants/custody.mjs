@@ -45,7 +45,7 @@ export const MUTANTS = [
         replace: "if (at.item.number > cursor.planned || at.item.number < cursor.durable) return 'ahead';",
       },
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/entering.ts',
         find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
         replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },
@@ -94,7 +94,7 @@ export const MUTANTS = [
     breaks: 'a number is assigned in the frame that makes the message durable',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/entering.ts',
         find: 'return { puts: [put], acks: [], changes: [...changes, counted.change], settle };',
         replace:
           "return { puts: [put], acks: [], changes: counted.change.key.startsWith('o/') ? changes : [...changes, counted.change], settle };",
@@ -248,7 +248,7 @@ export const MUTANTS = [
     breaks: 'a message whose number another one has is never taken for a repeat',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/arrivals.ts',
         find: 'return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);',
         replace: 'return arrived === undefined && contradicts(spans, item.number, { counter: 0, random: 0 });',
       },
@@ -261,7 +261,7 @@ export const MUTANTS = [
     breaks: 'what does not fit waits: nothing is dropped for lack of room',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/arrivals.ts',
         find: 'if (!this.#hasRoom(queue, bytes)) return undefined;',
         replace: 'if (!this.#hasRoom(queue, bytes)) return { puts: [], acks: [], changes, settle: () => {} };',
       },

@@ -94,7 +94,7 @@ export const MUTANTS = [
         replace: "if (at.item.number > cursor.planned || at.item.number < cursor.durable) return 'ahead';",
       },
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/entering.ts',
         find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
         replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },

@@ -560,7 +560,7 @@ export const MUTANTS = [
         find: "    deadLetter: 'off',\n",
         replace: "    deadLetter: 'off',\n    acknowledge: 'full',\n",
       },
-      { file: 'shared/custody/intake.ts', find: 'attended: isMessage && isAttended(', replace: 'attended: isAttended(' },
+      { file: 'shared/custody/entering.ts', find: 'attended: isMessage && isAttended(', replace: 'attended: isAttended(' },
     ],
     tests: ['shared/core/endings.test.ts'],
   },
@@ -581,7 +581,7 @@ export const MUTANTS = [
     breaks: 'the timers of a letter have no force',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/entering.ts',
         find: 'const times = isMessage ? message(',
         replace: 'const times = isMessage || !isMessage ? message(',
       },
@@ -593,7 +593,7 @@ export const MUTANTS = [
     breaks: 'timeToBeReceivedMs of a queue is for messages that say none',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/entering.ts',
         find: 'const queueMs = queue?.options.timeToBeReceivedMs ?? 0;',
         replace: 'const queueMs = 0;',
       },
@@ -635,7 +635,7 @@ export const MUTANTS = [
     breaks: '15 hops are the end of any message',
     edits: [
       {
-        file: 'shared/custody/intake.ts',
+        file: 'shared/custody/arrivals.ts',
         find: "    if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';\n",
         replace: '',
       },

@@ -63,7 +63,7 @@ async function openStoreOfNode(job: SendJob): Promise<Store> {
   const library = await Library.open(job);
   const next = priorities();
   const subject: Subject = {
-    put: async (_, body) => void (await library.send(next(), body)),
+    put: (_, body) => library.send(next(), body),
     receive: () => notMeasured(),
     ack: () => notMeasured(),
     close: () => library.close(),

@@ -13,7 +13,7 @@ export interface Received {
 
 export interface Subject {
   /** Stores a message. Done when it is durable. Of higher priority are the larger numbers, 0 to 7. */
-  put(priority: number, body: Uint8Array): Promise<void>;
+  put(priority: number, body: Uint8Array): Promise<unknown>;
   /** The most urgent message that nobody has received yet, the oldest of those; its body has been read. */
   receive(): Received | Promise<Received>;
   /** Ends a received message. Done when that is durable. */

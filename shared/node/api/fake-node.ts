@@ -55,6 +55,7 @@ export class FakeNode implements NodeCalls {
   readonly handles = new Map<string, Handle>();
   waiting: Waiting[] = [];
   durability: Durability = 'sync';
+  uplinks: Stats['uplinks'] = [];
   health: Health = { status: 'green', causes: [] };
   adapters: Stats['adapters'] = {};
   /** A call waits for this before it is done: a disk that takes its time. */
@@ -424,6 +425,7 @@ export class FakeNode implements NodeCalls {
       queues: this.#queueStats(),
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
+      uplinks: this.uplinks,
       links: [],
       clocks: [],
       accounts: [],

@@ -3,7 +3,6 @@ import { unreachable } from '../../assert.ts';
 import { reserveBytesMax } from '../../custody/message-room.ts';
 import { isName, isSystemQueue, parseAddress } from '../../message/address.ts';
 import { isTopicDestination } from '../../message/topic-destination.ts';
-import { isOpen } from '../../queue/name-pattern.ts';
 import { routeProblems } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { NodeFileConfig } from './config.ts';
@@ -170,7 +169,7 @@ function checkRoutes(config: NodeFileConfig, problems: Problems): void {
   const isAlone = uplink.kind === 'none' && links.length === 0 && central === undefined;
   for (const [index, { from, to }] of routes.entries()) {
     const path = `routes[${index}]`;
-    if (!isOpen(from)) checkQueue(config, { path: `${path}.from`, queue: from }, problems);
+    if (!from.includes('*')) checkQueue(config, { path: `${path}.from`, queue: from }, problems);
     for (const goal of to) {
       if (isTopicDestination(goal)) {
         if (uplink.kind !== 'mqtt') problems.add(`${path}.to`, `${quoted(goal)} takes an [uplink] of kind "mqtt"`);

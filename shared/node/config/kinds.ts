@@ -1,8 +1,8 @@
 /** The kinds of values a configuration has: what each takes from the text, and the typed value it becomes. */
 import { hasCode } from '../../errors.ts';
 import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '../../message/address.ts';
+import { isNamePattern } from '../../message/name-pattern.ts';
 import { isTopicDestination, topicOf, topicProblem } from '../../message/topic-destination.ts';
-import { isNamePattern } from '../../queue/name-pattern.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';

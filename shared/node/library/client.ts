@@ -6,7 +6,7 @@ import type { QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
 import type { NodeCalls } from '../node-calls.ts';
-import { ask } from './asking.ts';
+import { answerOf, ask } from './asking.ts';
 import type { Body } from './body.ts';
 import { type ConsumeOptions, Consumer, type Handler } from './consumer.ts';
 import { Cursor, type CursorOptions } from './cursor.ts';
@@ -16,7 +16,7 @@ import { type MessagesOptions, messagesOf } from './messages.ts';
 import { type OpenQueueOptions, QueueHandle } from './queue-handle.ts';
 import { type Glance, type PeekOptions, peekAt, type ReceiveOptions, receiveFrom } from './receiving.ts';
 import { type RequestOptions, Requests, sendReply } from './requests.ts';
-import { type SendOptions, type Sent, type SentAll, sendBody, sendToAll } from './sending.ts';
+import { type SendOptions, type Sent, type SentAll, sendCall, sendToAll } from './sending.ts';
 import { type Committed, runTransaction, type Transaction, type TransactionOptions } from './transaction.ts';
 import { Trigger, type TriggerOptions } from './triggers.ts';
 
@@ -49,13 +49,18 @@ export class RingmailClient {
   send(address: string, body: Body, options?: SendOptions): Promise<string>;
   send(addresses: readonly string[], body: Body, options?: SendOptions): Promise<readonly string[]>;
   async send(to: string | readonly string[], body: Body, options: SendOptions = {}): Promise<string | readonly string[]> {
-    if (typeof to === 'string') return (await this.sendDetailed(to, body, options)).identity;
+    if (typeof to === 'string') {
+      // What every program does most: one promise for the node, one for the program, and none between.
+      const result = await this.#node.call(sendCall(to, body, options));
+      return answerOf(result, 'send', 'sent').identity;
+    }
     return (await this.sendToAll(to, body, options)).identities;
   }
 
   /** The same, and how durable it was when the answer came. */
-  sendDetailed(address: string, body: Body, options: SendOptions = {}): Promise<Sent> {
-    return sendBody(this.#node, address, { body, options });
+  async sendDetailed(address: string, body: Body, options: SendOptions = {}): Promise<Sent> {
+    const { identity, durability } = await ask(this.#node, sendCall(address, body, options), 'sent');
+    return { identity, durability };
   }
 
   sendToAll(addresses: readonly string[], body: Body, options: SendOptions = {}): Promise<SentAll> {

@@ -31,7 +31,16 @@ export interface SendOptions extends Properties {
 }
 
 /** One message. @throws whatever refuses it; then nothing was stored, unless it is IN_DOUBT */
-export async function sendOne(node: NodeCalls, address: string, options: SendOptions & { body: Body }): Promise<Sent> {
+export async function sendOne(
+  node: NodeCalls,
+  address: string,
+  { body, ...options }: SendOptions & { body: Body },
+): Promise<Sent> {
+  const { identity, durability } = await ask(node, sendCall(address, body, options), 'sent');
+  return { identity, durability };
+}
+
+function takenApart(destination: string, options: SendOptions & { body: Body }): SendCall {
   const { body, waitMs, sendKey, by, delivery, ...properties } = options;
   const how = {
     ...(waitMs !== undefined && { waitMs }),
@@ -39,25 +48,22 @@ export async function sendOne(node: NodeCalls, address: string, options: SendOpt
     ...(by !== undefined && { by }),
     ...(delivery !== undefined && { delivery }),
   };
-  return sendCall(node, { verb: 'send', destination: address, ...contentOf(body, properties), ...how });
+  return { verb: 'send', destination, ...contentOf(body, properties), ...how };
 }
 
-/** The same, where the options are those of the application: most say nothing but what the message is, and need not be taken apart. */
-export async function sendBody(node: NodeCalls, address: string, of: { body: Body; options: SendOptions }): Promise<Sent> {
-  const { body, options } = of;
-  for (const name of HOW) if (name in options) return sendOne(node, address, { ...options, body });
+/** What a node is asked for one message. @throws CBOR_UNENCODABLE */
+export function sendCall(destination: string, body: Body, options: SendOptions): SendCall {
+  // Most say nothing but what the message is, and need not be taken apart.
+  for (const name of HOW) if (name in options) return takenApart(destination, { ...options, body });
   // A copy: they are read later, and are the application's.
   const content = contentOf(body, { ...options });
-  return sendCall(node, { verb: 'send', destination: address, body: content.body, properties: content.properties });
+  return { verb: 'send', destination, body: content.body, properties: content.properties };
 }
 
 /** Options that say how to send, and not what. `body` is no property either, whoever gives it. */
 const HOW: readonly string[] = ['waitMs', 'sendKey', 'by', 'delivery', 'body'];
 
-async function sendCall(node: NodeCalls, call: Call & { verb: 'send' }): Promise<Sent> {
-  const { identity, durability } = await ask(node, call, 'sent');
-  return { identity, durability };
-}
+type SendCall = Call & { verb: 'send' };
 
 /** The same message to several queues, in one frame: all of them have it, or none. @throws as `commit` does */
 export async function sendToAll(

@@ -1,0 +1,70 @@
+/**
+ * Envelopes that come by custody, opened as far as their way on needs it. What is known of a stream is kept by its key as an object:
+ * those of a session come with every message.
+ */
+import { RingmailError } from '../errors.ts';
+import { type Address, parseAddress } from '../message/address.ts';
+import { decodeEnvelope, withHop } from '../message/envelope.ts';
+import { identityText, type StreamKey } from '../message/identity.ts';
+import type { Message, Properties } from '../message/message.ts';
+import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
+import type { Entering } from './entering.ts';
+import type { Item } from './session.ts';
+
+export type MessageItem = Item & { readonly kind: 'message' };
+
+/** One hop further than it came; `hop` says how it came. */
+export interface Opened extends Pick<Entering, 'envelope' | 'epoch' | 'hop'> {
+  readonly properties: Partial<Message>;
+}
+
+const NO_PROPERTIES: Properties = {};
+
+export class ArrivedEnvelopes {
+  readonly #forms = new WeakMap<StreamKey, PlainForm>();
+  readonly #addresses = new WeakMap<StreamKey, Address>();
+  readonly #self: () => string;
+
+  /** `self`: the name of this node. */
+  constructor(self: () => string) {
+    this.#self = self;
+  }
+
+  /** The envelope with one hop more, or undefined when it is not the message its item says it is. */
+  read(key: StreamKey, item: MessageItem): Opened | undefined {
+    const plain = this.#formOf(key).read(item.envelope);
+    if (plain !== undefined && plain.number === item.number) {
+      const { hopOffset, hop, epoch } = plain;
+      const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
+      return { envelope, epoch, properties: NO_PROPERTIES, hop };
+    }
+    try {
+      const { message, hop } = decodeEnvelope(item.envelope);
+      if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
+      const envelope = withHop(item.envelope, (before) => ({ ...before, count: before.count + 1 }));
+      return { envelope, epoch: message.epoch, properties: message, hop };
+    } catch (error) {
+      if (error instanceof RingmailError) return undefined;
+      throw error;
+    }
+  }
+
+  /** A destination in its parts, read once for each stream of a session. */
+  addressOf(key: StreamKey): Address {
+    let address = this.#addresses.get(key);
+    if (address === undefined) {
+      address = parseAddress(key.destination, this.#self());
+      this.#addresses.set(key, address);
+    }
+    return address;
+  }
+
+  #formOf(key: StreamKey): PlainForm {
+    let form = this.#forms.get(key);
+    if (form === undefined) {
+      form = new PlainForm(key);
+      this.#forms.set(key, form);
+    }
+    return form;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Custody with a central over one broker, as a gateway has it: what goes up, and what comes down. Two custodies, each with a session of
+ * its own; one connection.
+ */
+import { earliest } from '../earliest.ts';
+import { RelayReceiver, type RelayReceiverOptions } from './relay-receiver.ts';
+import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } from './relay-sender.ts';
+
+/** What a node does over one broker. */
+export interface Relay {
+  readonly wakeAtMs: number | undefined;
+  /** The broker is there, with nothing of earlier. */
+  up(nowMs: number): void;
+  /** The broker is gone, and all that was on its way with it. */
+  down(nowMs: number): void;
+  message(arrived: Arrived, nowMs: number): void;
+  /** Goes on as far as it may. Called after every step of the node. */
+  pump(nowMs: number): void;
+  /** What to do next, in this order. Empties the list. */
+  takeOutputs(): RelayOutput[];
+  counters(): Record<string, number>;
+}
+
+export interface RelayUplinkOptions
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty'>,
+    Pick<RelayReceiverOptions, 'receiver' | 'store'> {
+  readonly central: string;
+  readonly partitionCount: number;
+}
+
+export class RelayUplink implements Relay {
+  readonly sender: RelaySender;
+  readonly receiver: RelayReceiver;
+
+  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty' }: RelayUplinkOptions) {
+    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty });
+    this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
+  }
+
+  up(nowMs: number): void {
+    this.receiver.up(nowMs);
+    this.sender.up(nowMs);
+  }
+
+  down(nowMs: number): void {
+    this.receiver.down(nowMs);
+    this.sender.down(nowMs);
+  }
+
+  message(arrived: Arrived, nowMs: number): void {
+    this.receiver.message(arrived, nowMs);
+    this.sender.message(arrived, nowMs);
+  }
+
+  pump(nowMs: number): void {
+    this.receiver.pump(nowMs);
+    this.sender.pump(nowMs);
+  }
+
+  get wakeAtMs(): number | undefined {
+    return earliest(this.sender.wakeAtMs, this.receiver.wakeAtMs);
+  }
+
+  takeOutputs(): RelayOutput[] {
+    return [...this.receiver.takeOutputs(), ...this.sender.takeOutputs()];
+  }
+
+  counters(): Record<string, number> {
+    return { ...this.receiver.counters(), ...this.sender.counters() };
+  }
+}
