@@ -73,7 +73,7 @@ export class NodeCore {
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
-  #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
+  #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch; routes: RouteTable } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
   #early: Asked[] = [];
@@ -122,9 +122,20 @@ export class NodeCore {
   }
 
   stats(nowMs: number): Stats {
-    const { store, desk, carriers, watch } = this.#serving ?? {};
+    const { store, desk, carriers, watch, routes } = this.#serving ?? {};
     const file = this.#describeFile();
-    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, file, store, desk, carriers, watch, nowMs });
+    return statsOf({
+      phase: this.phase,
+      config: this.config,
+      ring: this.#ring,
+      file,
+      store,
+      desk,
+      carriers,
+      watch,
+      routes,
+      nowMs,
+    });
   }
 
   #take(input: NodeInput, nowMs: number): void {
@@ -242,7 +253,7 @@ export class NodeCore {
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
       suspectIdMax,
     });
-    this.#serving = { store, desk, carriers, watch };
+    this.#serving = { store, desk, carriers, watch, routes };
     this.phase = 'loading';
   }
 

@@ -87,7 +87,7 @@ export class Forwarding {
     const plan = (shared: Shared | undefined): Planned =>
       this.#intake.beginAlone(destination, shared ? { ...content, shared } : content, routed.original === 'stays' ? how : going);
     const kept = { fate: routed.original, mayShare: true, plan };
-    return { ...this.#plan({ identity, content, hop: undefined, place }, routed.onward, kept), identity };
+    return { ...this.#plan({ identity, content, hop: undefined, place }, routed, kept), identity };
   }
 
   /** One of another node. @throws QUEUE_FULL while it has to wait; then nothing is changed */
@@ -114,22 +114,22 @@ export class Forwarding {
       const whole = { handle, identity, queue, ...opened, properties, hop, what: 'message' } as const;
       return entering(this.#store, shared === undefined ? whole : { ...whole, envelope: cover, shared }, changes);
     };
-    return this.#plan({ identity, content, hop, place: 'new' }, routed.onward, { fate, mayShare, plan });
+    return this.#plan({ identity, content, hop, place: 'new' }, routed, { fate, mayShare, plan });
   }
 
   /** All of it as one part of a batch. */
-  #plan(original: Original, places: readonly Onward[], kept: Kept): Planned {
+  #plan(original: Original, { route, onward: places }: Routed, kept: Kept): Planned {
     const { content, identity, place } = original;
     const { body } = content;
     const onward = places.map((one) => ({ ...one, content: forwardedContent(original, one) }));
-    return together(this.#store.draft, (add, parts) => {
-      const all = onward.map((one) => ({ ...one, obstacle: this.#obstacle(one.to, one.content, identity) }));
+    const all = together(this.#store.draft, (add, parts) => {
+      const every = onward.map((one) => ({ ...one, obstacle: this.#obstacle(one.to, one.content, identity) }));
       const stays = kept.fate === 'stays' && kept.mayShare ? 1 : 0;
-      const count = all.filter(({ obstacle }) => obstacle === undefined).length + stays;
+      const count = every.filter(({ obstacle }) => obstacle === undefined).length + stays;
       const share = new Sharing(body, count);
       if (share.isOn) add({ ...NOTHING, puts: [holderOf(body)] });
       add(kept.plan(stays > 0 ? share.next() : undefined));
-      for (const { to, content: made, obstacle } of all) {
+      for (const { to, content: made, obstacle } of every) {
         const shared = obstacle === undefined ? share.next() : undefined;
         if (obstacle !== undefined) add(this.#lost(to, made, obstacle));
         else add(this.#intake.beginAlone(to, shared === undefined ? made : { ...made, shared }, { place, what: 'message' }));
@@ -140,6 +140,11 @@ export class Forwarding {
           this.#intake.beginCopy({ ...content, previous: identityText(identity) }, place),
         );
     });
+    const settle = (): void => {
+      all.settle();
+      this.#intake.routes?.took(route);
+    };
+    return { ...all, settle };
   }
 
   /** Why nothing can be forwarded there. What is full is no obstacle, but where the queue lets nobody of another node wait. */

@@ -40,6 +40,8 @@ export interface Onward {
 }
 
 export interface Routed {
+  /** Which route: its place in the table. */
+  readonly route: number;
   /** Whether the message itself stays in its queue. */
   readonly original: 'stays' | 'goes';
   /** No two to one place. */
@@ -63,11 +65,23 @@ export interface RouteProblem {
 export class RouteTable {
   readonly routes: readonly Route[];
   readonly #self: string;
+  /** Messages that each took on. */
+  readonly #taken: number[];
 
   /** `routes` without problems (`routeProblems`). */
   constructor(routes: readonly Route[], self: string) {
     this.routes = routes;
     this.#self = self;
+    this.#taken = routes.map(() => 0);
+  }
+
+  /** What a route made of a message is planned. */
+  took(route: number): void {
+    this.#taken[route] = (this.#taken[route] ?? 0) + 1;
+  }
+
+  stats(): (Route & { readonly taken: number })[] {
+    return this.routes.map((route, at) => ({ ...route, taken: this.#taken[at] ?? 0 }));
   }
 
   get isEmpty(): boolean {
@@ -83,7 +97,7 @@ export class RouteTable {
     this.#follow(first, what, { changes: {}, places, depth: 0 });
     places.delete(formatAddress({ node: this.#self, queue: what.queue }));
     const onward = [...places].map(([to, changes]) => ({ to, changes }));
-    return { original: isKept ? 'stays' : 'goes', onward };
+    return { route: this.routes.indexOf(first), original: isKept ? 'stays' : 'goes', onward };
   }
 
   /** Queues of this node that messages for a queue may come into by its routes, whatever they say of themselves. */
