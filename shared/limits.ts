@@ -121,3 +121,8 @@ export const DESTINATION_COUNT_MAX = 16;
  * two copies are hardly larger, and each is read in one piece.
  */
 export const SHARED_BODY_BYTES_MIN = 256;
+/** Publishes to plain topics without a PUBACK: as many as the broker port has out at once. */
+export const TOPIC_WINDOW_COUNT_MAX = 64;
+/** Until something is published again after the broker refused a publish; doubled each time in vain. */
+export const TOPIC_RETRY_MS_MIN = 1_000;
+export const TOPIC_RETRY_MS_MAX = 300_000;

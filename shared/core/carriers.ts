@@ -11,10 +11,13 @@ import { LinkSession } from '../link/link-session.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
+import { TopicPublisher } from '../relay/topic-publisher.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
+import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 import { CENTRAL_BROKER } from './node-io.ts';
 import { Uplinks } from './uplinks.ts';
+import type { WaySetup } from './way-setup.ts';
 
 interface Parts extends CarrierStart {
   readonly store: NodeStore;
@@ -22,6 +25,7 @@ interface Parts extends CarrierStart {
   readonly receiver: CustodyReceiver;
   readonly random: Random;
   readonly intake: Intake;
+  readonly ways: readonly WaySetup[];
 }
 
 /** Times that carriers are asked again in one step because another way is taken. More are left to the next step. */
@@ -32,7 +36,7 @@ export function linksAndRelay({ store, intake, random, ways }: CarrierRoots): (s
   const receiver = new CustodyReceiver(store, intake);
   receiver.load();
   const uplinks = new Uplinks({ store, random, ways });
-  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random });
+  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random, ways });
 }
 
 export class Carriers implements NodeCarriers {
@@ -45,6 +49,7 @@ export class Carriers implements NodeCarriers {
   readonly #expiry: OutgoingExpiry;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
+  readonly #topics: TopicPublisher;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -52,6 +57,8 @@ export class Carriers implements NodeCarriers {
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
+    const endings = new Endings(store, parts.intake);
+    this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
     for (const below of store.hops.below) this.#senderTo(below);
     if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
@@ -97,10 +104,14 @@ export class Carriers implements NodeCarriers {
         return this.#closed(input.line, nowMs);
       case 'broker-up':
         for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
+        this.#topics.up(input.broker);
         return;
       case 'broker-down':
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
+        this.#topics.down(input.broker);
         return;
+      case 'broker-ended':
+        return this.#topics.ended(input.token, input.outcome, nowMs);
       case 'broker-message':
         for (const relay of this.#relaysAt(input.broker)) relay.message(input, nowMs);
         return;
@@ -152,6 +163,7 @@ export class Carriers implements NodeCarriers {
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
     this.#expiry.pump();
+    for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
     this.#pumpAll(nowMs, wallUs);
     // What ended or came about just now may be why others go on.
     for (let rounds = 0; rounds < ROUNDS_MAX && this.#parts.uplinks.pump(nowMs) === 'changed'; rounds++)
@@ -185,7 +197,7 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, this.#topics.wakeAtMs, this.#parts.uplinks.wakeAtMs];
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
@@ -224,11 +236,18 @@ export class Carriers implements NodeCarriers {
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };
+    addCounts(counters, this.#topics.counters());
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
     for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());
     return counters;
   }
+}
+
+/** Brokers of uplinks, the preferred one first. None of a node that transmits nothing. */
+function topicBrokers({ config, ways }: Pick<Parts, 'config' | 'ways'>): string[] {
+  if (config.uplink === 'kept') return [];
+  return ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt').map(({ name }) => name));
 }
 
 function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {

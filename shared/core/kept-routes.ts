@@ -1,15 +1,35 @@
-/** The routes of a node as its ring remembers them (META `r/<n>`), for whoever opens the ring for the length of one command. */
+/** The routes of a node, and as its ring remembers them (META `r/<n>`), for whoever opens the ring for the length of one command. */
 import { equalBytes, NO_BYTES } from '../bytes.ts';
+import { Forwarding } from '../custody/forwarding.ts';
+import type { Routing } from '../custody/intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from '../custody/meta-keys.ts';
 import type { CborInput, CborValue } from '../message/cbor.ts';
 import type { Condition } from '../queue/condition.ts';
-import { type Route, routeProblems } from '../queue/routes.ts';
+import { type Route, RouteTable, routeProblems } from '../queue/routes.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NodeConfig } from './node-io.ts';
 
 const PREFIX = 'r/';
 
-export function resolveRoutes({ routes = [], queueBytesLimit }: NodeConfig, metas: MetaTable): readonly Route[] {
+/** What a node has of routes as it opens; `remembered`: what its ring is to remember. */
+export type RoutesOf = (
+  config: NodeConfig,
+  metas: MetaTable,
+) => { readonly routing: Routing; readonly remembered: readonly MetaChange[] };
+
+export const routesOf: RoutesOf = (config, metas) => ({
+  routing: {
+    table: new RouteTable(resolveRoutes(config, metas), config.name || ownName(metas)),
+    forwarding: (store, intake) => new Forwarding(store, intake),
+  },
+  remembered: rememberRoutes(config, metas),
+});
+
+function ownName(metas: MetaTable): string {
+  return new MetaFields(metaValue(metas, 'node')).text(0);
+}
+
+function resolveRoutes({ routes = [], queueBytesLimit }: NodeConfig, metas: MetaTable): readonly Route[] {
   // Who knows the node by its ring alone knows its routes by it, too.
   if (routes !== 'kept' && queueBytesLimit !== 'kept') return routes;
   const kept = [...metaValues(metas, PREFIX)]
@@ -19,12 +39,11 @@ export function resolveRoutes({ routes = [], queueBytesLimit }: NodeConfig, meta
       return route === undefined ? [] : [route];
     });
   // Damage may have taken one of them: rather none than a circle.
-  const name = new MetaFields(metaValue(metas, 'node')).text(0);
-  return routeProblems(kept, name).length === 0 ? kept : [];
+  return routeProblems(kept, ownName(metas)).length === 0 ? kept : [];
 }
 
 /** What the ring is to remember from this opening on. */
-export function rememberRoutes({ routes = [], queueBytesLimit }: NodeConfig, metas: MetaTable): MetaChange[] {
+function rememberRoutes({ routes = [], queueBytesLimit }: NodeConfig, metas: MetaTable): MetaChange[] {
   if (routes === 'kept' || queueBytesLimit === 'kept') return [];
   const changes: MetaChange[] = [];
   for (const [at, route] of routes.entries()) {

@@ -6,6 +6,7 @@ import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
+import type { RoutesOf } from './kept-routes.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
@@ -20,6 +21,8 @@ export interface MoreDesks {
   readonly LetterDesk: Maker<typeof LetterDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
+  /** Undefined: no routes, whatever the configuration says. */
+  readonly routesOf: RoutesOf | undefined;
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -96,4 +99,5 @@ export const NO_DESKS: MoreDesks = {
   LetterDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
+  routesOf: undefined,
 };

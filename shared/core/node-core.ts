@@ -10,7 +10,7 @@
 import type { Checksum } from '../crc32.ts';
 import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import { Intake } from '../custody/intake.ts';
-import { type MetaChange, MetaFields, metaChange, metaValue } from '../custody/meta-keys.ts';
+import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts';
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
@@ -19,15 +19,12 @@ import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { Random } from '../ports.ts';
-import { RouteTable } from '../queue/routes.ts';
-import type { MetaTable } from '../ring/meta-table.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
 import { HealthWatch } from './health.ts';
 import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
-import { rememberRoutes, resolveRoutes } from './kept-routes.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { Asked, FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
@@ -73,7 +70,7 @@ export class NodeCore {
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
-  #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch; routes: RouteTable } | undefined;
+  #serving: { store: NodeStore; intake: Intake; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
   #early: Asked[] = [];
@@ -122,7 +119,7 @@ export class NodeCore {
   }
 
   stats(nowMs: number): Stats {
-    const { store, desk, carriers, watch, routes } = this.#serving ?? {};
+    const { store, desk, carriers, watch, intake } = this.#serving ?? {};
     const file = this.#describeFile();
     return statsOf({
       phase: this.phase,
@@ -133,7 +130,7 @@ export class NodeCore {
       desk,
       carriers,
       watch,
-      routes,
+      routes: intake?.routes,
       nowMs,
     });
   }
@@ -215,13 +212,17 @@ export class NodeCore {
     store.hops.configure(ways, { failoverMs, failbackMs, nowMs });
     const make = this.#makeCarriers;
     const canReach = (node: string) => make !== undefined && store.hops.leadsTo(node);
-    const routes = new RouteTable(resolveRoutes(config, this.#ring.metas), config.name || ownName(this.#ring.metas));
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy, routes });
+    const routes = this.#desks.routesOf?.(config, this.#ring.metas);
+    const intake = new Intake(store, {
+      ...{ unknownQueue, queueBytesLimit, canReach, policy: this.#policy },
+      routing: routes?.routing,
+    });
+    const hasBroker = uplinks.some(({ kind }) => kind === 'mqtt') ? 'yes' : 'no';
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     const startCarriers = make?.({ store, intake, random: this.#random, ways });
-    for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
+    for (const note of startQueues(store, intake, { queues: config.queues, hasBroker })) this.#log('warn', note);
     if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
@@ -230,7 +231,7 @@ export class NodeCore {
     const open = metaValue(this.#ring.metas, 'open');
     const suspectIdMax = open === true ? this.#ring.messagesStored : typeof open === 'number' ? open : 0;
     const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
-    remembered.push(...rememberRoutes(config, this.#ring.metas));
+    remembered.push(...(routes?.remembered ?? []));
     if (open !== true) remembered.push(metaChange('open', true));
     if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
@@ -253,7 +254,7 @@ export class NodeCore {
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
       suspectIdMax,
     });
-    this.#serving = { store, desk, carriers, watch, routes };
+    this.#serving = { store, intake, desk, carriers, watch };
     this.phase = 'loading';
   }
 
@@ -301,11 +302,6 @@ export class NodeCore {
   #log(level: 'info' | 'warn', text: string): void {
     this.#outputs.push({ kind: 'log', level, text });
   }
-}
-
-/** The name that a ring remembers. */
-function ownName(metas: MetaTable): string {
-  return new MetaFields(metaValue(metas, 'node')).text(0);
 }
 
 /** What the ring remembers of a clean end: which messages were there at an unclean one before, and are as suspect as they were. */

@@ -7,9 +7,10 @@ import type { MetaChange } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { isSystemQueue, parseAddress } from '../message/address.ts';
+import { isSystemQueue, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
+import { isTopicDestination } from '../message/topic-destination.ts';
 import { drops } from '../queue/queue-options.ts';
 import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
@@ -190,10 +191,12 @@ export class SendDesk {
  * @throws ACCESS_MODE_INVALID
  */
 export function checkDestination(destination: string): void {
-  // Nearly all that are sent have none of the two.
-  if (!destination.includes('$') && !destination.includes(';')) return;
+  // Nearly all that are sent have none of the three.
+  if (!destination.includes('$') && !destination.includes(';') && !destination.includes(':')) return;
   const queue = destination.split('/').at(-1) ?? '';
   const isSubqueue = queue.includes(';');
+  if (isTopicDestination(destination))
+    throw new RingmailError('ACCESS_MODE_INVALID', { queue: TOPIC_QUEUE, needed: 'send', reason: 'only routes lead to topics' });
   if (!isSubqueue && !isSystemQueue(queue)) return;
   const reason = isSubqueue ? 'a subqueue is filled by moves' : 'a system queue is filled by the node';
   throw new RingmailError('ACCESS_MODE_INVALID', { queue, needed: 'send', reason });

@@ -3,7 +3,7 @@
  * the stream's counter; the neighbour's cursor moves in the same frame (receiver.ts).
  */
 import { HOP_COUNT_MAX } from '../limits.ts';
-import { isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { isSystemQueue, NODE_QUEUE, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
@@ -69,8 +69,9 @@ export class Arrivals {
     const refused = this.#refusalOf(key, arrived);
     if (refused !== undefined) return this.#endings.end({ handle, key, item }, refused, changes);
     if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
-    if (queue !== undefined && routed !== undefined)
-      return this.#intake.forwarding.arrived({ handle, key, item }, { ...arrived, queue, routed }, changes);
+    const { forwarding } = this.#intake;
+    if (queue !== undefined && routed !== undefined && forwarding !== undefined)
+      return forwarding.arrived({ handle, key, item }, { ...arrived, queue, routed }, changes);
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#endings.end({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
@@ -162,7 +163,7 @@ export class Arrivals {
     const { node, queue } = this.#envelopes.addressOf(key);
     const isHere = node === this.#store.self.name;
     // Records of this node are its own.
-    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
+    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };

@@ -13,7 +13,7 @@
 import { equalBytes, NO_BYTES } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
 import { SHARED_BODY_BYTES_MIN } from '../limits.ts';
-import { parseAddress } from '../message/address.ts';
+import { isSystemQueue, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, encodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
@@ -154,7 +154,8 @@ export class Forwarding {
     const bytes = this.#bytesAt(to, content);
     if (bytes > ring.bodyBytesMax - HOP_BYTES_MAX) return 'TOO_LARGE';
     if (node !== self.name) return this.#intake.canReach(node) ? undefined : 'BAD_DST_Q';
-    const queue = queues.find(name) ?? (this.#intake.unknownQueue === 'create' ? this.#intake.queue(name) : undefined);
+    const mayMake = this.#intake.unknownQueue === 'create' && !isSystemQueue(name);
+    const queue = queues.find(name) ?? (mayMake ? this.#intake.queue(name) : undefined);
     if (queue === undefined) return 'BAD_DST_Q';
     if (bytes > queue.options.bytesLimit) return 'TOO_LARGE';
     return origin !== self.name && this.#endsAsFull(queue, bytes) ? 'Q_EXCEED_QUOTA' : undefined;

@@ -17,7 +17,7 @@ import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
 import { entering, nextNumber, passing, type Shared, wholeBytes } from './entering.ts';
 import { expressIncarnation } from './express-streams.ts';
-import { Forwarding } from './forwarding.ts';
+import type { Forwarding } from './forwarding.ts';
 import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -45,6 +45,12 @@ type Delivery = 'recoverable' | 'express';
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
 export const HOP_BYTES_MAX = 16;
 
+/** Routes, and what carries them out: of a node that has any. */
+export interface Routing {
+  readonly table: RouteTable;
+  forwarding(store: NodeStore, intake: Intake): Forwarding;
+}
+
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
 
@@ -57,7 +63,7 @@ export class Intake {
   readonly canReach: (node: string) => boolean;
   readonly policy: Policy | undefined;
   readonly routes: RouteTable | undefined;
-  readonly forwarding: Forwarding;
+  readonly forwarding: Forwarding | undefined;
 
   constructor(
     store: NodeStore,
@@ -66,7 +72,7 @@ export class Intake {
       readonly queueBytesLimit: number;
       readonly canReach: (node: string) => boolean;
       readonly policy?: Policy | undefined;
-      readonly routes?: RouteTable | undefined;
+      readonly routing?: Routing | undefined;
     },
   ) {
     this.#store = store;
@@ -74,8 +80,8 @@ export class Intake {
     this.#queueBytesLimit = options.queueBytesLimit;
     this.canReach = options.canReach;
     this.policy = options.policy;
-    this.routes = options.routes;
-    this.forwarding = new Forwarding(store, this);
+    this.routes = options.routing?.table;
+    this.forwarding = options.routing?.forwarding(store, this);
   }
 
   /**
@@ -95,7 +101,8 @@ export class Intake {
     // One that is moved to another stream was let in before, and has its copy.
     if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
     const routed = maybeDuplicate === undefined ? this.routedOf(destination, properties) : undefined;
-    if (routed !== undefined) return this.forwarding.sent(destination, content, { place, routed });
+    if (routed !== undefined && this.forwarding !== undefined)
+      return this.forwarding.sent(destination, content, { place, routed });
     const begun = this.beginAlone(destination, content, { place, what: 'message', delivery });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;

@@ -88,6 +88,10 @@ export class RouteTable {
     return this.routes.length === 0;
   }
 
+  get leadsToTopics(): boolean {
+    return this.routes.some(({ to }) => to.some(isTopicDestination));
+  }
+
   /** Undefined: no route fits. */
   of(what: Routable): Routed | undefined {
     const first = this.routes.length === 0 ? undefined : this.#first(what);

@@ -97,6 +97,7 @@ export function lineAddress(options: { baudRate: number; use: 'dial' | 'listen' 
 /** A queue of this node or of another one; always with its node in the result. */
 export function address(self: string): Kind<string> {
   return textKind('an address, like "central/bags"', `${self}/$dead`, (text) => {
+    if (isTopicDestination(text)) return wrong('only routes lead to topics');
     try {
       return ok(formatAddress(parseAddress(text, self)));
     } catch (error) {
