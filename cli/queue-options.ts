@@ -1,7 +1,15 @@
 /** What a queue is, as options of a command line and as lines for people. */
 
 import { formatSize } from '../shared/node/config/sizes.ts';
-import { JOURNAL, ORDERING, QUEUE_STATE, type QueueOptions, REMOTE_WHEN_FULL, WHEN_FULL } from '../shared/queue/queue-options.ts';
+import {
+  JOURNAL,
+  ORDERING,
+  QUEUE_STATE,
+  type QueueOptions,
+  REMOTE_WHEN_FULL,
+  REPLAY,
+  WHEN_FULL,
+} from '../shared/queue/queue-options.ts';
 import { durationMs, type OptionSpecs, type OptionValues, oneOf, wholeNumber } from './args.ts';
 import { sizeOption } from './ring-options.ts';
 import { timeText } from './time-text.ts';
@@ -19,6 +27,7 @@ export const CHANGE_OPTIONS = {
   label: { type: 'string', short: 'l', value: 'text', help: 'for people' },
   state: { type: 'string', value: 'what', choices: QUEUE_STATE, help: 'running, or paused: it hands out nothing' },
   journal: { type: 'string', value: 'what', choices: JOURNAL, help: 'on: a copy of what is received goes to $journal' },
+  replay: { type: 'string', value: 'what', choices: REPLAY, help: 'what waited for a connection on its way: all, latest, never' },
   'dead-letter-queue': { type: 'string', value: 'queue', help: 'where its dead letters go' },
   'time-to-be-received': { type: 'string', value: 'time', help: 'of messages that say none; 0: they never expire' },
   'deliveries-max': { type: 'string', value: 'n', help: 'a message that fails so often is a dead letter; 0: never' },
@@ -49,6 +58,7 @@ export function optionsOf(values: OptionValues<typeof CREATE_OPTIONS>): Partial<
   with_('label', (text) => (said.label = text));
   with_('state', (text, option) => (said.state = oneOf(option, text, QUEUE_STATE)));
   with_('journal', (text, option) => (said.journal = oneOf(option, text, JOURNAL)));
+  with_('replay', (text, option) => (said.replay = oneOf(option, text, REPLAY)));
   with_('dead-letter-queue', (text) => (said.deadLetterQueue = text));
   with_('time-to-be-received', (text, option) => (said.timeToBeReceivedMs = durationMs(option, text)));
   with_('deliveries-max', (text, option) => (said.deliveriesMax = wholeNumber(option, text)));
@@ -71,6 +81,7 @@ export function optionRows(options: QueueOptions): [string, string][] {
     ['ordering', options.ordering],
     ['state', options.state],
     ['journal', options.journal],
+    ['replay', options.replay],
     ['dead letter queue', options.deadLetterQueue],
     ['time to be received', options.timeToBeReceivedMs === 0 ? 'no end' : timeText(options.timeToBeReceivedMs)],
     ['deliveries max', options.deliveriesMax === 0 ? 'no end' : String(options.deliveriesMax)],

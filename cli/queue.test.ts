@@ -15,7 +15,7 @@ const DONE = { code: 0, out: '', err: '' };
 test('create says all that a queue can be', async () => {
   const said =
     '--bytes-limit 64KiB --bytes-reserved 1KiB --when-full block --remote-when-full dead-letter --label Belt --state paused ' +
-    '--journal on --dead-letter-queue lost --time-to-be-received 1h --deliveries-max 5 --retry 5s --retry-factor 3 ' +
+    '--journal on --replay latest --dead-letter-queue lost --time-to-be-received 1h --deliveries-max 5 --retry 5s --retry-factor 3 ' +
     '--retry-max 1d --retry-jitter 10 --ordering strict';
   expect(await cli.run(['queue', 'create', 'bags', ...said.split(' ')])).toEqual(DONE);
   const options = {
@@ -26,6 +26,7 @@ test('create says all that a queue can be', async () => {
     label: 'Belt',
     state: 'paused',
     journal: 'on',
+    replay: 'latest',
     deadLetterQueue: 'lost',
     timeToBeReceivedMs: 3_600_000,
     deliveriesMax: 5,

@@ -30,6 +30,12 @@ export const LETTER_RETRY_MS_MAX = 60_000;
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Ways up of one node. Each is a session, and a base for each stream. */
+export const UPLINK_COUNT_MAX = 8;
+/** Patterns that say where one of them leads. */
+export const UPLINK_TO_COUNT_MAX = 64;
+/** Longest wait before another uplink is taken, and before a better one is taken back: a day. */
+export const UPLINK_PATIENCE_MS_MAX = 86_400_000;
 /** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
 export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
@@ -109,6 +115,8 @@ export const ANSWER_STRETCH_COUNT_MAX = 32;
 export const REPEAT_WAITING_COUNT_MAX = 64;
 /** Bytes of express messages in memory, with 64 for each. As much as may wait for the disk: they are for what is worthless in a minute. */
 export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
+/** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
+export const LIVE_IN_ROW_MAX = 3;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
 

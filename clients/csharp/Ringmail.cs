@@ -258,6 +258,8 @@ namespace Ringmail
         public long LookupId => (long)Answer["lookupId"];
         public long Hops => (long)Answer["hops"];
         public long ElapsedMs => (long)Answer["elapsedMs"];
+        /// <summary>It waited for a connection on its way.</summary>
+        public bool Replayed => (bool)(Json.Get(Answer, "replayed") ?? false);
         /// <summary>Of a look.</summary>
         public string Queue => (string)Json.Get(Answer, "queue");
         /// <summary>Of a look.</summary>

@@ -118,6 +118,7 @@ class Peeked:
     elapsed_ms: int
     body_bytes: int
     message: Message
+    replayed: bool = False  # it waited for a connection on its way
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -138,6 +139,7 @@ class Received:
     elapsed_ms: int
     message: Message
     node: 'Ringmail' = field(repr=False, compare=False)
+    replayed: bool = False  # it waited for a connection on its way
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -976,6 +978,7 @@ def _shown(value: Mapping[str, Any]) -> Dict[str, Any]:
         'lookup_id': value['lookupId'],
         'hops': value['hops'],
         'elapsed_ms': value['elapsedMs'],
+        'replayed': value.get('replayed', False),
         'message': message,
     }
 

@@ -6,7 +6,6 @@ import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { identityText, type StreamKey } from '../message/identity.ts';
 import type { Ending } from '../message/message.ts';
-import type { MessageItem } from './arrived-envelopes.ts';
 import { countedTo } from './entering.ts';
 import type { Intake, NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
@@ -14,6 +13,7 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endNumber } from './outgoing.ts';
 import { NOTHING, type Planned } from './planned.ts';
+import type { MessageItem } from './session.ts';
 
 /** What this node cannot take, now or ever, not even as a dead letter: it never moves a cursor. */
 export interface Refusal {
@@ -105,6 +105,7 @@ function reasonOf(ending: EndingClass, key: StreamKey): string {
   if (ending === 'CORRUPT') return 'the envelope does not decode';
   if (ending === 'CLONED') return `its number was given out twice by ${key.origin}`;
   if (ending === 'TOO_LARGE') return `larger than all that ${key.destination} may hold`;
+  if (ending === 'NOT_REPLAYED') return `it waited for a connection, and ${key.destination} takes none that did`;
   if (ending === 'HOP_COUNT_EXCEEDED') return `passed ${HOP_COUNT_MAX} nodes`;
   if (ending === 'REACH_QUEUE_TIMEOUT') return 'its time to reach the queue was over when it came';
   if (ending === 'BAD_DST_Q') return `no queue ${key.destination} here`;

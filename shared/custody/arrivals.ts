@@ -10,8 +10,9 @@ import type { Epoch, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
-import { ArrivedEnvelopes, type MessageItem, type Opened } from './arrived-envelopes.ts';
+import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { countedTo, type Entering, entering, nextNumber } from './entering.ts';
 import type { Intake } from './intake.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE } from './message-room.ts';
@@ -19,8 +20,8 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { joined, type Planned, withRoom } from './planned.ts';
-import { afterItem, type Item } from './session.ts';
+import { batchOf, givingWay, joined, type Planned, withRoom } from './planned.ts';
+import { afterItem, type Item, type MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
 export class Arrivals {
@@ -79,6 +80,26 @@ export class Arrivals {
     const planned = entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
     if (queue === undefined) return planned;
     return this.#intake.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /**
+   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready end
+   * now: nobody is handed one of them any more, and the next frame says so. In a ring that has no room for that they stay.
+   */
+  placed(slot: number): void {
+    const { ring, queues } = this.#store;
+    const { index } = ring;
+    const queue = queues.byId(index.queue(slot));
+    if (queue?.options.replay !== 'latest' || !index.isListed(slot)) return;
+    const ready = queue.ready[index.priority(slot)];
+    const older: number[] = [];
+    for (let at = ready?.head ?? slot; ready !== undefined && at !== slot && at !== NO_SLOT; at = ready.next(at))
+      if (index.stream(at) === index.stream(slot)) older.push(at);
+    if (older.length === 0) return;
+    const planned = givingWay(this.#store, older, 'SUPERSEDED');
+    if (!ring.admits(batchOf(planned))) return;
+    this.#store.commit(batchOf(planned), () => {});
+    planned.settle();
   }
 
   /**
@@ -162,6 +183,8 @@ export class Arrivals {
     if (hop.count >= HOP_COUNT_MAX) return 'HOP_COUNT_EXCEEDED';
     const { node, queue } = this.#envelopes.addressOf(key);
     const isHere = node === this.#store.self.name;
+    const isReplayed = isHere && hop.replayed === true;
+    if (isReplayed && this.#store.queues.find(queue)?.options.replay === 'never') return 'NOT_REPLAYED';
     // Records of this node are its own.
     if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';

@@ -4,14 +4,12 @@
  */
 import { RingmailError } from '../errors.ts';
 import { type Address, parseAddress } from '../message/address.ts';
-import { decodeEnvelope, withHop } from '../message/envelope.ts';
+import { decodeEnvelope, type Hop, withHop } from '../message/envelope.ts';
 import { identityText, type StreamKey } from '../message/identity.ts';
 import type { Message, Properties } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import type { Entering } from './entering.ts';
-import type { Item } from './session.ts';
-
-export type MessageItem = Item & { readonly kind: 'message' };
+import type { MessageItem } from './session.ts';
 
 /** One hop further than it came; `hop` says how it came. */
 export interface Opened extends Pick<Entering, 'envelope' | 'epoch' | 'hop'> {
@@ -34,14 +32,16 @@ export class ArrivedEnvelopes {
   read(key: StreamKey, item: MessageItem): Opened | undefined {
     const plain = this.#formOf(key).read(item.envelope);
     if (plain !== undefined && plain.number === item.number) {
-      const { hopOffset, hop, epoch } = plain;
+      const { hopOffset, epoch } = plain;
+      const hop = wayOf(plain.hop, item);
       const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
       return { envelope, epoch, properties: NO_PROPERTIES, hop };
     }
     try {
-      const { message, hop } = decodeEnvelope(item.envelope);
+      const { message, hop: before } = decodeEnvelope(item.envelope);
+      const hop = wayOf(before, item);
       if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
-      const envelope = withHop(item.envelope, (before) => ({ ...before, count: before.count + 1 }));
+      const envelope = withHop(item.envelope, () => ({ ...hop, count: hop.count + 1 }));
       return { envelope, epoch: message.epoch, properties: message, hop };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
@@ -67,4 +67,9 @@ export class ArrivedEnvelopes {
     }
     return form;
   }
+}
+
+/** The way of a message so far, the hop on which it comes included. */
+function wayOf(hop: Hop, { waited }: MessageItem): Hop {
+  return waited === true ? { ...hop, replayed: true } : hop;
 }

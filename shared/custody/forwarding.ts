@@ -24,7 +24,7 @@ import type { Onward, RouteChanges, Routed } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
-import type { MessageItem, Opened } from './arrived-envelopes.ts';
+import type { Opened } from './arrived-envelopes.ts';
 import { entering, nextNumber, passing, type Shared } from './entering.ts';
 import { HOP_BYTES_MAX, type Intake, type NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
@@ -32,6 +32,7 @@ import type { Newcomer } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { batchOf, NOTHING, type Planned } from './planned.ts';
+import type { MessageItem } from './session.ts';
 import { sumOf, together } from './together.ts';
 import { type Told, wants, wordTo } from './words.ts';
 
@@ -283,6 +284,6 @@ function withChanges(
       ...(deliverAfterMs !== undefined && { deliverAfterMs: left(deliverAfterMs) }),
       ...times,
     },
-    hop: hop && { count: hop.count, elapsedMs: 0 },
+    hop: hop && { ...hop, elapsedMs: 0 },
   };
 }

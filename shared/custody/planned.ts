@@ -49,19 +49,18 @@ export function batchOf({ puts, acks, changes }: Planned): Batch {
 
 /** Lets a message in: what it drops for that ends in the same batch, each in its account. @throws QUEUE_FULL; then nothing is changed */
 export function withRoom(store: NodeStore, planned: Planned, queue: Queue | undefined, newcomer: Newcomer): Planned {
-  const { ring, room, queues } = store;
-  const { index } = ring;
+  const { ring, room } = store;
   const metaBytes = metaGrowth(ring.metas, planned.changes);
   const slots = room.admit(queue, newcomer, metaBytes);
+  // Outside of a draft nobody asks what it took.
+  if (slots.length === 0 && !store.draft.isOpen) return planned;
   const takes = (): void => {
     store.draft.takes(ringBytesOf(newcomer) + metaBytes);
     planned.settle();
   };
   if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };
-  const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
-  const losses = slots.map((slot) => ({ handle: index.stream(slot), class: 'DROPPED' as const, count: 1 }));
-  const accounts = store.planLosses(losses);
-  const changes = [...planned.changes, ...accounts.changes];
+  const { acks, changes: accounts, settle: drop } = givingWay(store, slots, 'DROPPED');
+  const changes = [...planned.changes, ...accounts];
   const bytesLimit = contentBytesMaxOf(ring.geometry);
   const bytesNeeded = batchBytes({ puts: planned.puts, acks, metas: changes });
   // Of victims from very many streams the accounts alone can fill a frame.
@@ -69,15 +68,27 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
     throw new RingmailError('QUEUE_FULL', { queue: queue?.name ?? '', bytesLimit, bytesUsed: 0, bytesNeeded });
   }
   const settle = (): void => {
+    drop();
+    takes();
+  };
+  return { puts: planned.puts, acks, changes, settle };
+}
+
+/** The end of ready messages in the frame of one that takes their place, each in its account. */
+export function givingWay(store: NodeStore, slots: readonly number[], why: 'DROPPED' | 'SUPERSEDED'): Planned {
+  const { ring, room, queues } = store;
+  const { index } = ring;
+  const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
+  const accounts = store.planLosses(slots.map((slot) => ({ handle: index.stream(slot), class: why, count: 1 })));
+  const settle = (): void => {
     room.dropped(slots);
     for (const slot of slots) {
       queues.end(slot);
       store.draft.note(() => queues.unend(slot));
     }
     accounts.settle();
-    takes();
   };
-  return { puts: planned.puts, acks, changes, settle };
+  return { puts: [], acks, changes: accounts.changes, settle };
 }
 
 /** What new keys add to META; values that are only newer add a byte or two. */

@@ -11,7 +11,7 @@ import { Arrivals } from './arrivals.ts';
 import type { Intake } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { type Answer, type AnsweredStream, afterItem, type Item, NO_TICKET, type Offer } from './session.ts';
+import { type Answer, type AnsweredStream, afterItem, type Item, type MessageItem, NO_TICKET, type Offer } from './session.ts';
 import { judgeTicket } from './ticket.ts';
 
 /** Bytes a neighbour may have outstanding per stream, at the most. */
@@ -23,6 +23,8 @@ interface Cursor {
   readonly key: StreamKey;
   planned: number;
   durable: number;
+  /** Numbers below waited at the neighbour for the present session, as its offer says. */
+  waitedBelow: number;
 }
 
 interface Neighbour {
@@ -46,6 +48,8 @@ export interface ReceiverSession {
   state: 'offered' | 'confirmed' | 'fenced';
   /** Current once the session is confirmed. */
   readonly ticket: Uint8Array;
+  /** By stream with something that waited for the session: the number that its next message would have got when it was offered. */
+  readonly offeredNext: ReadonlyMap<string, number>;
 }
 
 /** `new`: planned, `whenDurable` will be called. `repeat`: known. `ahead`: out of sequence. `no-room`: later. `stale`: old session. */
@@ -80,7 +84,7 @@ export class CustodyReceiver {
       const cursors = byId.get(Number(id))?.cursors;
       // Of two handles of one stream the one that got further.
       if (cursor > (cursors?.get(streamText(key))?.durable ?? 0))
-        cursors?.set(streamText(key), { key, planned: cursor, durable: cursor });
+        cursors?.set(streamText(key), { key, planned: cursor, durable: cursor, waitedBelow: 1 });
     }
   }
 
@@ -147,7 +151,7 @@ export class CustodyReceiver {
       return 'repeat';
     }
     if (at.item.number > cursor.planned) return 'ahead';
-    const item = at.item.kind === 'message' ? at.item : { ...at.item, number: cursor.planned };
+    const item = at.item.kind === 'message' ? aged(at.item, cursor) : { ...at.item, number: cursor.planned };
     return this.#keep(neighbour, session, { cursor, item, next, whenDurable });
   }
 
@@ -165,9 +169,10 @@ export class CustodyReceiver {
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
-      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome) => {
+      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, slots) => {
         if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
+        for (const slot of slots) this.#arrivals.placed(slot);
         cursor.durable = Math.max(cursor.durable, next);
         what.whenDurable();
       });
@@ -200,13 +205,16 @@ export class CustodyReceiver {
       old.state = 'fenced';
       this.#sessions.delete(old);
     }
+    const waiting = offer.age === 'live' ? [] : offer.streams;
     const session: ReceiverSession = {
       sender: offer.sender,
       incarnation: offer.incarnation,
       nonce: offer.nonce,
       state: 'offered',
       ticket,
+      offeredNext: new Map(waiting.map(({ stream, next }) => [streamText(stream), next])),
     };
+    for (const [text, cursor] of neighbour.cursors) cursor.waitedBelow = session.offeredNext.get(text) ?? 1;
     neighbour.session = session;
     this.#sessions.set(session, neighbour);
     return session;
@@ -227,7 +235,8 @@ export class CustodyReceiver {
   #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
     const known = neighbour.known.get(key) ?? neighbour.cursors.get(streamText(key));
     if (known !== undefined) neighbour.known.set(key, known);
-    return known ?? { key, planned: 1, durable: 1 };
+    const waitedBelow = neighbour.session?.offeredNext.get(streamText(key)) ?? 1;
+    return known ?? { key, planned: 1, durable: 1, waitedBelow };
   }
 
   #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {
@@ -253,6 +262,11 @@ export class CustodyReceiver {
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }
+}
+
+/** What waited at the sender for this session says so. */
+function aged(item: MessageItem, { waitedBelow }: Cursor): MessageItem {
+  return item.number < waitedBelow ? { ...item, waited: true } : item;
 }
 
 /** Numbers were taken of a stream that begins at the sender, and of which its store knows nothing any more. */

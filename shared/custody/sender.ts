@@ -41,6 +41,9 @@ export interface SendingStream {
   last: { slot: number; id: number };
 }
 
+/** `backlog`: it waited for this session. */
+export type Age = 'live' | 'backlog';
+
 export type SenderState = 'idle' | 'offered' | 'ticketing' | 'ready' | 'forked';
 
 /** `loading`: it is being read from the ring; ask again after the next step. */
@@ -200,10 +203,7 @@ export class CustodySender {
     const { out } = stream;
     if (stream.send >= this.#limitOf(out)) return { kind: 'nothing' };
     const { index } = this.#store.ring;
-    const { last } = stream;
-    const isListed = index.id(last.slot) === last.id && index.isListed(last.slot);
-    let slot = isListed && index.number(last.slot) < stream.send ? last.slot : out.list.head;
-    while (slot !== NO_SLOT && index.number(slot) < stream.send) slot = out.list.next(slot);
+    const slot = this.#slotFrom(out, stream.send, stream.last);
     const number = slot === NO_SLOT ? 0 : index.number(slot);
     if (number !== stream.send) {
       const ended = endedAt(out, stream.send);
@@ -214,6 +214,22 @@ export class CustodySender {
     if (typeof envelope === 'string') return { kind: 'loading' };
     stream.last = { slot, id: index.id(slot) };
     return this.#handOver(stream, { kind: 'message', number, envelope: this.#timed(slot, envelope) });
+  }
+
+  /** Whether the message at the stream's place waited for this session, or came since. */
+  ageOf({ out, send, last }: SendingStream): Age {
+    const { index } = this.#store.ring;
+    const slot = this.#slotFrom(out, send, last);
+    return slot !== NO_SLOT && index.storedAtMs(slot) < this.#offeredAtMs ? 'backlog' : 'live';
+  }
+
+  /** The first message held of this number or a higher one. `last`: handed over last. */
+  #slotFrom(out: OutStream, number: number, last: SendingStream['last']): number {
+    const { index } = this.#store.ring;
+    const isListed = index.id(last.slot) === last.id && index.isListed(last.slot);
+    let slot = isListed && index.number(last.slot) < number ? last.slot : out.list.head;
+    while (slot !== NO_SLOT && index.number(slot) < number) slot = out.list.next(slot);
+    return slot;
   }
 
   /** Hand over again from `number` on, or from the cursor if that is higher. */
@@ -280,7 +296,7 @@ export class CustodySender {
     const { index } = this.#store.ring;
     const spentMs = Math.floor(this.#offeredAtMs - index.storedAtMs(slot));
     if (spentMs <= 0 || (index.expiresAtMs(slot) === 0 && index.notBeforeMs(slot) === 0)) return envelope;
-    return withHop(envelope, ({ count, elapsedMs }) => ({ count, elapsedMs: elapsedMs + spentMs }));
+    return withHop(envelope, (hop) => ({ ...hop, elapsedMs: hop.elapsedMs + spentMs }));
   }
 
   #handOver(stream: SendingStream, item: Item): Taken {

@@ -18,9 +18,17 @@ export const TICKET_BYTES = 8;
 /** Shown by a sender that never had a ticket, and taken as the current one of a sender never seen. */
 export const NO_TICKET: Uint8Array = new Uint8Array(TICKET_BYTES);
 
+export interface MessageItem {
+  readonly kind: 'message';
+  readonly number: number;
+  readonly envelope: Uint8Array;
+  /** It waited at the sender for the session in which it comes. The receiver's own word: no carrier tells it. */
+  readonly waited?: true;
+}
+
 /** One element of a stream. Items are accepted only in sequence: `number` must be the receiver's cursor. */
 export type Item =
-  | { readonly kind: 'message'; readonly number: number; readonly envelope: Uint8Array }
+  | MessageItem
   /** Numbers `number` to `to` will never come: they ended, and this is their account. */
   | { readonly kind: 'gap'; readonly number: number; readonly to: number; readonly class: EndingClass; readonly node: string }
   /** Numbers `number` to `to` are not here (any more): another neighbour has them, or had them. Never an ending. */
@@ -53,6 +61,8 @@ export interface Offer {
    * knows one more the sender's store was rolled back (docs/custody.md, section 4).
    */
   readonly own: 'whole' | 'in-part';
+  /** `live`: what it names came since the two are connected. Otherwise it waited for that. */
+  readonly age?: 'live';
 }
 
 export interface AnsweredStream {

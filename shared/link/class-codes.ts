@@ -24,6 +24,8 @@ export const CLASS_CODE = {
   BAD_ENCRYPTION: 19,
   NOT_TRANSACTIONAL_Q: 20,
   NOT_TRANSACTIONAL_MSG: 21,
+  SUPERSEDED: 22,
+  NOT_REPLAYED: 23,
 } as const satisfies Record<EndingClass, number>;
 /** The class a byte stands for; undefined for one of a later version. */
 export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(

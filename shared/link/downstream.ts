@@ -61,6 +61,8 @@ export class DownOffer implements Downstream {
   readonly #options: DownOfferOptions;
   #state: 'idle' | 'offering' | 'ticketing' | 'open' | 'over' = 'idle';
   #workSeen = -1;
+  /** Nothing waited for the dialler when it was looked at first: what is offered later came since. */
+  #age: 'live' | undefined;
   #streams: Outbound | undefined;
   #note: readonly Tlv[] = [];
   #isToSay = false;
@@ -127,7 +129,10 @@ export class DownOffer implements Downstream {
     const { workCount } = store;
     if (workCount === this.#workSeen || sender.state !== 'idle') return;
     this.#workSeen = workCount;
-    if (sender.streamsWithWork().length === 0) return;
+    if (sender.streamsWithWork().length === 0) {
+      this.#age = 'live';
+      return;
+    }
     const offer = sender.offer(nonce);
     const { ticket, ticketNonce, streams: offered } = offer;
     const whole: DownOfferTlv = { kind: 'down-offer', ticket, ticketNonce, own: 'whole' };
@@ -138,7 +143,8 @@ export class DownOffer implements Downstream {
     const own = offered.filter(
       ({ stream }) => stream.origin === store.self.name && stream.incarnation === store.self.incarnation,
     );
-    this.#note = [{ ...whole, own: listed === own.length ? 'whole' : 'in-part' }, ...streams];
+    const age = this.#age && { age: this.#age };
+    this.#note = [{ ...whole, own: listed === own.length ? 'whole' : 'in-part', ...age }, ...streams];
     this.#isToSay = true;
     this.#state = 'offering';
   }
@@ -236,11 +242,12 @@ export class DownAnswer implements Downstream {
     this.#asked = undefined;
   }
 
-  #offerOf({ ticket, ticketNonce, own }: DownOfferTlv, streams: readonly StreamTlv[]): Offer {
+  #offerOf({ ticket, ticketNonce, own, age }: DownOfferTlv, streams: readonly StreamTlv[]): Offer {
     const { peer, nonce } = this.#options;
     const { node: sender, incarnation, epoch } = peer;
     const offered = streams.map((tlv) => ({ stream: streamKeyOf(tlv, peer), lo: tlv.lo, next: tlv.next }));
-    return { sender, incarnation, epoch, nonce, ticket: ticket.slice(), ticketNonce: ticketNonce.slice(), streams: offered, own };
+    const secrets = { ticket: ticket.slice(), ticketNonce: ticketNonce.slice() };
+    return { sender, incarnation, epoch, nonce, ...secrets, streams: offered, own, ...(age && { age }) };
   }
 }
 

@@ -46,6 +46,8 @@ const CLASSES = {
   BAD_ENCRYPTION: 19,
   NOT_TRANSACTIONAL_Q: 20,
   NOT_TRANSACTIONAL_MSG: 21,
+  SUPERSEDED: 22,
+  NOT_REPLAYED: 23,
 };
 const PACKETS = { hello: 1, welcome: 2, ack: 5, note: 6, time: 7, poll: 8, endOfBurst: 9, log: 10, bye: 11, auth: 12 };
 

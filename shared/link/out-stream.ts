@@ -3,7 +3,7 @@
  * goes out again. Messages are not kept here; a repeat is read from the ring again.
  */
 import type { OutStream } from '../custody/outgoing.ts';
-import type { SendingStream } from '../custody/sender.ts';
+import type { Age, SendingStream } from '../custody/sender.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Served } from './scheduler.ts';
@@ -32,6 +32,8 @@ export class LinkStream implements Served {
   readonly priority: number;
   readonly out: OutStream;
   servedAt = 0;
+  /** Looked at whenever the streams are gathered. */
+  age: Age = 'live';
   state: LinkStreamState = { at: 'new' };
   parting: Parting | undefined;
   /** Ascending by number. */

@@ -311,6 +311,7 @@ export class Outbound {
       else if (stream.state.at === 'open') ready.add(stream);
     }
     if (maker.spareStream?.state.at === 'open') ready.add(maker.spareStream);
+    for (const stream of ready) stream.age = this.#sender.ageOf(this.#sender.stream(stream.out));
     this.#scheduler.begin(ready);
   }
 

@@ -67,6 +67,8 @@ export const HELLO_SLEEPY = 0x04;
 export const HELLO_VOLATILE = 0x08;
 export const HELLO_NO_RANDOM = 0x10;
 export const HELLO_WHOLE = 0x20;
+/** Flag of DOWN_OFFER alone: what is offered came since the session began. */
+export const DOWN_LIVE = 0x40;
 
 /** Flag of WELCOME and of the TLV DOWN_ANSWER: the ticket shown is none of ours. */
 export const ANSWER_FORK = 0x01;

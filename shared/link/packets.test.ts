@@ -445,12 +445,16 @@ const tlv: fc.Arbitrary<Tlv> = fc.oneof(
     .record({ handle, range, class: fc.constantFrom(...ENDING_CLASSES), node: name })
     .map(({ range, ...rest }) => ({ kind: 'gap' as const, ...rest, ...range })),
   fc.record({ handle, range }).map(({ handle, range }) => ({ kind: 'elsewhere' as const, handle, ...range })),
-  fc.record({
-    kind: fc.constant('down-offer' as const),
-    ticket: eight,
-    ticketNonce: eight,
-    own: fc.constantFrom('whole' as const, 'in-part' as const),
-  }),
+  fc.record(
+    {
+      kind: fc.constant('down-offer' as const),
+      ticket: eight,
+      ticketNonce: eight,
+      own: fc.constantFrom('whole' as const, 'in-part' as const),
+      age: fc.constant('live' as const),
+    },
+    { requiredKeys: ['kind', 'ticket', 'ticketNonce', 'own'] },
+  ),
   fc.record({ kind: fc.constant('down-answer' as const), verdict, ticket: eight }),
   fc.record({ kind: fc.constant('stat' as const), counters: fc.array(fc.maxSafeNat(), { maxLength: 31 }) }),
   fc.record({

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { LIVE_IN_ROW_MAX } from '../limits.ts';
 import { PASSED_OVER_MAX, Scheduler, type Served } from './scheduler.ts';
 
 interface Named extends Served {
   name: string;
 }
-const stream = (name: string, priority: number): Named => ({ name, priority, servedAt: 0 });
+const stream = (name: string, priority: number, age: Served['age'] = 'live'): Named => ({ name, priority, age, servedAt: 0 });
 
 function serve(scheduler: Scheduler<Named>, count: number): string[] {
   const names: string[] = [];
@@ -81,4 +82,33 @@ test('the urgent ones alone: the most urgent of them, whoever was passed over', 
   expect(scheduler.nextFrom(6)?.name).toBe('urgent');
   scheduler.begin([stream('low', 5)]);
   expect(scheduler.nextFrom(6)).toBeUndefined();
+});
+
+test('what is new goes before a backlog of its priority, which has one packet in four', () => {
+  const scheduler = new Scheduler<Named>();
+  const all = [stream('old', 3, 'backlog'), stream('new', 3)];
+  const names: string[] = [];
+  for (let i = 0; i < 2 * (LIVE_IN_ROW_MAX + 1); i++) {
+    scheduler.begin(all);
+    names.push(...serve(scheduler, 1));
+  }
+  expect(names).toEqual(['new', 'new', 'new', 'old', 'new', 'new', 'new', 'old']);
+  scheduler.begin(all);
+  expect(serve(scheduler, 4)).toEqual(['new', 'new', 'new', 'old']);
+});
+
+test('a backlog alone takes all there is, and its streams take turns', () => {
+  const scheduler = new Scheduler<Named>();
+  scheduler.begin([stream('a', 3, 'backlog'), stream('b', 3, 'backlog')]);
+  expect(serve(scheduler, 4)).toEqual(['a', 'b', 'a', 'b']);
+});
+
+test('who rests is passed over, whatever its turn', () => {
+  const scheduler = new Scheduler<Named>();
+  const [old, fresh] = [stream('old', 3, 'backlog'), stream('new', 3)];
+  scheduler.begin([old, fresh]);
+  serve(scheduler, LIVE_IN_ROW_MAX);
+  expect(scheduler.next()).toBe(old);
+  scheduler.rests(old);
+  expect(serve(scheduler, 2)).toEqual(['new', 'new']);
 });

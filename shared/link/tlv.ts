@@ -37,7 +37,15 @@ import {
   writeNumber,
   writeText,
 } from './packet-fields.ts';
-import { ANSWER_FORK, HELLO_WHOLE, TICKET_BYTES, TLV_CRITICAL_MAX, TLV_CRITICAL_MIN, TLV_TYPE } from './packet-layout.ts';
+import {
+  ANSWER_FORK,
+  DOWN_LIVE,
+  HELLO_WHOLE,
+  TICKET_BYTES,
+  TLV_CRITICAL_MAX,
+  TLV_CRITICAL_MIN,
+  TLV_TYPE,
+} from './packet-layout.ts';
 
 const VALUE_BYTES_MAX = 255;
 const PRIORITY_BITS = 0x07;
@@ -74,8 +82,9 @@ export type Tlv =
       readonly kind: 'down-offer';
       readonly ticket: Uint8Array;
       readonly ticketNonce: Uint8Array;
-      /** As in an offer of custody. */
+      /** Both as in an offer of custody. */
       readonly own: 'whole' | 'in-part';
+      readonly age?: 'live';
     }
   | { readonly kind: 'down-answer'; readonly verdict: 'welcome' | 'fork'; readonly ticket: Uint8Array }
   | { readonly kind: 'stat'; readonly counters: readonly number[] }
@@ -147,7 +156,8 @@ function writeValue(writer: ByteWriter, tlv: Tlv): number {
     case 'down-offer':
       writeFixed(writer, tlv.ticket, TICKET_BYTES);
       writeFixed(writer, tlv.ticketNonce, TICKET_BYTES);
-      if (tlv.own === 'whole') writer.u8(HELLO_WHOLE);
+      if (tlv.own === 'whole' || tlv.age === 'live')
+        writer.u8((tlv.own === 'whole' ? HELLO_WHOLE : 0) | (tlv.age === 'live' ? DOWN_LIVE : 0));
       return TLV_TYPE.downOffer;
     case 'down-answer':
       writer.u8(tlv.verdict === 'fork' ? ANSWER_FORK : 0);
@@ -196,8 +206,10 @@ function decodeValue(type: number, value: Uint8Array): Tlv | undefined {
     case TLV_TYPE.downOffer: {
       const ticket = reader.bytes(TICKET_BYTES);
       const ticketNonce = reader.bytes(TICKET_BYTES);
-      const own = ((reader.u8() ?? 0) & HELLO_WHOLE) === 0 ? 'in-part' : 'whole';
-      return ticket && ticketNonce && { kind: 'down-offer', ticket, ticketNonce, own };
+      const flags = reader.u8() ?? 0;
+      const own = (flags & HELLO_WHOLE) === 0 ? 'in-part' : 'whole';
+      const age = (flags & DOWN_LIVE) !== 0 && { age: 'live' as const };
+      return ticket && ticketNonce && { kind: 'down-offer', ticket, ticketNonce, own, ...age };
     }
     case TLV_TYPE.downAnswer: {
       const flags = reader.u8();

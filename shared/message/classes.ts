@@ -35,6 +35,10 @@ export const ENDING_CLASSES = [
   'NOT_TRANSACTIONAL_Q',
   /** MSMQ: it belongs to no transaction, and the policy of the queue takes no other. */
   'NOT_TRANSACTIONAL_MSG',
+  /** A newer one of its stream came, and its queue keeps the latest alone. */
+  'SUPERSEDED',
+  /** It waited for a connection on its way, and its queue takes none that did. */
+  'NOT_REPLAYED',
 ] as const;
 export type EndingClass = (typeof ENDING_CLASSES)[number];
 

@@ -30,6 +30,8 @@ export interface Hop {
   readonly count: number;
   /** Milliseconds spent in them. */
   readonly elapsedMs: number;
+  /** On one hop at least it waited for a connection (docs/routes.md, section 6). */
+  readonly replayed?: true;
 }
 
 export interface Envelope {
@@ -78,6 +80,7 @@ function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
   const hopMap = new Map<number, CborInput>();
   if (hop.count > 0) hopMap.set(0, hop.count);
   if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
+  if (hop.replayed === true) hopMap.set(2, true);
   return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
 }
 
@@ -88,7 +91,8 @@ function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
   if (version !== ENVELOPE_VERSION) refuse('unknown version');
   if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
   const hopMap = asMap(hop, 'hop part');
-  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0 } };
+  const replayed = hopMap.get(2) === true && { replayed: true as const };
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...replayed } };
 }
 
 function encodeImmutable(message: Message): Uint8Array {

@@ -9,7 +9,7 @@
  *     00 origin 01 incarnation 02 destination 03 priority      the same for all messages of a stream: compared with that, not read
  *     04 number 05 epoch 06 random 07 body
  *   1a ........                         crc of the immutable part
- *   a0 | a1 .. | a2 ..                  hop part: 00 hops, 01 elapsed ms
+ *   a0 | a1 .. | a2 .. | a3 ..          hop part: 00 hops, 01 elapsed ms, 02 f5 replayed
  */
 import { concatBytes, fromHex } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
@@ -47,6 +47,8 @@ const KEY_EPOCH_RANDOM = 6;
 const KEY_BODY = 7;
 const KEY_HOP_COUNT = 0;
 const KEY_HOP_ELAPSED = 1;
+const KEY_HOP_REPLAYED = 2;
+const TRUE = 0xf5;
 /** Head and value. */
 const CRC_BYTES_MAX = 5;
 /** Not the head of what was expected, or cut off. */
@@ -116,12 +118,17 @@ export class PlainForm {
   }
 
   #hop(bytes: Uint8Array): Hop | undefined {
-    const count = (bytes[this.#at++] ?? 0) - NO_HOP;
-    if (count < 0 || count > 2) return undefined;
-    const hops = bytes[this.#at] === KEY_HOP_COUNT && count > 0 ? this.#field(bytes, KEY_HOP_COUNT, UINT) : 0;
-    const isMore = count > 1 || (count === 1 && hops === 0);
-    const elapsedMs = isMore ? this.#field(bytes, KEY_HOP_ELAPSED, UINT) : 0;
-    return hops < 0 || elapsedMs < 0 ? undefined : { count: hops, elapsedMs };
+    const fields = (bytes[this.#at++] ?? 0) - NO_HOP;
+    if (fields < 0 || fields > 3) return undefined;
+    let left = fields;
+    const next = (key: number): boolean => left > 0 && bytes[this.#at] === key && left-- > 0;
+    const count = next(KEY_HOP_COUNT) ? this.#field(bytes, KEY_HOP_COUNT, UINT) : 0;
+    const elapsedMs = next(KEY_HOP_ELAPSED) ? this.#field(bytes, KEY_HOP_ELAPSED, UINT) : 0;
+    const isReplayed = next(KEY_HOP_REPLAYED);
+    if (isReplayed && bytes[this.#at + 1] !== TRUE) return undefined;
+    if (isReplayed) this.#at += 2;
+    if (left > 0 || count < 0 || elapsedMs < 0) return undefined;
+    return isReplayed ? { count, elapsedMs, replayed: true } : { count, elapsedMs };
   }
 
   #field(bytes: Uint8Array, key: number, major: number): number {
@@ -148,10 +155,11 @@ export class PlainForm {
 }
 
 /** The same message with another hop part. */
-export function withPlainHop(bytes: Uint8Array, hopOffset: number, { count, elapsedMs }: Hop): Uint8Array {
-  const hop = [NO_HOP + (count > 0 ? 1 : 0) + (elapsedMs > 0 ? 1 : 0)];
+export function withPlainHop(bytes: Uint8Array, hopOffset: number, { count, elapsedMs, replayed }: Hop): Uint8Array {
+  const hop = [NO_HOP + (count > 0 ? 1 : 0) + (elapsedMs > 0 ? 1 : 0) + (replayed === true ? 1 : 0)];
   if (count > 0) hop.push(KEY_HOP_COUNT, ...headBytes(UINT, count));
   if (elapsedMs > 0) hop.push(KEY_HOP_ELAPSED, ...headBytes(UINT, elapsedMs));
+  if (replayed === true) hop.push(KEY_HOP_REPLAYED, TRUE);
   const changed = new Uint8Array(hopOffset + hop.length);
   changed.set(bytes.subarray(0, hopOffset));
   changed.set(hop, hopOffset);

@@ -38,6 +38,8 @@ const UNPARSED_BYTES_MAX = PUBLISH_BYTES_MAX + 256 * 1024;
 export interface BrokerOptions {
   /** Name of this node: whose last will it is, and, with `ringmail-` before it, the client id. */
   readonly node: string;
+  /** Tells this connection from others of the same node; at its end of the client id. */
+  readonly connection?: string;
   readonly access: BrokerAccess;
   readonly log: (level: 'info' | 'warn', text: string) => void;
   /** A byte stream to the broker for each attempt to connect, in place of a socket to `access.broker`. */
@@ -125,11 +127,11 @@ class MqttBroker implements Broker {
   }
 
   #clientOptions(): IClientOptions {
-    const { node, access } = this.#options;
+    const { node, access, connection } = this.#options;
     const { topic, payload, qos } = this.#will;
     const v5 = { properties: { maximumPacketSize: UNPARSED_BYTES_MAX } };
     return {
-      clientId: `ringmail-${node}`,
+      clientId: connection === undefined ? `ringmail-${node}` : `ringmail-${node}-${connection}`,
       clean: true,
       protocolVersion: access.protocol,
       reconnectPeriod: 0,

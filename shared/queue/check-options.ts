@@ -10,6 +10,7 @@ import {
   QUEUE_STATE,
   type QueueOptions,
   REMOTE_WHEN_FULL,
+  REPLAY,
   WHEN_FULL,
 } from './queue-options.ts';
 
@@ -20,6 +21,7 @@ export const OPTION_WORDS: Partial<Record<keyof QueueOptions, readonly string[]>
   ordering: ORDERING,
   state: QUEUE_STATE,
   journal: JOURNAL,
+  replay: REPLAY,
 };
 /** Of each option that is a whole number the smallest and the largest. */
 export const OPTION_RANGES = {

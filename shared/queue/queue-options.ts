@@ -23,6 +23,13 @@ export type QueueState = (typeof QUEUE_STATE)[number];
 export const JOURNAL = ['off', 'on'] as const;
 export type Journal = (typeof JOURNAL)[number];
 
+/**
+ * What becomes of a message of another node that waited for a connection on its way. `all`: it is delivered. `latest`: each message that
+ * comes takes the place of those of its stream that are ready. `never`: it is not let in.
+ */
+export const REPLAY = ['all', 'latest', 'never'] as const;
+export type Replay = (typeof REPLAY)[number];
+
 export interface QueueOptions {
   /** Bytes of messages, ready, delayed and leased, beyond which there is no room. */
   readonly bytesLimit: number;
@@ -35,6 +42,7 @@ export interface QueueOptions {
   readonly ordering: Ordering;
   readonly state: QueueState;
   readonly journal: Journal;
+  readonly replay: Replay;
   /** The queue of this node where messages of this one go that are given up. */
   readonly deadLetterQueue: string;
   /** Of messages that say none; 0: they never expire. */
@@ -59,6 +67,7 @@ export const QUEUE_DEFAULTS: Omit<QueueOptions, 'bytesLimit'> = {
   ordering: 'parallel',
   state: 'running',
   journal: 'off',
+  replay: 'all',
   deadLetterQueue: '$dead',
   timeToBeReceivedMs: 0,
   deliveriesMax: 0,

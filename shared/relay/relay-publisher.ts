@@ -1,8 +1,10 @@
 /**
- * What may be published now, and in which order: the most urgent stream first, among equals the one that was served least recently;
+ * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
+ * for it (a backlog has one publish in four), then the one that was served least recently;
  * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch.
  */
-import type { CustodySender, SendingStream } from '../custody/sender.ts';
+import type { Age, CustodySender, SendingStream } from '../custody/sender.ts';
+import { LIVE_IN_ROW_MAX } from '../limits.ts';
 import { streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Batch, costOf } from './batch.ts';
@@ -19,6 +21,7 @@ export interface PublisherLimits extends WindowLimits {
 interface Track {
   readonly stream: SendingStream;
   readonly topic: string;
+  age: Age;
   /** `holed`: the receiver let something of it fall; only a new session goes back there. */
   state: 'flowing' | 'holed';
   /** Credit that the item at its place wants and did not get. */
@@ -41,6 +44,8 @@ export class RelayPublisher {
   readonly #limits: PublisherLimits;
   readonly #tracks = new Map<string, Track>();
   #serves = 0;
+  /** Publishes of live streams since the last one that began with a backlog, while there was some. */
+  #liveInRow = 0;
   /** Tracks that are holed. */
   #holes = 0;
 
@@ -63,8 +68,7 @@ export class RelayPublisher {
   publish(speaker: Speaker, nowMs: number): Publish[] {
     const publishes: Publish[] = [];
     this.isReading = false;
-    const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
-    work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || a.servedAt - b.servedAt);
+    let work = this.#inOrder();
     for (let at = 0; at < work.length && this.window.isOpen; ) {
       const batch = this.#fill(work, at);
       if (batch.items.length === 0) {
@@ -76,6 +80,10 @@ export class RelayPublisher {
       this.window.add(batch.parts, payload.length, nowMs);
       this.publishedCount += 1;
       publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });
+      if (this.#turns(work[at], work)) {
+        work = this.#inOrder();
+        at = 0;
+      }
     }
     this.isStarved = this.#holes > 0 || work.some(({ stream }) => this.#waitsForCredit(stream));
     return publishes;
@@ -103,12 +111,31 @@ export class RelayPublisher {
     return { hasProgressed: this.window.settle(nowMs), next };
   }
 
+  /** Who has something, in the order in which they may go on. */
+  #inOrder(): Track[] {
+    const first = this.#liveInRow >= LIVE_IN_ROW_MAX ? 'backlog' : 'live';
+    const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
+    for (const track of work) track.age = this.#sender.ageOf(track.stream);
+    const rank = ({ age }: Track): number => (age === first ? 0 : 1);
+    return work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || a.servedAt - b.servedAt);
+  }
+
+  /** Counts a publish that began with `served`. True when it is another age's turn now. */
+  #turns(served: Track | undefined, work: readonly Track[]): boolean {
+    const before = this.#liveInRow;
+    const priority = served?.stream.key.priority;
+    const isBacklogWaiting =
+      served?.age === 'live' && work.some(({ age, stream }) => age === 'backlog' && stream.key.priority === priority);
+    this.#liveInRow = isBacklogWaiting ? before + 1 : 0;
+    return before >= LIVE_IN_ROW_MAX || this.#liveInRow >= LIVE_IN_ROW_MAX;
+  }
+
   #trackOf(stream: SendingStream): Track {
     const text = streamText(stream.key);
     let track = this.#tracks.get(text);
     if (track === undefined) {
       const topic = topicFor(this.#path, stream.key);
-      track = { stream, topic, state: 'flowing', wantedBytes: 0, servedAt: 0 };
+      track = { stream, topic, state: 'flowing', age: 'live', wantedBytes: 0, servedAt: 0 };
       this.#tracks.set(text, track);
     }
     return track;

@@ -370,21 +370,51 @@ test.each([
   expect(nodes.map(held)).toEqual(nodes.map(() => 0));
 });
 
-test('AC-37 over a line: the word that it is there, and the word that it was received, come to who asked', async () => {
-  const chain = new Chain('AC-37');
-  const gateway = chain.node('gateway');
-  const device = chain.node('device', { uplink: 'link' });
-  chain.link(device, gateway, 115_200);
-  await chain.pass(3_000);
-  const identity = await chain.send(device, 'gateway/bags', 'a', { acknowledge: 'full', appSpecific: 7 });
-  const words = async () =>
-    (await chain.drain(device, '$admin')).map(({ message }) => [message.label, message.correlationId, message.appSpecific]);
-  await chain.pass(5_000);
-  expect(await words()).toEqual([['ACK_REACH_QUEUE', identity, 7]]);
-  expect(await chain.texts(gateway)).toEqual(['a']);
-  await chain.pass(5_000);
-  expect(await words()).toEqual([['ACK_RECEIVE', identity, 7]]);
+/**
+ * Not yet: what comes back to a node that has handed it on is dropped there as a repeat, and nobody has it any more (docs/custody.md,
+ * section 6). A repeat may be dropped by who still holds the message, or by its destination; by nobody else.
+ */
+describe('uplinks in a circle', () => {
+  test.fails.each([
+    ['sent in it', 2],
+    ['sent in it', 3],
+    ['sent below it', 2],
+    ['sent below it', 3],
+  ])('a message %s, of %i nodes, for nobody ends, and is accounted for', async (where, count) => {
+    const chain = new Chain(`circle ${where} ${count}`);
+    const nodes = Array.from({ length: count }, (_, at) => chain.node(`node-${at}`, { uplink: 'link' }));
+    for (const [at, node] of nodes.entries()) chain.link(node, nodes[(at + 1) % count] as SimNode);
+    const below = chain.node('below', { uplink: 'link' });
+    chain.link(below, nodes[0] as SimNode);
+    await chain.pass(3_000);
+    const origin = where === 'sent in it' ? (nodes[0] as SimNode) : below;
+    await chain.send(origin, 'nobody/bags', 'round and round');
+    await chain.pass(600_000);
+    const everyone = [...nodes, below];
+    const letters: string[] = [];
+    for (const node of everyone) letters.push(...(await chain.letters(node)));
+    expect([letters.length, everyone.map(held)]).toEqual([1, everyone.map(() => 0)]);
+  });
 });
+
+test.each([['a line', 'link']] as const)(
+  'AC-37 over %s: the word that it is there, and that it was received, come to who asked',
+  async (_name, uplink) => {
+    const chain = new Chain(`AC-37 ${uplink}`);
+    const central = chain.node('central');
+    const gateway = chain.node('gateway', { uplink });
+    if (uplink === 'link') chain.link(gateway, central, 115_200);
+    await chain.pass(3_000);
+    const identity = await chain.send(gateway, 'central/bags', 'a', { acknowledge: 'full', appSpecific: 7 });
+    const words = async () =>
+      (await chain.drain(gateway, '$admin')).map(({ message }) => [message.label, message.correlationId, message.appSpecific]);
+    await chain.pass(10_000);
+    expect(await words()).toEqual([['ACK_REACH_QUEUE', identity, 7]]);
+    expect(await chain.texts(central)).toEqual(['a']);
+    await chain.pass(10_000);
+    expect(await words()).toEqual([['ACK_RECEIVE', identity, 7]]);
+  },
+);
 
 test('AC-49 10,000 messages stored while the line was down arrive, all and in order', { timeout: SLOW_MS }, async () => {
   const geometry = geometryFor(16 * 1024 * 1024);

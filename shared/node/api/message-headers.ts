@@ -35,6 +35,7 @@ function shownHeaders({ deliveryCount, moveCount, lookupId, hop, message }: Rece
     'Ringmail-Move-Count': String(moveCount),
     'Ringmail-Lookup-Id': String(lookupId),
     'Ringmail-Hops': String(hop.count),
+    ...(hop.replayed === true && { 'Ringmail-Replayed': 'true' }),
     'Ringmail-Identity': identityText(message.identity),
     'Ringmail-Priority': String(message.priority),
     ...textHeader('Ringmail-Content-Type', message.contentType),

@@ -81,6 +81,10 @@ describe('the tables of the page have the keys there are', () => {
     expect(documentedKeys(heading).sort()).toEqual(known.sort());
   });
 
+  test('`[[uplinks]]` has the keys of `[uplink]`', () => {
+    expect(knownKeys(`[[uplinks]]\n${alien}`)).toEqual(knownKeys(`[uplink]\n${alien}`));
+  });
+
   test('above the first table, and a heading for every table', () => {
     const tables = [...PAGE.matchAll(/^### `\[+(\w+)/gm)].map(([, name]) => name);
     expect([...documentedKeys('Above the first table'), ...tables].sort()).toEqual(knownKeys(alien).sort());
@@ -135,7 +139,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(6));
+  test('there is one for each role', () => expect(blocks).toHaveLength(7));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 

@@ -146,6 +146,27 @@ export function routeGoal(self: string): Kind<string> {
   };
 }
 
+/** One pattern of names or several. */
+export function namePatterns(countMax: number): Kind<readonly string[]> {
+  const what = `one or up to ${countMax} patterns of names, like ["site-*", "central"]`;
+  return {
+    what,
+    standIn: ['*'],
+    read: (value) => {
+      const items = value.kind === 'array' ? value.items : [value];
+      if (items.length === 0 || items.length > countMax) return wrong(`expected ${what}, not ${items.length}`);
+      const patterns: string[] = [];
+      for (const item of items) {
+        if (item.kind !== 'string') return wrong(`expected ${what}, not ${described(item)}`);
+        if (!isNamePattern(item.value))
+          return wrong(`${quoted(item.value)} is not a pattern: a name with * in place of any part`);
+        patterns.push(item.value);
+      }
+      return ok(patterns);
+    },
+  };
+}
+
 export function oneOf<T extends string>(first: T, ...others: readonly T[]): Kind<T> {
   const choices = [first, ...others];
   const listed = choices.join(', ');

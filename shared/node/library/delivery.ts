@@ -17,6 +17,8 @@ export interface Seen {
   readonly deliveryCount: number;
   /** Times it was moved between a queue and its subqueues. */
   readonly moveCount: number;
+  /** True when it waited for a connection on its way here: it is news of then, not of now. */
+  readonly replayed: boolean;
   /** When it arrived in this node, in order. */
   readonly lookupId: number;
   /** Where it stands in its queue: a cursor goes on from here. */
@@ -37,8 +39,8 @@ export interface Delivery extends Seen {
   extend(leaseMs: number): Promise<void>;
 }
 
-export function seenOf(found: Omit<Received, 'lease' | 'leaseMs' | 'hop'>): Seen {
-  const { deliveryCount, moveCount, lookupId } = found;
+export function seenOf(found: Omit<Received, 'lease' | 'leaseMs'>): Seen {
+  const { deliveryCount, moveCount, lookupId, hop } = found;
   const message = copyOf(found.message);
   const { priority } = message;
   return {
@@ -46,6 +48,7 @@ export function seenOf(found: Omit<Received, 'lease' | 'leaseMs' | 'hop'>): Seen
     identity: identityText(message.identity),
     deliveryCount,
     moveCount,
+    replayed: hop.replayed === true,
     lookupId,
     place: { priority, lookupId },
     value: () => bodyValue(message),

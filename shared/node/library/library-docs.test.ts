@@ -1,4 +1,4 @@
-/** What docs/library.md shows is what happens: it is run, in its order, and what it prints is compared. */
+/** What the pages on the library show is what happens: it is run, in its order, and what it prints is compared. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +6,16 @@ import { expect, test } from 'vitest';
 import { hasCode } from '../../errors.ts';
 import { type OpenOptions, openNode } from '../library.ts';
 
-const DOCS = readFileSync(new URL('../../../docs/library.md', import.meta.url), 'utf8');
 const AsyncFunction = (async () => {}).constructor as new (...texts: string[]) => (...values: unknown[]) => Promise<void>;
 
-test('the pieces run, one after the other, and print what they say', async () => {
+const pageOf = (name: string): string => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+
+test.each([
+  ['library.md', 12],
+  ['from-msmq.md', 22],
+])('the pieces of %s run, one after the other, and print what they say', async (name, printedMin) => {
   const folder = mkdtempSync(join(tmpdir(), 'ringmail-library-docs-'));
-  const pieces = [...DOCS.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, piece = '']) => piece);
+  const pieces = [...pageOf(name).matchAll(/^```(?:js|ts)\n([\s\S]*?)^```/gm)].map(([, piece = '']) => piece);
   const program = pieces.join('\n').replace(/^import .* from 'ringmail';$/m, '');
   const expected = [...program.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text);
   const printed: string[] = [];
@@ -24,5 +28,12 @@ test('the pieces run, one after the other, and print what they say', async () =>
     rmSync(folder, { recursive: true });
   }
   expect(printed).toEqual(expected);
-  expect(printed.length).toBeGreaterThan(12);
+  expect(printed.length).toBeGreaterThan(printedMin);
+});
+
+test('each idiom of MSMQ stands beside a piece of ours, and both are numbered in order', () => {
+  const sections = pageOf('from-msmq.md').split(/^## /m).slice(1);
+  expect(sections.map((section) => Number(/^(\d+)\. /.exec(section)?.[1]))).toEqual(sections.map((_, i) => i + 1));
+  for (const section of sections) expect(section).toMatch(/^```csharp\n[\s\S]*^```ts\n/m);
+  expect(sections.length).toBeGreaterThanOrEqual(20);
 });
