@@ -72,7 +72,7 @@ test('list and show: tables for people, lines of JSON for programs', async () =>
   const shown = (await cli.run(['queue', 'show', 'bags'])).out;
   expect(shown).toContain('label                Belt\\x1b[2J\n');
   expect(shown).toContain('retry                after 5s, then × 2 up to 1h\n');
-  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 5 B\n');
+  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 0 held, 5 B\n');
   expect(JSON.parse((await cli.run(['queue', 'show', 'bags', '--json'])).out)).toMatchObject({ name: 'bags', retryMs: 5_000 });
 });
 

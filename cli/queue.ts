@@ -180,11 +180,11 @@ function listLines(queues: readonly QueueStats[]): string[] {
 }
 
 function showText(queue: QueueStats): string {
-  const { ready, leased, delayed, blocked, dropped, expired } = queue;
+  const { ready, leased, delayed, held, blocked, dropped, expired } = queue;
   const rows: [string, string][] = [
     ['queue', queue.name],
     ...optionRows(queue),
-    ['messages', `${ready} ready, ${leased} leased, ${delayed} delayed, ${formatSize(queue.bytes)}`],
+    ['messages', `${ready} ready, ${leased} leased, ${delayed} delayed, ${held} held, ${formatSize(queue.bytes)}`],
     ['senders that wait', String(blocked)],
     ['ever dropped', String(dropped)],
     ['ever expired', String(expired)],

@@ -48,6 +48,8 @@ const VERBS: Readonly<Record<Call['verb'], 'asked'>> = {
   close: 'asked',
   outcome: 'asked',
   retireProducer: 'asked',
+  holes: 'asked',
+  closeHoles: 'asked',
   position: 'asked',
   stats: 'asked',
 };

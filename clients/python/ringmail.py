@@ -119,6 +119,7 @@ class Peeked:
     body_bytes: int
     message: Message
     replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -140,6 +141,7 @@ class Received:
     message: Message
     node: 'Ringmail' = field(repr=False, compare=False)
     replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -288,6 +290,14 @@ class Ringmail:
     def retire_producer(self, name: str) -> None:
         """Forgets a producer: its name may begin at 1 again."""
         self._ask('DELETE', f'/v1/producers/{_quote(name)}')
+
+    def holes(self) -> List[Mapping[str, Any]]:
+        """Numbers that the node waits for, or has given up, of streams that end there."""
+        return list(self._fields('GET', '/v1/holes').get('holes', ()))
+
+    def close_holes(self, of: str) -> int:
+        """Gives up all holes of a queue, or of one stream: so many numbers are missing now."""
+        return int(self._fields('POST', f'/v1/holes/close{_query({"of": of})}').get('count', 0))
 
     def outcome(self, identity: str, epoch: Optional[int] = None) -> str:
         """What became of a send that was IN_DOUBT: ``kept``, ``absent`` or ``unknown``."""
@@ -978,6 +988,7 @@ def _shown(value: Mapping[str, Any]) -> Dict[str, Any]:
         'lookup_id': value['lookupId'],
         'hops': value['hops'],
         'elapsed_ms': value['elapsedMs'],
+        'late': value.get('late', False),
         'replayed': value.get('replayed', False),
         'message': message,
     }

@@ -288,6 +288,8 @@ class ClientTest(unittest.TestCase):
         self.assertIn(self.node.health()['status'], ('green', 'red'))
         self.assertEqual(self.node.stats()['node'], 'box-1')
         self.assertRegex(self.node.version(), r'^\d+\.\d+\.\d+')
+        self.assertEqual(self.node.holes(), [])
+        self.assertEqual(self.node.close_holes(self.queue), 0)
         sent = self.node.send(self.queue, 'x')
         epoch = self.take().message.epoch['counter']
         self.assertEqual(self.node.outcome(sent.identity, epoch), 'kept')

@@ -159,6 +159,7 @@ export function atRest(
     ready: 0,
     leased: 0,
     delayed: 0,
+    held: 0,
     arrived: 0,
     ended: 0,
     bytes: 0,

@@ -357,7 +357,7 @@ function isIdle(node: SimNode): boolean {
   const stats = node.isServing ? node.stats() : undefined;
   if (stats === undefined) return false;
   const isQueued = stats.queues.some(
-    ({ name, ready, leased, delayed }) => !SYSTEM_QUEUES.includes(name) && ready + leased + delayed > 0,
+    ({ name, ready, leased, delayed, held }) => !SYSTEM_QUEUES.includes(name) && ready + leased + delayed + held > 0,
   );
   return !isQueued && stats.outgoing.every(({ held }) => held === 0);
 }

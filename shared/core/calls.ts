@@ -91,7 +91,7 @@ export type Call =
   | { readonly verb: 'setQueue'; readonly queue: string; readonly changes: Partial<QueueOptions> }
   | { readonly verb: 'deleteQueue'; readonly queue: string }
   | { readonly verb: 'queues' }
-  /** Ends all that is ready or delayed, as Q_PURGED. */
+  /** Ends all that is ready, delayed or held, as Q_PURGED. */
   | { readonly verb: 'purge'; readonly queue: string }
   /** A ready message, from a queue to one of its subqueues, between two of them, or back. It keeps its identity, body and lookup id. */
   | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string; readonly handle?: string }
@@ -105,6 +105,10 @@ export type Call =
   /** Forgets a producer: its name may begin at 1 again. */
   | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
+  /** Numbers that are waited for, or were given up, of streams that end here. */
+  | { readonly verb: 'holes' }
+  /** Gives up all holes of a queue, or of one stream: their numbers are missing, and what lies above them is delivered. */
+  | { readonly verb: 'closeHoles'; readonly of: string }
   | { readonly verb: 'stats' };
 
 /**
@@ -142,6 +146,8 @@ export interface QueueStats extends QueueOptions {
   readonly leased: number;
   /** Not to be delivered yet. */
   readonly delayed: number;
+  /** Stored, and not to be seen before an earlier message of their stream has come, or is given up. */
+  readonly held: number;
   /** Since the node opened: messages that were there then or came since, and those that ended or were moved away. The rest is there. */
   readonly arrived: number;
   readonly ended: number;
@@ -165,6 +171,19 @@ export interface StreamStats {
 export interface RouteStats extends Route {
   /** Messages that it took on since the node opened. */
   readonly taken: number;
+}
+
+/** Numbers of a stream that another neighbour was to bring. */
+export interface HoleStats {
+  readonly stream: string;
+  readonly from: number;
+  readonly to: number;
+  /** `open`: waited for. `missing`: given up; who comes after all is late, and delivered. */
+  readonly state: 'open' | 'missing';
+  /** Until it is given up, in ms. 0 of one that is. */
+  readonly leftMs: number;
+  /** Messages of the stream that nobody sees before the hole is gone; told with its first hole. */
+  readonly held: number;
 }
 
 /** What to add to this node's wall clock to get that of a neighbour, in µs, and how wrong that is at most. */
@@ -258,6 +277,9 @@ export type CallResult =
   | { readonly kind: 'purged'; readonly count: number }
   | { readonly kind: 'opened'; readonly handle: string }
   | { readonly kind: 'outcome'; readonly outcome: SendOutcome }
+  | { readonly kind: 'holes'; readonly holes: readonly HoleStats[] }
+  /** So many numbers are missing now. */
+  | { readonly kind: 'holesClosed'; readonly count: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

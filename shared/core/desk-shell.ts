@@ -22,6 +22,8 @@ export interface DeskShell {
   readonly random: Random;
   /** How long a send waits for room when it does not say. */
   readonly blockMs: number;
+  /** How long a hole is waited for; undefined: HOLE_WAIT_MS. */
+  readonly holeWaitMs: number | undefined;
 }
 
 /** What the desks of a node work with. */

@@ -27,13 +27,14 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
+  readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
   readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -45,6 +46,7 @@ export class Desk {
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
+    this.#holes = new HoleDesk(parts);
     this.#due = new DueWork(store, endings);
   }
 
@@ -69,6 +71,7 @@ export class Desk {
   pump(nowMs: number): void {
     if (this.#store.ring.state !== 'serving') return;
     this.#receives.expire(nowMs);
+    this.#holes.pump();
     this.#isBehind = !this.#due.pump();
     this.#queues.pump();
     this.#letters.pump();
@@ -93,7 +96,13 @@ export class Desk {
   get wakeAtMs(): number | undefined {
     if (this.#store.ring.state !== 'serving') return undefined;
     if (this.#isBehind) return this.#store.nowMs;
-    return earliest(this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs);
+    return earliest(
+      this.#receives.wakeAtMs,
+      this.#sends.wakeAtMs,
+      this.#due.wakeAtMs,
+      this.#queues.wakeAtMs,
+      this.#holes.wakeAtMs,
+    );
   }
 
   #open(token: number, call: Call & { readonly verb: 'open' }): void {
@@ -132,6 +141,9 @@ export class Desk {
       case 'purge':
       case 'move':
         return this.#queues.call(token, call);
+      case 'holes':
+      case 'closeHoles':
+        return this.#holes.call(token, call);
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':

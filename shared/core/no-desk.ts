@@ -6,6 +6,7 @@ import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
+import type { HoleDesk } from './hole-desk.ts';
 import type { RoutesOf } from './kept-routes.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
@@ -19,6 +20,7 @@ export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
+  readonly HoleDesk: Maker<typeof HoleDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
   /** Undefined: no routes, whatever the configuration says. */
@@ -97,6 +99,7 @@ export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
   LetterDesk: NoDesk,
+  HoleDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
   routesOf: undefined,

@@ -60,6 +60,8 @@ export interface NodeConfig {
   readonly intervalMs?: number | undefined;
   /** How long a send waits for room where its queue blocks and the call does not say. Undefined: 30 s. */
   readonly blockMs?: number | undefined;
+  /** How long messages wait for an earlier one of their stream that another neighbour is to bring. Undefined: 1 minute. */
+  readonly holeWaitMs?: number | undefined;
   /** What this machine and this file are; a change since the last opening means that the file is a copy. Undefined: not known. */
   readonly home: string | undefined;
 }

@@ -55,7 +55,7 @@ export function statsOf(sources: Sources): Stats {
       next: out.next,
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
-    uplinks: carriers?.uplinks() ?? [],
+    uplinks: carriers?.uplinks(nowMs) ?? [],
     routes: sources.routes?.stats() ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
@@ -81,13 +81,14 @@ function queueStats(store: NodeStore, blockedIn: (queue: string) => number): Que
     ended?.set(stream.destination, (ended.get(stream.destination) ?? 0) + count);
   }
   return [...store.queues].map((queue) => {
-    const { name, options, delayedCount, leasedCount, arrivedCount, endedCount } = queue;
+    const { name, options, delayedCount, heldCount, leasedCount, arrivedCount, endedCount } = queue;
     const destination = `${store.self.name}/${name}`;
     return {
       name,
       ready: readyCount(queue),
       leased: leasedCount,
       delayed: delayedCount,
+      held: heldCount,
       arrived: arrivedCount,
       ended: endedCount,
       bytes: bytesUsed(queue),

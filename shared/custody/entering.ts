@@ -7,13 +7,13 @@ import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { NewMessage } from '../ring/ring.ts';
+import { type Moved, planNumber } from './at-destination.ts';
 import type { Newcomer } from './message-room.ts';
-import { type MetaChange, metaChange } from './meta-keys.ts';
+import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange } from './outgoing.ts';
 import type { Planned } from './planned.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
-import { spanFields, withNumber } from './stream-epochs.ts';
 import { isAttended } from './words.ts';
 
 /** Where a message goes, who sent it, and what it is. */
@@ -53,9 +53,9 @@ export function passing(
   { handle, identity, epoch }: Pick<Entering, 'handle' | 'identity' | 'epoch'>,
   changes: readonly MetaChange[],
 ): Planned {
-  const known = identity.origin === store.self.name ? undefined : epoch;
-  const counted = countedTo(store, { handle, key: identity }, { endsHere: true, next: identity.number + 1, epoch: known });
-  return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+  const { origin, number } = identity;
+  const { change, settle } = planNumber(store, handle, { number, epoch: origin === store.self.name ? undefined : epoch });
+  return { puts: [], acks: [], changes: [...changes, change], settle };
 }
 
 /** A message that enters as part of a batch: in its queue, or among what goes out, with its stream's counter behind it. */
@@ -83,15 +83,11 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     body: envelope,
   };
   const isOwn = identity.origin === store.self.name;
-  const counted = countedTo(
-    store,
-    { handle, key: identity },
-    {
-      endsHere: queue !== undefined,
-      next: identity.number + 1,
-      epoch: isOwn ? undefined : epoch,
-    },
-  );
+  const { number } = identity;
+  const counted =
+    queue === undefined
+      ? countedTo(store, { handle, key: identity }, number + 1)
+      : planNumber(store, handle, { number, epoch: isOwn ? undefined : epoch });
   const settle = () => {
     counted.settle();
     if (queue === undefined) return;
@@ -106,24 +102,9 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
   return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
 }
 
-/** The stream's counter at `next`: what to store, and how to move it once that is planned. `epoch`: of the message before it. */
-export function countedTo(
-  store: NodeStore,
-  { handle, key }: { handle: number; key: StreamKey },
-  { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch | undefined },
-): { change: MetaChange; settle: () => void } {
-  const { destinations, outgoing, draft } = store;
-  if (endsHere) {
-    const known = destinations.get(handle);
-    const before = known?.spans ?? [];
-    const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
-    const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
-    const settle = (): void => {
-      if (draft.isOpen) draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
-      destinations.set(handle, { next, spans });
-    };
-    return { change: metaChange(`d/${handle}`, value), settle };
-  }
+/** The counter of a stream that leaves here at `next`: what to store, and how to move it once that is planned. */
+export function countedTo(store: NodeStore, { handle, key }: { handle: number; key: StreamKey }, next: number): Moved {
+  const { outgoing, draft } = store;
   const stream = outgoing.open(handle, key);
   const settle = (): void => {
     const before = stream.next;

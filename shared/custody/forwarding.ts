@@ -15,7 +15,7 @@ import { RingmailError } from '../errors.ts';
 import { SHARED_BODY_BYTES_MIN } from '../limits.ts';
 import { isSystemQueue, parseAddress } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope, encodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
+import { decodeEnvelope, encodeEnvelope, encodeNew, FIRST_HOP, type Hop, withHop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { PRIORITY_DEFAULT, type Properties } from '../message/message.ts';
 import { standInFor, uncovered } from '../message/shared-envelope.ts';
@@ -25,13 +25,14 @@ import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
 import type { Opened } from './arrived-envelopes.ts';
+import { planLate } from './at-destination.ts';
 import { entering, nextNumber, passing, type Shared } from './entering.ts';
 import { HOP_BYTES_MAX, type Intake, type NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { Newcomer } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { batchOf, NOTHING, type Planned } from './planned.ts';
+import { batchOf, joined, NOTHING, type Planned } from './planned.ts';
 import type { MessageItem } from './session.ts';
 import { sumOf, together } from './together.ts';
 import { type Told, wants, wordTo } from './words.ts';
@@ -94,28 +95,39 @@ export class Forwarding {
   /** One of another node. @throws QUEUE_FULL while it has to wait; then nothing is changed */
   arrived(
     what: { readonly handle: number; readonly key: StreamKey; readonly item: MessageItem },
-    { queue, routed, ...opened }: Pick<Opened, 'envelope' | 'epoch'> & { readonly queue: Queue; readonly routed: Routed },
+    { queue, routed, ...opened }: Opened & { readonly queue: Queue; readonly routed: Routed },
     changes: readonly MetaChange[],
   ): Planned {
     const { handle, key, item } = what;
     const identity = { ...key, number: item.number };
-    const { message, hop } = decodeEnvelope(opened.envelope);
-    const content = contentOf(opened.envelope);
-    const { envelope } = opened;
+    const late = planLate(this.#store, handle, item.number);
+    const envelope =
+      late === NOTHING ? opened.envelope : withHop(opened.envelope, (before) => ({ ...before, late: 'late' as const }));
     const { length: bytes } = envelope;
+    const { message, hop } = decodeEnvelope(envelope);
+    const content = contentOf(envelope);
     const fate = routed.original === 'stays' && this.#endsAsFull(queue, bytes) ? 'ends' : routed.original;
     // It stays as it came, byte for byte: it may share its body only if that is what comes out.
     const cover = encodeEnvelope({ ...message, body: standInFor(message.body) }, hop);
     const mayShare = equalBytes(uncovered(cover, message.body) ?? NO_BYTES, envelope);
     const plan = (shared: Shared | undefined): Planned => {
       if (fate === 'ends') return this.#ended(this.#endings.end(what, 'Q_EXCEED_QUOTA', changes), bytes);
-      if (fate === 'goes') return passing(this.#store, { handle, identity, epoch: opened.epoch }, changes);
+      if (fate === 'goes') return joined(passing(this.#store, { handle, identity, epoch: opened.epoch }, changes), late);
       this.#checkRoom(queue, bytes);
-      const { properties } = content;
-      const whole = { handle, identity, queue, ...opened, properties, hop, what: 'message' } as const;
-      return entering(this.#store, shared === undefined ? whole : { ...whole, envelope: cover, shared }, changes);
+      const whole = {
+        handle,
+        identity,
+        epoch: opened.epoch,
+        queue,
+        envelope,
+        properties: content.properties,
+        hop,
+        what: 'message',
+      } as const;
+      return joined(entering(this.#store, shared === undefined ? whole : { ...whole, envelope: cover, shared }, changes), late);
     };
-    return this.#plan({ identity, content, hop, place: 'new' }, routed, { fate, mayShare, plan });
+    const { late: _late, ...told } = hop;
+    return this.#plan({ identity, content, hop: told, place: 'new' }, routed, { fate, mayShare, plan });
   }
 
   /** All of it as one part of a batch. */
@@ -191,7 +203,7 @@ export class Forwarding {
     const dead = this.#endings.end({ handle, key, item: { kind: 'message', number, envelope } }, ending, changes);
     if (dead === undefined || !('refused' in dead))
       return this.#intake.withEpoch(this.#ended(dead, envelope.length), handle, number);
-    const lost = this.#endings.lost(handle, key, { number, class: ending });
+    const lost = this.#endings.lost({ handle, key, item: { kind: 'message', number, envelope } }, ending);
     return this.#intake.withEpoch({ ...lost, changes: [...changes, ...lost.changes] }, handle, number);
   }
 

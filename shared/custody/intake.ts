@@ -6,7 +6,7 @@ import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
-import { encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
+import { decodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { checkOptions } from '../queue/check-options.ts';
@@ -140,6 +140,24 @@ export class Intake {
   beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
     const { destination, content } = wordFor(node, kind, fields);
     return this.beginAlone(destination, content, { place: 'new', what: 'record' });
+  }
+
+  /**
+   * A message of another node that goes on in a stream of this one, to where it was going (carrying.ts). Its envelope stays what it is.
+   * @throws ENVELOPE_INVALID, QUEUE_FULL, BUSY; then nothing was planned
+   */
+  carry(envelope: Uint8Array, place: Newcomer['place']): Planned {
+    const { self, ring } = this.#store;
+    const { message, hop } = decodeEnvelope(envelope);
+    const { destination, priority } = message.identity;
+    const to = this.#own.destination(destination, self.name);
+    const key = this.#own.key(to, { origin: self.name, incarnation: self.incarnation, priority });
+    const { handle, changes } = this.#openStream(key);
+    const identity = { ...key, number: nextNumber(this.#store, { handle, key, endsHere: false }) };
+    const what = to.address.queue === NODE_QUEUE ? 'record' : 'message';
+    const entered = { handle, identity, epoch: ring.epoch, queue: undefined, envelope, properties: message, hop, what } as const;
+    const planned = this.withEpoch(entering(this.#store, entered, changes), handle, identity.number);
+    return withRoom(this.#store, planned, undefined, { place, what, bytes: envelope.length, priority });
   }
 
   /**

@@ -58,7 +58,7 @@ export type Acceptance = 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale';
 export class CustodyReceiver {
   /** Offers that showed a ticket never given. */
   forkCount = 0;
-  repeatCount = 0;
+  #repeatCount = 0;
   readonly #store: NodeStore;
   readonly #arrivals: Arrivals;
   readonly #neighbours = new Map<string, Neighbour>();
@@ -86,6 +86,11 @@ export class CustodyReceiver {
       if (cursor > (cursors?.get(streamText(key))?.durable ?? 0))
         cursors?.set(streamText(key), { key, planned: cursor, durable: cursor, waitedBelow: 1 });
     }
+  }
+
+  /** Items that were here already. */
+  get repeatCount(): number {
+    return this.#repeatCount + this.#arrivals.repeatCount;
   }
 
   /** Until there are more, nobody has more room here than he was told. */
@@ -147,7 +152,7 @@ export class CustodyReceiver {
     const cursor = this.#cursor(neighbour, at.stream);
     const next = afterItem(at.item);
     if (next <= cursor.planned) {
-      this.repeatCount += 1;
+      this.#repeatCount += 1;
       return 'repeat';
     }
     if (at.item.number > cursor.planned) return 'ahead';

@@ -1,6 +1,6 @@
 /**
  * Which messages make room for a newcomer in their own queue. Only ready ones: what is under lease is somebody's, what is delayed was
- * promised for later. Nothing is touched here: who asks plans their end in the batch that stores the newcomer, so nothing old is lost
+ * promised for later, and what is held nobody has seen. Nothing is touched here: who asks plans their end in the batch that stores the newcomer, so nothing old is lost
  * unless the new one is durable.
  */
 import { FreedBytes } from '../ring/freed-bytes.ts';
@@ -49,7 +49,7 @@ function* byAge(queue: Queue, index: MessageIndex): Generator<number, undefined>
     let oldest = -1;
     for (const [priority, slot] of heads.entries()) {
       const best = heads[oldest] ?? NO_SLOT;
-      if (slot !== NO_SLOT && (best === NO_SLOT || index.id(slot) < index.id(best))) oldest = priority;
+      if (slot !== NO_SLOT && (best === NO_SLOT || index.rank(slot) < index.rank(best))) oldest = priority;
     }
     const slot = heads[oldest];
     if (slot === undefined) return undefined;

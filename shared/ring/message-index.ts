@@ -55,6 +55,8 @@ export class MessageIndex {
   readonly #chunks: DataView[] = [];
   readonly #times = new MessageTimes();
   readonly #moves = new MoveCounts();
+  /** By slot, of the few that stand behind messages that came later. */
+  readonly #ranks = new Map<number, number>();
   readonly #origins = new OriginTable();
   readonly #shared = new SharedBodies();
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
@@ -76,6 +78,25 @@ export class MessageIndex {
   id(slot: number): number {
     const chunk = this.#chunks[slot >>> CHUNK_SHIFT];
     return chunk === undefined ? 0 : getUint48(chunk, at(slot));
+  }
+
+  /**
+   * Its place in the order in which messages of a queue are handed out: its id, or that of a message that had to come before it and came
+   * later (custody/above-holes.ts). Two of one rank are of one stream, in which their numbers order them.
+   */
+  rank(slot: number): number {
+    return this.#ranks.size === 0 ? this.id(slot) : (this.#ranks.get(slot) ?? this.id(slot));
+  }
+
+  /** True while the rank of some message is not its id. */
+  get isRanked(): boolean {
+    return this.#ranks.size > 0;
+  }
+
+  /** Of a message that is in no list. */
+  setRank(slot: number, rank: number): void {
+    if (rank === this.id(slot)) this.#ranks.delete(slot);
+    else this.#ranks.set(slot, rank);
   }
 
   /** Of the frame that holds the newest copy. */
@@ -289,6 +310,7 @@ export class MessageIndex {
   remove(slot: number): void {
     this.#leave(slot);
     this.#shared.release(this.holder(slot));
+    this.#ranks.delete(slot);
     this.#origins.release(this.#origin(slot));
     setUint48(this.#chunk(slot), at(slot), 0);
     this.setNext(slot, this.#free);

@@ -216,7 +216,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/clearing.ts',
-        find: 'slot !== NO_SLOT && index.id(slot) <= job.idMax && waiting',
+        find: 'slot !== NO_SLOT && index.rank(slot) <= job.idMax && waiting',
         replace: 'slot !== NO_SLOT && waiting',
       },
     ],

@@ -11,6 +11,7 @@ import type {
   CallResult,
   Durability,
   Health,
+  HoleStats,
   Peeked,
   ProducerNumber,
   QueueStats,
@@ -267,6 +268,18 @@ export class ApiClient implements NodeCalls {
     await this.#ask('DELETE', `/v1/producers/${percentEncode(producer)}`);
   }
 
+  /** Numbers that are waited for, or were given up, of streams that end at the node. */
+  async holes(): Promise<readonly HoleStats[]> {
+    const { holes } = fieldsOf((await this.#ask('GET', '/v1/holes')).body);
+    return Array.isArray(holes) ? (holes as HoleStats[]) : this.#transport.malformed();
+  }
+
+  /** Gives up all holes of a queue, or of one stream. Resolves with how many numbers are missing now. */
+  async closeHoles(of: string): Promise<number> {
+    const { count } = fieldsOf((await this.#ask('POST', `/v1/holes/close${queryOf({ of })}`)).body);
+    return typeof count === 'number' ? count : this.#transport.malformed();
+  }
+
   /** A place that was stored in a transaction, under a name that begins with `trigger/`. */
   async position(name: string): Promise<Uint8Array | undefined> {
     const answer = await this.#ask('GET', `/v1/positions/${percentEncode(name)}`);
@@ -346,6 +359,10 @@ export class ApiClient implements NodeCalls {
         return { kind: 'outcome', outcome: await this.outcome(call.identity, call.epoch) };
       case 'retireProducer':
         return done(this.retireProducer(call.producer));
+      case 'holes':
+        return { kind: 'holes', holes: await this.holes() };
+      case 'closeHoles':
+        return { kind: 'holesClosed', count: await this.closeHoles(call.of) };
       case 'position':
         return { kind: 'position', value: await this.position(call.name) };
       case 'stats':

@@ -44,6 +44,11 @@ interface Handle {
   readonly share: 'all' | 'alone';
 }
 
+const HOLES = [
+  { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 2, to: 3, state: 'open', leftMs: 1_000, held: 4 },
+  { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 9, to: 9, state: 'missing', leftMs: 0, held: 0 },
+] as const;
+
 export class FakeNode implements NodeCalls {
   /** Everything that was asked, in order. */
   readonly calls: Call[] = [];
@@ -128,6 +133,10 @@ export class FakeNode implements NodeCalls {
       case 'retireProducer':
         this.#producers.delete(call.producer);
         return DONE;
+      case 'holes':
+        return { kind: 'holes', holes: HOLES };
+      case 'closeHoles':
+        return { kind: 'holesClosed', count: 2 };
       case 'position':
         return { kind: 'position', value: this.#positions.get(call.name) };
       case 'stats':
@@ -394,6 +403,7 @@ export class FakeNode implements NodeCalls {
       bytes: list.reduce((bytes, { message }) => bytes + message.body.length, 0),
       ...this.#optionsOf(name),
       delayed: 0,
+      held: 0,
       arrived: 0,
       ended: 0,
       blocked: 0,

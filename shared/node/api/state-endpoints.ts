@@ -13,6 +13,8 @@ import { ownVersion } from './version.ts';
 export const STATE_ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/outcome', parameters: ['identity', 'epoch'], body: 'none', answers: [200], serve: outcome },
   { method: 'DELETE', path: '/v1/producers/{producer}', parameters: [], body: 'none', answers: [204], serve: retire },
+  { method: 'GET', path: '/v1/holes', parameters: [], body: 'none', answers: [200], serve: holes },
+  { method: 'POST', path: '/v1/holes/close', parameters: ['of'], body: 'none', answers: [200], serve: closeHoles },
   { method: 'GET', path: '/v1/positions/{position}', parameters: [], body: 'none', answers: [200, 204], serve: position },
   { method: 'GET', path: '/v1/stats', parameters: [], body: 'none', answers: [200], serve: stats },
   { method: 'GET', path: '/v1/health', parameters: [], body: 'none', answers: [200, 503], serve: health },
@@ -34,6 +36,23 @@ async function retire({ ask, node, query, names: [producer = ''] }: Serving): Pr
   query.refuseOthers();
   await node.call({ verb: 'retireProducer', producer });
   return NOTHING;
+}
+
+async function holes({ ask, node, query }: Serving): Promise<Reply> {
+  demand(ask.client, 'watch');
+  query.refuseOthers();
+  const result = await node.call({ verb: 'holes' });
+  if (result.kind !== 'holes') throw unanswered('holes');
+  return jsonReply({ holes: result.holes });
+}
+
+async function closeHoles({ ask, node, query }: Serving): Promise<Reply> {
+  demand(ask.client, 'admin');
+  const of = needText(query, 'of');
+  query.refuseOthers();
+  const result = await node.call({ verb: 'closeHoles', of });
+  if (result.kind !== 'holesClosed') throw unanswered('closeHoles');
+  return jsonReply({ count: result.count });
 }
 
 async function position({ ask, node, query, names: [name = ''] }: Serving): Promise<Reply> {

@@ -113,6 +113,8 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'outcome', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:99' },
   ],
   retireProducer: [{ verb: 'retireProducer', producer: 'p' }],
+  holes: [{ verb: 'holes' }],
+  closeHoles: [{ verb: 'closeHoles', of: 'bags' }],
   position: [
     { verb: 'position', name: 'trigger/t' },
     { verb: 'position', name: 'trigger/none' },

@@ -174,7 +174,7 @@ export class RingmailClient {
     return this.setQueue(queue, { state: 'running' });
   }
 
-  /** Ends what is ready or delayed, and says how many. */
+  /** Ends what is ready, delayed or held, and says how many. */
   async purge(queue: string): Promise<number> {
     return (await ask(this.#node, { verb: 'purge', queue }, 'purged')).count;
   }
