@@ -25,6 +25,7 @@ const COMMANDS: CommandTable = {
   trace: async () => (await import('./probe.ts')).trace,
   ping: async () => (await import('./probe.ts')).ping,
   producer: async () => (await import('./producer.ts')).producer,
+  routes: async () => (await import('./routes.ts')).routes,
   holes: async () => (await import('./holes.ts')).holes,
   stats: async () => (await import('./stats.ts')).stats,
   ring: async () => (await import('./ring.ts')).ring,
