@@ -24,6 +24,7 @@ export const COMMANDS: CommandTable = {
 export const GROUPS: CommandTable = {
   queue: async () => (await import('./queue.ts')).queue,
   producer: async () => (await import('./producer.ts')).producer,
+  holes: async () => (await import('./holes.ts')).holes,
 };
 
 export class CliFixture {

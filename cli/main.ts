@@ -23,6 +23,7 @@ const COMMANDS: CommandTable = {
   move: async () => (await import('./letters.ts')).move,
   outcome: async () => (await import('./outcome.ts')).outcome,
   producer: async () => (await import('./producer.ts')).producer,
+  holes: async () => (await import('./holes.ts')).holes,
   stats: async () => (await import('./stats.ts')).stats,
   ring: async () => (await import('./ring.ts')).ring,
   completion: async () => (await import('./completion.ts')).completionOf(COMMANDS),

@@ -261,8 +261,8 @@ export class Carriers implements NodeCarriers {
     return this.#parts.uplinks.describe();
   }
 
-  uplinks(): UplinkStats[] {
-    return this.#parts.uplinks.stats(this.#parts.store.nowMs);
+  uplinks(nowMs: number): UplinkStats[] {
+    return this.#parts.uplinks.stats(nowMs);
   }
 
   counters(): Record<string, number> {

@@ -53,7 +53,7 @@ export function statsOf(sources: Sources): Stats {
       next: out.next,
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
-    uplinks: carriers?.uplinks() ?? [],
+    uplinks: carriers?.uplinks(nowMs) ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],
@@ -67,7 +67,8 @@ function leftOut(store: NodeStore | undefined): Record<string, number> {
   const { words = 0, copies = 0, letters = 0 } = store?.leftOut ?? {};
   const { heard = 0, unknown = 0, malformed = 0 } = store?.words.counts ?? {};
   const told = { nodeWords: heard, nodeWordsUnknown: unknown, nodeWordsMalformed: malformed };
-  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, ...told };
+  const numbersForgotten = store?.forgottenCount ?? 0;
+  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, numbersForgotten, ...told };
 }
 
 function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {

@@ -4,6 +4,7 @@ import { FAILBACK_MS, FAILOVER_MS } from '../../custody/hops.ts';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
 import {
   BLOCK_MS_MAX,
+  HOLE_WAIT_MS,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
   UPLINK_COUNT_MAX,
@@ -67,7 +68,15 @@ const PROPERTY_TEXT = kinds.textUpTo(TEXT_LENGTH_MAX);
 const PATIENCE = kinds.whole({ min: 0, max: UPLINK_PATIENCE_MS_MAX });
 
 /** Those above the first table. */
-export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs', 'failoverMs', 'failbackMs'];
+export const TOP_KEYS: readonly string[] = [
+  'name',
+  'unknownQueue',
+  'queueLimit',
+  'blockMs',
+  'holeWaitMs',
+  'failoverMs',
+  'failbackMs',
+];
 const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
 const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
@@ -82,6 +91,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
   const share = Math.floor(liveBytesMaxOf(geometryFor(ring.bytes)) / QUEUE_SHARE);
   const queueBytesLimit = top.get('queueLimit', kinds.byteLimit, share);
   const blockMs = top.get('blockMs', kinds.whole({ min: 0, max: BLOCK_MS_MAX }), BLOCK_MS_MAX);
+  const holeWaitMs = top.get('holeWaitMs', PATIENCE, HOLE_WAIT_MS);
   const broker = readBroker(top.table('broker'));
   const brokerUrl = `mqtt://${formatHostPort(reachable(broker ?? BROKER_LISTEN))}`;
   const config: NodeFileConfig = {
@@ -89,6 +99,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     unknownQueue,
     queueBytesLimit,
     blockMs,
+    holeWaitMs,
     ring,
     api: readApi(top.tableOrEmpty('api'), resolve(directory, `${name}.sock`)),
     queues: readQueues(top.table('queues'), queueBytesLimit),

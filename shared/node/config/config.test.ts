@@ -17,6 +17,7 @@ test('a name is all that must be there', () => {
     unknownQueue: 'refuse',
     queueBytesLimit: Math.floor(liveBytesMaxOf(geometryFor(16 * 2 ** 20)) / 4),
     blockMs: 30_000,
+    holeWaitMs: 60_000,
     ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0, intervalMs: undefined },
     api: { socket: '/etc/ringmail/n1.sock', mode: 0o660 },
     queues: [],
@@ -65,6 +66,7 @@ name = "box-1"
 unknownQueue = "create"
 queueLimit = 65536
 blockMs = 5000
+holeWaitMs = 10
 ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20, durability = "interval", intervalMs = 200 }
 api.socket = "/run/box.sock"
 api.mode = "0600"
@@ -133,6 +135,7 @@ level = "warn"
     unknownQueue: 'create',
     queueBytesLimit: 65_536,
     blockMs: 5_000,
+    holeWaitMs: 10,
     ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20, intervalMs: 200 },
     api: { socket: '/run/box.sock', mode: 0o600 },
     queues: [
@@ -277,6 +280,7 @@ describe('what the core is told', () => {
       commitDelayMs: 5,
       intervalMs: 50,
       blockMs: 7,
+      holeWaitMs: 60_000,
       home: 'home-1',
     });
   });

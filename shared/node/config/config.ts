@@ -29,6 +29,8 @@ export interface NodeFileConfig {
   readonly api: ApiConfig;
   /** How long a send waits for room in a queue that blocks, when it does not say. */
   readonly blockMs: number;
+  /** How long a hole is waited for before its numbers are missing. */
+  readonly holeWaitMs: number;
   readonly queues: readonly (QueueOptions & { readonly name: string })[];
   /** Ways up, the preferred one first. `[uplink]` is one of them alone. */
   readonly uplinks: readonly NamedUplinkConfig[];
@@ -171,6 +173,7 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
     commitDelayMs: config.ring.commitDelayMs,
     intervalMs: config.ring.intervalMs,
     blockMs: config.blockMs,
+    holeWaitMs: config.holeWaitMs,
     home,
   };
 }
