@@ -53,7 +53,7 @@ function settle(): void {
 function hears(kind: string, fields: Record<string, CborInput>, from: string, way: 'heard' | 'passing' = 'passing'): void {
   const identity = { origin: from, incarnation: '0011223344556677', destination: 'central/$node', priority: 5, number: 1 };
   const said = new WordFields(kind, new Map(Object.entries({ kind, ...fields })) as never);
-  const planned = store.words[way]({ fields: said, identity, from });
+  const planned = store.words[way]({ fields: said, identity, from, hops: 1 });
   store.commit(batchOf(planned), () => {});
   planned.settle();
   settle();

@@ -22,6 +22,7 @@
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account
+ *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)

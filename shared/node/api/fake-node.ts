@@ -130,6 +130,11 @@ export class FakeNode implements NodeCalls {
         return DONE;
       case 'outcome':
         return { kind: 'outcome', outcome: this.#identities.has(call.identity) ? 'kept' : 'absent' };
+      case 'probe':
+        return {
+          kind: 'probed',
+          answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
+        };
       case 'retireProducer':
         this.#producers.delete(call.producer);
         return DONE;
@@ -436,6 +441,7 @@ export class FakeNode implements NodeCalls {
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
       uplinks: this.uplinks,
+      routes: [],
       links: [],
       clocks: [],
       accounts: [],
