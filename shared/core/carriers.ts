@@ -63,6 +63,7 @@ export class Carriers implements NodeCarriers {
     const { config, store, uplinks, receiver } = parts;
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
+    store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     const endings = new Endings(store, parts.intake);
     this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
