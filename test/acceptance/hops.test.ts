@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SimNode } from '../../hardware-sim/sim-node.ts';
 import { toUtf8 } from '../../shared/bytes.ts';
-import type { CallResult, TransactionStep } from '../../shared/core/calls.ts';
+import type { Call, CallResult, TransactionStep } from '../../shared/core/calls.ts';
 import type { Properties } from '../../shared/message/message.ts';
 import { decodePublish } from '../../shared/relay/publish-layout.ts';
 import { geometryFor } from '../../shared/ring/geometry.ts';
@@ -402,7 +402,10 @@ describe('uplinks in a circle', () => {
   });
 });
 
-test.each([['a line', 'link']] as const)(
+test.each([
+  ['a line', 'link'],
+  ['MQTT', 'mqtt'],
+] as const)(
   'AC-37 over %s: the word that it is there, and that it was received, come to who asked',
   async (_name, uplink) => {
     const chain = new Chain(`AC-37 ${uplink}`);
@@ -524,3 +527,26 @@ function firstNumberIn(payload: Uint8Array): number {
   const [first] = decoded?.kind === 'publish' ? decoded.items : [];
   return first?.kind === 'item' ? first.item.number : 0;
 }
+
+test('AC-60 a probe is answered by each node on its way, and a trace tells where a message is', async () => {
+  const path = await installation('AC-60');
+  const { device, central } = path;
+  const asked = async (call: Call) => {
+    const result = await path.ask(device, call);
+    return result?.kind === 'probed' ? result.answers.map(({ node, at, next }) => [node, at, next]) : result;
+  };
+  expect(await asked({ verb: 'probe', about: 'node', node: 'central', waitMs: 30_000 })).toEqual([
+    ['gateway', 'passed', undefined],
+    ['central', 'reached', undefined],
+  ]);
+  const identity = await path.send(device, 'central/bags', 'where am I');
+  await path.pass(10_000);
+  const trace = { verb: 'probe', about: 'message', identity, waitMs: 30_000 } as const;
+  const way = [
+    ['device', 'handed-over', 'gateway'],
+    ['gateway', 'handed-over', 'central'],
+  ];
+  expect(await asked(trace)).toEqual([...way, ['central', 'ready', undefined]]);
+  expect(await path.texts(central)).toEqual(['where am I']);
+  expect(await asked(trace)).toEqual([...way, ['central', 'received', undefined]]);
+});
