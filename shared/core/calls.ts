@@ -5,6 +5,7 @@ import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
 import type { QueueOptions } from '../queue/queue-options.ts';
+import type { Route } from '../queue/routes.ts';
 import type { Selector } from '../queue/selector.ts';
 
 /** A message to send. */
@@ -101,6 +102,12 @@ export type Call =
   | { readonly verb: 'close'; readonly handle: string }
   /** What became of a send that was IN_DOUBT: `epoch` is the one its error named. */
   | { readonly verb: 'outcome'; readonly identity: string; readonly epoch?: number }
+  /**
+   * Asks other nodes: whether the way to one is open, or where a message is. Answered when there is nothing more to learn, or after
+   * `waitMs` with what came: who does not answer is not among `answers`.
+   */
+  | { readonly verb: 'probe'; readonly about: 'node'; readonly node: string; readonly waitMs: number }
+  | { readonly verb: 'probe'; readonly about: 'message'; readonly identity: string; readonly waitMs: number }
   /** Forgets a producer: its name may begin at 1 again. */
   | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
@@ -139,6 +146,33 @@ export interface Peeked extends Omit<Received, 'lease' | 'leaseMs'> {
 /** `kept`: it was stored, whatever became of it since. `absent`: it never was, and never will be. `unknown`: nobody can say any more. */
 export type SendOutcome = 'kept' | 'absent' | 'unknown';
 
+/** What one node says to a probe. */
+export interface ProbeAnswer {
+  readonly node: string;
+  /** Nodes between it and who asks, as the question came. */
+  readonly hops: number;
+  /** Since it was asked, by the clock of who asks. */
+  readonly afterMs: number;
+  /** Of a node: `passed` on the way, `reached`. Of a message: where it is (whereabouts.ts). */
+  readonly at:
+    | 'passed'
+    | 'reached'
+    | 'ready'
+    | 'leased'
+    | 'delayed'
+    | 'held'
+    | 'on-its-way'
+    | 'handed-over'
+    | 'received'
+    | 'ended'
+    | 'absent'
+    | 'unknown';
+  /** The node that it goes to, or went to. */
+  readonly next?: string;
+  /** What its stream lost at this node, as `<class> <count>`. */
+  readonly losses?: readonly string[];
+}
+
 export interface QueueStats extends QueueOptions {
   readonly name: string;
   readonly ready: number;
@@ -165,6 +199,11 @@ export interface StreamStats {
   readonly held: number;
   readonly lo: number;
   readonly next: number;
+}
+
+export interface RouteStats extends Route {
+  /** Messages that it took on since the node opened. */
+  readonly taken: number;
 }
 
 /** Numbers of a stream that another neighbour was to bring. */
@@ -245,6 +284,8 @@ export interface Stats {
   readonly uplink: string;
   /** All of them, the preferred one first. */
   readonly uplinks: readonly UplinkStats[];
+  /** In order: the first that fits decides. */
+  readonly routes: readonly RouteStats[];
   readonly links: readonly string[];
   /** Clocks of neighbours that this node dials; nothing here is ordered or validated by them. */
   readonly clocks: readonly ClockStats[];
@@ -272,6 +313,7 @@ export type CallResult =
   | { readonly kind: 'holes'; readonly holes: readonly HoleStats[] }
   /** So many numbers are missing now. */
   | { readonly kind: 'holesClosed'; readonly count: number }
+  | { readonly kind: 'probed'; readonly answers: readonly ProbeAnswer[] }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

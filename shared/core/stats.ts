@@ -2,6 +2,7 @@
 import type { NodeStore } from '../custody/node-store.ts';
 import { streamText } from '../message/identity.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
+import type { RouteTable } from '../queue/routes.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { QueueStats, Stats } from './calls.ts';
 import type { Desk } from './desk.ts';
@@ -18,6 +19,7 @@ interface Sources {
   readonly desk: Desk | undefined;
   readonly carriers: NodeCarriers | undefined;
   readonly watch: HealthWatch | undefined;
+  readonly routes: RouteTable | undefined;
   readonly nowMs: number;
 }
 
@@ -54,6 +56,7 @@ export function statsOf(sources: Sources): Stats {
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
     uplinks: carriers?.uplinks(nowMs) ?? [],
+    routes: sources.routes?.stats() ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],

@@ -1,6 +1,7 @@
 /**
  * Messages that come by custody and cannot stay: they end here, as dead letters with the reason, and their streams go on over them.
  */
+import { invariant } from '../assert.ts';
 import { hasCode } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
@@ -12,7 +13,7 @@ import type { Intake, NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { endNumbers } from './outgoing.ts';
+import { endNumber } from './outgoing.ts';
 import { joined, NOTHING, type Planned } from './planned.ts';
 import type { MessageItem } from './session.ts';
 
@@ -57,15 +58,42 @@ export class ArrivalEndings {
     return this.#intake.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
+  /**
+   * One that this node handed on before, and that came back after too many nodes: its way leads in a circle. Its place in the sequence is
+   * gone, so the letter and the account here are all that speaks of it.
+   */
+  endReturned(
+    { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
+    changes: readonly MetaChange[],
+  ): Planned {
+    const ending = 'HOP_COUNT_EXCEEDED';
+    const content = contentOf(item.envelope);
+    const letter = { ...content, previous: identityText({ ...key, number: item.number }) };
+    const isWanted = content.properties.deadLetter !== 'off';
+    const dead = isWanted
+      ? this.#letterOf(letter, { class: ending, node: this.#store.self.name, reason: reasonOf(ending, key) })
+      : NOTHING;
+    return joined({ ...NOTHING, changes }, dead ?? NOTHING, planLosses(this.#store, [{ handle, class: ending, count: 1 }]));
+  }
+
   /** A number that two messages bear stays whose it is, or whose it will be. */
   #atDestination({ handle, item }: { handle: number; item: MessageItem }, ending: EndingClass): Planned | 'too-many' {
     if (ending === 'CLONED') return planLosses(this.#store, [{ handle, class: ending, count: 1 }]);
     return planEnding(this.#store, handle, { ranges: [{ from: item.number, to: item.number }], class: ending });
   }
 
+  /** What can have no letter either, and is refused by nobody since it began here: the account alone. */
+  lost(what: { handle: number; key: StreamKey; item: MessageItem }, ending: EndingClass): Planned {
+    const ended = this.#store.isLocal(what.key.destination)
+      ? this.#atDestination(what, ending)
+      : this.#onTheWay(what, ending, 'bare');
+    invariant(ended !== 'too-many', 'the next number of a stream opens no hole');
+    return ended;
+  }
+
   /**
-   * A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. One
-   * for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
+   * A gap in a stream that leaves here. One for a node that nobody can reach is told to nobody: without a letter the account here is all
+   * that speaks of it.
    */
   #onTheWay(
     { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
@@ -74,10 +102,14 @@ export class ArrivalEndings {
   ): Planned {
     const { number } = item;
     const stream = this.#store.outgoing.open(handle, key);
-    const gap = endNumbers(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
+    const gap = endNumber(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
     const counted = countedTo(this.#store, { handle, key }, number + 1);
     const account = planLosses(this.#store, letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []);
-    return joined(account, { ...NOTHING, changes: [gap, counted.change], settle: counted.settle });
+    const settle = (): void => {
+      this.#store.draft.note(gap.settle());
+      counted.settle();
+    };
+    return joined(account, { ...NOTHING, changes: [gap.change, counted.change], settle });
   }
 
   /** A dead letter, or undefined when it is too large for one. */

@@ -28,7 +28,7 @@ import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 import { NodeWords } from './node-words.ts';
-import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { counterChange, endNumbers, Outgoing, type OutStream, unexplained } from './outgoing.ts';
 import { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
 import { StreamTable } from './stream-table.ts';
@@ -87,6 +87,8 @@ export class NodeStore {
   forgottenCount = 0;
   /** Until the node serves. A ring that was left full has to open all the same: what an opening notes may use the overdraft. */
   isOpening = true;
+  /** True when some neighbour may have a message that lies here. Whoever hands messages over says it better than this. */
+  mayHaveHandedOver: (out: OutStream, number: number) => boolean = () => true;
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 
@@ -140,8 +142,9 @@ export class NodeStore {
     );
     this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
-    this.#findHoles(slots);
-    for (const slot of slots) this.place(slot);
+    const messages = slots.filter((slot) => !index.isHolder(slot));
+    this.#findHoles(messages);
+    for (const slot of messages) this.place(slot);
     this.#forgetEmptyParts();
     this.#offerAgain();
     this.#accountForDamage();
@@ -340,10 +343,11 @@ export class NodeStore {
   }
 
   #placePlanned(slot: number): void {
+    if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+      queue.plannedBytes -= this.ring.index.wholeBytes(slot);
     }
     this.place(slot);
   }

@@ -130,8 +130,13 @@ export class FakeNode implements NodeCalls {
         return DONE;
       case 'outcome':
         return { kind: 'outcome', outcome: this.#identities.has(call.identity) ? 'kept' : 'absent' };
+      case 'probe':
+        return {
+          kind: 'probed',
+          answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
+        };
       case 'retireProducer':
-        this.#producers.delete(call.producer);
+        if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;
       case 'holes':
         return { kind: 'holes', holes: HOLES };
@@ -436,6 +441,7 @@ export class FakeNode implements NodeCalls {
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
       uplinks: this.uplinks,
+      routes: [],
       links: [],
       clocks: [],
       accounts: [],

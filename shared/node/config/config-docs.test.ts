@@ -73,6 +73,7 @@ describe('the tables of the page have the keys there are', () => {
     ['`[central]`', `[central]\n${alien}`],
     ['`[[adapters]]`', `[[adapters]]\n${alien}`],
     ['`[[triggers]]`', `[[triggers]]\n${alien}\nwhere = { ${alien} }`],
+    ['`[[routes]]`', `[[routes]]\n${alien}`],
     ['`[broker]`', `[broker]\n${alien}`],
     ['`[log]`', `[log]\n${alien}`],
     ['`[uplink]`', `[uplink]\n${alien}`],
@@ -142,7 +143,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(6));
+  test('there is one for each role', () => expect(blocks).toHaveLength(7));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 

@@ -12,8 +12,9 @@ import {
   UPLINK_TO_COUNT_MAX,
 } from '../../limits.ts';
 import { isQueueName, isSystemQueue, NODE_QUEUE } from '../../message/address.ts';
-import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
+import { APP_SPECIFIC_MAX, PRIORITY_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
+import type { Condition } from '../../queue/condition.ts';
 import {
   JOURNAL,
   ORDERING,
@@ -23,8 +24,8 @@ import {
   REPLAY,
   WHEN_FULL,
 } from '../../queue/queue-options.ts';
+import type { Route } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
-import type { Condition } from '../library/triggers.ts';
 import type {
   AdapterConfig,
   ApiConfig,
@@ -110,6 +111,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     central: readCentral(top.table('central'), brokerUrl),
     adapters: top.list('adapters').map((section) => readAdapter(section, name)),
     triggers: top.list('triggers').map((section) => readTrigger(section, name)),
+    routes: top.list('routes').map((section) => readRoute(section, name)),
     broker,
     log: readLog(top.tableOrEmpty('log')),
   };
@@ -331,6 +333,25 @@ function readTrigger(section: Section, node: string): TriggerConfig {
   };
   section.finish();
   return trigger;
+}
+
+function readRoute(section: Section, node: string): Route {
+  const ms = kinds.whole({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  const where = readCondition(section.tableOrEmpty('where'));
+  const some = {
+    source: section.find('source', kinds.namePattern),
+    where: Object.keys(where).length === 0 ? undefined : where,
+    priority: section.find('priority', kinds.whole({ min: 0, max: PRIORITY_MAX })),
+    timeToReachQueueMs: section.find('timeToReachQueueMs', ms),
+    timeToBeReceivedMs: section.find('timeToBeReceivedMs', ms),
+  };
+  const route = {
+    from: section.need('from', kinds.namePattern),
+    to: section.need('to', kinds.listOf(kinds.routeGoal(node))),
+    ...Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)),
+  };
+  section.finish();
+  return route;
 }
 
 function readCondition(section: Section): Condition {

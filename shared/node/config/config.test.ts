@@ -28,6 +28,7 @@ test('a name is all that must be there', () => {
     central: undefined,
     adapters: [],
     triggers: [],
+    routes: [],
     broker: undefined,
     log: { level: 'info' },
   });
@@ -111,6 +112,19 @@ kind = "belt"
 name = "belt-2"
 port = "tcp:ports.example:4001"
 destination = "centre/bags"
+[[routes]]
+from = "bags"
+source = "device-*"
+where.label = "x"
+to = ["bags", "central/bags", "topic:bags"]
+priority = 5
+
+[[routes]]
+from = "b*"
+to = ["copies"]
+timeToReachQueueMs = 1
+timeToBeReceivedMs = 2
+
 [[triggers]]
 name = "all"
 queue = "$journal"
@@ -199,6 +213,10 @@ level = "warn"
         where: { label: 'alarm', appSpecific: 0, contentType: 'text/plain', headers: { belt: '3', 'x-Größe': '' } },
       },
     ],
+    routes: [
+      { from: 'bags', to: ['box-1/bags', 'central/bags', 'topic:bags'], source: 'device-*', where: { label: 'x' }, priority: 5 },
+      { from: 'b*', to: ['box-1/copies'], timeToReachQueueMs: 1, timeToBeReceivedMs: 2 },
+    ],
     broker: { host: '::', port: 1884 },
     log: { level: 'warn' },
   });
@@ -269,6 +287,7 @@ describe('what the core is told', () => {
     expect(toCoreConfig(config, 'home-1')).toEqual({
       name: 'centre',
       queues: [{ name: 'bags', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS }],
+      routes: [],
       unknownQueue: 'refuse',
       queueBytesLimit: config.queueBytesLimit,
       uplink: 'none',

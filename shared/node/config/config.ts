@@ -9,8 +9,9 @@
 import { CENTRAL_BROKER, type NodeConfig, type UplinkSetup } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
+import type { Condition } from '../../queue/condition.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
-import type { Condition } from '../library/triggers.ts';
+import type { Route } from '../../queue/routes.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -42,6 +43,8 @@ export interface NodeFileConfig {
   readonly central: CentralConfig | undefined;
   readonly adapters: readonly AdapterConfig[];
   readonly triggers: readonly TriggerConfig[];
+  /** In order: the first that fits decides. Addresses have their node. */
+  readonly routes: readonly Route[];
   /** Where the embedded broker listens. Undefined: there is none. */
   readonly broker: HostPort | undefined;
   readonly log: { readonly level: LogLevel };
@@ -159,6 +162,7 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
   return {
     name,
     queues,
+    routes: config.routes,
     unknownQueue,
     queueBytesLimit,
     uplink: first?.kind ?? 'none',
