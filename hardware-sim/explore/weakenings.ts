@@ -57,10 +57,6 @@ export const WEAKENINGS: Readonly<Record<string, Weakening>> = {
     const set = store.destinations.set.bind(store.destinations);
     store.destinations.set = (handle, destination) => set(handle, { ...destination, closed: [] });
   },
-  /** A node in the middle forgets what it passed over as elsewhere. */
-  'passed-over-forgotten': ({ store }) => {
-    store.passedOver.of = () => [];
-  },
   /** An item above the cursor is taken as if it stood there. */
   'accept-out-of-sequence': ({ receiver }) => {
     const item = receiver.item.bind(receiver);
