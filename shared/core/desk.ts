@@ -67,6 +67,7 @@ export class Desk {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
     this.#commits.cancel(token);
+    this.#letters.cancel(token);
     this.#probes.cancel(token);
   }
 
@@ -89,6 +90,7 @@ export class Desk {
     this.#sends.close();
     this.#probes.close();
     this.#commits.close();
+    this.#letters.close();
     this.#receives.close();
     this.#store.storeExpress();
   }

@@ -625,7 +625,7 @@ export const MUTANTS = [
       {
         file: 'shared/core/send-desk.ts',
         find: 'return this.#store.isLocal(destination) && this.#intake.routedOf(',
-        replace: 'return destination.length > 0 && this.#intake.routedOf(',
+        replace: 'return this.#intake.routedOf(',
       },
     ],
     tests: ['shared/core/express.test.ts'],

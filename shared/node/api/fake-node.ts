@@ -136,7 +136,7 @@ export class FakeNode implements NodeCalls {
           answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
         };
       case 'retireProducer':
-        this.#producers.delete(call.producer);
+        if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;
       case 'holes':
         return { kind: 'holes', holes: HOLES };
