@@ -117,7 +117,7 @@ describe('--print-config', () => {
       name: 'box-7',
       ring: { path: join(cli.folder, 'var', 'box-7.ring'), bytes: 4 * 2 ** 20 },
       queues: [{ name: 'local' }],
-      uplink: { kind: 'link', line: { kind: 'tcp', host: '127.0.0.1', port: 7001 } },
+      uplinks: [{ kind: 'link', line: { kind: 'tcp', host: '127.0.0.1', port: 7001 } }],
       adapters: [
         { kind: 'belt', name: 'east', destination: 'hub/bags', port: { kind: 'serial', path: '/dev/ttyUSB0' } },
         { kind: 'belt', name: 'west', destination: 'hub/bags', port: { kind: 'unix', path: join(cli.folder, 'west.sock') } },
@@ -127,8 +127,8 @@ describe('--print-config', () => {
 
   test('gateway: broker and lines are in it', async () => {
     const lines = ['--listen', 'unix:a.sock', '--listen', 'tcp:127.0.0.1:7002'];
-    const { uplink, links } = await printed('gateway', '--broker', 'mqtt://b.example:1884', ...lines);
-    expect(uplink).toMatchObject({ kind: 'mqtt', broker: 'mqtt://b.example:1884', central: 'central' });
+    const { uplinks, links } = await printed('gateway', '--broker', 'mqtt://b.example:1884', ...lines);
+    expect(uplinks[0]).toMatchObject({ kind: 'mqtt', broker: 'mqtt://b.example:1884', central: 'central' });
     expect(links.map(({ listen }) => listen.kind)).toEqual(['unix', 'tcp']);
   });
 

@@ -8,7 +8,7 @@ import { runLink } from '../gateway/link-role.ts';
 import { RingmailError } from '../shared/errors.ts';
 import { readRemote } from '../shared/node/api/remote.ts';
 import { serveApi } from '../shared/node/api/server.ts';
-import { type NodeFileConfig, parseConfig, toCoreConfig } from '../shared/node/config/config.ts';
+import { centralBrokers, type NodeFileConfig, parseConfig, toCoreConfig } from '../shared/node/config/config.ts';
 import { formatHostPort } from '../shared/node/config/line-address.ts';
 import { type Preset, type PresetOptions, presetText } from '../shared/node/config/presets.ts';
 import { createRing } from '../shared/node/create-ring.ts';
@@ -19,6 +19,7 @@ import { consoleText, Node } from '../shared/node/node.ts';
 import { openLine, waitMsMaxOf } from '../shared/node/open-line.ts';
 import { systemRandom } from '../shared/node/random.ts';
 import { runTrigger } from '../shared/node/trigger-role.ts';
+import type { Broker } from '../shared/ports.ts';
 import { type Command, defineCommand, usage } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import type { World } from './world.ts';
@@ -195,7 +196,6 @@ async function within(ms: number, done: Promise<unknown>): Promise<void> {
 /** The node over its ring, which is created if it is not there. */
 async function openRing(config: NodeFileConfig, options: { volatile: 'allow' | 'refuse' }, log: Log): Promise<Node> {
   await makeRing(config, options, log);
-  const access = config.central ?? (config.uplink.kind === 'mqtt' ? config.uplink : undefined);
   return Node.open({
     config: toCoreConfig(config, homeOf(config.ring.path)),
     ringPath: config.ring.path,
@@ -206,8 +206,21 @@ async function openRing(config: NodeFileConfig, options: { volatile: 'allow' | '
       if (said.level === 'debug' && config.log.level !== 'debug') return;
       log(said.level === 'warn' || said.level === 'error' ? 'warn' : 'info', consoleText(line, said));
     },
-    ...(access && { connectBroker: () => connectBroker({ node: config.name, access, log }) }),
+    connectBrokers: brokersOf(config, log),
   });
+}
+
+/** A connection for each uplink over MQTT, and for each broker of the central. The first of them has the plain client id. */
+function brokersOf(config: NodeFileConfig, log: Log): Map<string, () => Broker> {
+  const { name: node, central, uplinks } = config;
+  const places = central === undefined ? [] : centralBrokers(central);
+  for (const uplink of uplinks) if (uplink.kind === 'mqtt') places.push({ name: uplink.name, access: uplink });
+  return new Map(
+    places.map(({ name, access }, at) => {
+      const connection = at === 0 ? undefined : name.replace(/^\$/, '');
+      return [name, () => connectBroker({ node, access, log, ...(connection !== undefined && { connection }) })];
+    }),
+  );
 }
 
 /** A ring that is not there is created, and said so: its neighbours will see a new incarnation, never an old one that forgot. */
@@ -223,7 +236,9 @@ function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signa
   const { log, signal } = shell;
   const roles: Promise<void>[] = [];
   for (const link of config.links) roles.push(runLink(node, { listen: link.listen, log }, signal));
-  if (config.uplink.kind === 'link') roles.push(runUplink(node, { line: config.uplink.line, log }, signal));
+  for (const uplink of config.uplinks) {
+    if (uplink.kind === 'link') roles.push(runUplink(node, { name: uplink.name, line: uplink.line, log }, signal));
+  }
   for (const adapter of config.adapters) {
     const { name, destination, port } = adapter;
     const counters = node.adapterCounters;

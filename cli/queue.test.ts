@@ -72,7 +72,7 @@ test('list and show: tables for people, lines of JSON for programs', async () =>
   const shown = (await cli.run(['queue', 'show', 'bags'])).out;
   expect(shown).toContain('label                Belt\\x1b[2J\n');
   expect(shown).toContain('retry                after 5s, then × 2 up to 1h\n');
-  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 5 B\n');
+  expect(shown).toContain('messages             1 ready, 0 leased, 0 delayed, 0 held, 5 B\n');
   expect(JSON.parse((await cli.run(['queue', 'show', 'bags', '--json'])).out)).toMatchObject({ name: 'bags', retryMs: 5_000 });
 });
 
@@ -85,9 +85,30 @@ test('purge says how many, delete says nothing, and both are done', async () => 
   expect(cli.node.queues.has('bags')).toBe(false);
 });
 
+const CLOSE = { verb: 'closeHoles', of: 'bags' };
+
+test('holes', async () => {
+  const { out, code } = await cli.run(['holes', 'list']);
+  expect(code).toBe(0);
+  const [head = '', open = '', missing = ''] = out.split('\n');
+  expect(head.split(/ {2,}/)).toEqual(['stream', 'from', 'to', 'state', 'left', 'held']);
+  expect(open.split(/ {2,}/).slice(1)).toEqual(['2', '3', 'open', '1 s', '4']);
+  expect(missing.split(/ {2,}/).slice(1)).toEqual(['9', '9', 'missing', '0']);
+  const json = await cli.run(['holes', 'list', '--json']);
+  expect(JSON.parse(json.out)).toMatchObject({ holes: [{ state: 'open', leftMs: 1_000 }, { state: 'missing' }] });
+  expect(await cli.run(['holes', 'close', 'bags'])).toEqual({ code: 0, out: '2 missing\n', err: '' });
+  expect((await cli.run(['holes', 'close', 'bags', '--json'])).out).toBe('{"count":2}\n');
+  expect(asked()).toEqual([{ verb: 'holes' }, { verb: 'holes' }, CLOSE, CLOSE]);
+});
+
 test('producer retire', async () => {
+  await cli.run(['send', 'bags', 'x', '--producer', 'scanner', '--number', '1']);
   expect(await cli.run(['producer', 'retire', 'scanner'])).toEqual(DONE);
-  expect(asked()).toEqual([{ verb: 'retireProducer', producer: 'scanner' }]);
+  expect(asked().at(-1)).toEqual({ verb: 'retireProducer', producer: 'scanner' });
+  expect(await cli.run(['producer', 'retire', 'nobody'])).toMatchObject({
+    code: 3,
+    err: expect.stringMatching(/PRODUCER_NOT_FOUND\n.*nobody/),
+  });
 });
 
 test.each<[string[], number, string]>([
@@ -98,6 +119,8 @@ test.each<[string[], number, string]>([
   [['queue', 'create', 'bags', '--retry', '5'], 2, 'USAGE_INVALID'],
   [['queue', 'set', 'bags'], 2, 'USAGE_INVALID'],
   [['queue', 'set', 'bags', '--ordering', 'strict'], 2, 'USAGE_INVALID'],
+  [['queue', 'set', 'bags', '--ordering=strict', '--label', 'x'], 2, 'USAGE_INVALID'],
+  [['producer', 'retire', 'nobody'], 3, 'PRODUCER_NOT_FOUND'],
   [['queue', 'create', 'Bags'], 3, 'NAME_INVALID'],
   [['queue', 'show', 'absent'], 3, 'QUEUE_NOT_FOUND'],
   [['queue', 'purge', 'absent'], 3, 'QUEUE_NOT_FOUND'],
@@ -106,4 +129,17 @@ test.each<[string[], number, string]>([
 ])('%j ends with %i and %s', async (argv, code, error) => {
   const ran = await cli.run(argv);
   expect([ran.code, ran.out, ran.err.split('\n')[0]]).toEqual([code, '', `ringmail: ${error}`]);
+});
+
+test.each<[string[], RegExp]>([
+  [
+    ['queue', 'set', 'bags', '--ordering', 'strict'],
+    /^ringmail: USAGE_INVALID\n.*--ordering: it is set when a queue is made, and cannot be changed\n/s,
+  ],
+  [['move', 'bags', 'x', 'bags;later'], /<lookup> x: not a whole number/],
+  [['redrive', 'x'], /<lookup> x: not a whole number/],
+])('%j says what is wrong in words of its own', async (argv, said) => {
+  const { code, err } = await cli.run(argv);
+  expect([code, err.includes('positional argument'), err.includes('--lookup')]).toEqual([2, false, false]);
+  expect(err).toMatch(said);
 });

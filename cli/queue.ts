@@ -51,6 +51,7 @@ const set = defineCommand(
     operands: '<queue>',
     operandCount: { min: 1, max: 1 },
     options: { ...CHANGE_OPTIONS, ...COMMON_OPTIONS },
+    refused: { ordering: 'it is set when a queue is made, and cannot be changed' },
     notes: ['A queue of the configuration file has the properties of that file again when its node starts.'],
   },
   async ({ values, operands: [queue = ''] }, world) => {
@@ -180,11 +181,11 @@ function listLines(queues: readonly QueueStats[]): string[] {
 }
 
 function showText(queue: QueueStats): string {
-  const { ready, leased, delayed, blocked, dropped, expired } = queue;
+  const { ready, leased, delayed, held, blocked, dropped, expired } = queue;
   const rows: [string, string][] = [
     ['queue', queue.name],
     ...optionRows(queue),
-    ['messages', `${ready} ready, ${leased} leased, ${delayed} delayed, ${formatSize(queue.bytes)}`],
+    ['messages', `${ready} ready, ${leased} leased, ${delayed} delayed, ${held} held, ${formatSize(queue.bytes)}`],
     ['senders that wait', String(blocked)],
     ['ever dropped', String(dropped)],
     ['ever expired', String(expired)],

@@ -47,7 +47,10 @@ const VERBS: Readonly<Record<Call['verb'], 'asked'>> = {
   open: 'asked',
   close: 'asked',
   outcome: 'asked',
+  probe: 'asked',
   retireProducer: 'asked',
+  holes: 'asked',
+  closeHoles: 'asked',
   position: 'asked',
   stats: 'asked',
 };

@@ -6,20 +6,22 @@ import type { Node } from '../shared/node/node.ts';
 import { baudOf, openLine, waitMsMaxOf } from '../shared/node/open-line.ts';
 
 export interface UplinkRole {
+  /** Of the uplink; the first one of kind `link` where it has none. */
+  readonly name?: string;
   readonly line: LineAddress;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
 
 /** Keeps the link up until `signal` aborts. */
 export function runUplink(node: Node, role: UplinkRole, signal: AbortSignal): Promise<void> {
-  const { line, log } = role;
-  const link = { role: 'dial' as const, baud: baudOf(line) };
+  const { line, log, name: uplink } = role;
+  const use = { role: 'dial' as const, baud: baudOf(line), uplink };
   const name = formatLineAddress(line);
   const kept = {
     name,
     state: (text: string) => void node.lineStates.set(name, text),
     open: () => openLine(line, { report: { counters: node.portCounters, log } }),
-    use: (opened: Parameters<Node['attach']>[0]) => node.attach(opened, link),
+    use: (opened: Parameters<Node['attach']>[0]) => node.attach(opened, use),
     log,
     ...waitMsMaxOf(line),
   };

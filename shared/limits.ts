@@ -30,6 +30,20 @@ export const LETTER_RETRY_MS_MAX = 60_000;
 export const ENDING_COUNT_PER_STEP = 64;
 /** Bodies of expired messages read at once. More than one, so that a slow medium is busy; few, so that receivers get theirs. */
 export const EXPIRED_READ_COUNT = 8;
+/** Holes of one stream at its destination (docs/routes.md, section 2). What would open one more waits. About 20 bytes of META each. */
+export const HOLE_COUNT_MAX = 64;
+/** Holes given up that are remembered for one stream. Who comes late for an older one is a counted repeat. As much META. */
+export const CLOSED_HOLE_COUNT_MAX = 64;
+/** Ranges that a node in the middle remembers of a stream as elsewhere. Beyond it the two that are nearest become one. */
+export const PASSED_RANGE_COUNT_MAX = 64;
+/** How long a hole is waited for where the configuration does not say. A device that fails over is back at the other gateway sooner. */
+export const HOLE_WAIT_MS = 60_000;
+/** Ways up of one node. Each is a session, and a base for each stream. */
+export const UPLINK_COUNT_MAX = 8;
+/** Patterns that say where one of them leads. */
+export const UPLINK_TO_COUNT_MAX = 64;
+/** Longest wait before another uplink is taken, and before a better one is taken back: a day. */
+export const UPLINK_PATIENCE_MS_MAX = 86_400_000;
 /** Nodes a message may pass. Who meets one that passed so many ends it: it goes in circles. */
 export const HOP_COUNT_MAX = 15;
 /** Senders that wait for room at once, over all queues. Beyond it BUSY. */
@@ -109,7 +123,32 @@ export const ANSWER_STRETCH_COUNT_MAX = 32;
 export const REPEAT_WAITING_COUNT_MAX = 64;
 /** Bytes of express messages in memory, with 64 for each. As much as may wait for the disk: they are for what is worthless in a minute. */
 export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
+/** Questions to other nodes that wait for answers. Beyond it BUSY. */
+export const PROBE_COUNT_MAX = 64;
+/** Answers that one question waits for at the most: a way has 15 nodes. */
+export const PROBE_ANSWER_COUNT_MAX = 32;
 /** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
 export const LIVE_IN_ROW_MAX = 3;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
+/** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */
+export const BELOW_COUNT_MAX = 1024;
+/** The same for a central, where the directory is whole. */
+export const BELOW_COUNT_CENTRAL_MAX = 65_536;
+/** Neighbours of one way whose tickets are kept for when it leads to them again: about 60 bytes of the ring each. */
+export const KEPT_TICKET_COUNT_MAX = 16;
+
+/** Routes of one node. Each is remembered in the ring, up to 4 KiB of META; each message is held against them one after the other. */
+export const ROUTE_COUNT_MAX = 64;
+/** Places that one message may be forwarded to, chains of routes within the node included. */
+export const DESTINATION_COUNT_MAX = 16;
+/**
+ * Bytes of a body from which on several destinations share it. Sharing costs an entry of 64 bytes and 8 bytes for each of them: below this
+ * two copies are hardly larger, and each is read in one piece.
+ */
+export const SHARED_BODY_BYTES_MIN = 256;
+/** Publishes to plain topics without a PUBACK: as many as the broker port has out at once. */
+export const TOPIC_WINDOW_COUNT_MAX = 64;
+/** Until something is published again after the broker refused a publish; doubled each time in vain. */
+export const TOPIC_RETRY_MS_MIN = 1_000;
+export const TOPIC_RETRY_MS_MAX = 300_000;

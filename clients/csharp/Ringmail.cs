@@ -258,6 +258,8 @@ namespace Ringmail
         public long LookupId => (long)Answer["lookupId"];
         public long Hops => (long)Answer["hops"];
         public long ElapsedMs => (long)Answer["elapsedMs"];
+        /// <summary>The node had given it up as missing when it came.</summary>
+        public bool Late => Json.Get(Answer, "late") is bool late && late;
         /// <summary>It waited for a connection on its way.</summary>
         public bool Replayed => (bool)(Json.Get(Answer, "replayed") ?? false);
         /// <summary>Of a look.</summary>
@@ -535,6 +537,28 @@ namespace Ringmail
             var query = Query(new Dictionary<string, object> { ["identity"] = identity, ["epoch"] = epoch });
             return (string)(await AskAsync("GET", "/v1/outcome" + query).ConfigureAwait(false))["outcome"];
         }
+
+        /// <summary>Numbers that the node waits for, or has given up, of streams that end there: stream, from, to, state, leftMs, held.</summary>
+        public async Task<IList<object>> HolesAsync() =>
+            (IList<object>)(await AskAsync("GET", "/v1/holes").ConfigureAwait(false))["holes"];
+
+        /// <summary>Gives up all holes of a queue, or of one stream: so many numbers are missing now.</summary>
+        public async Task<long> CloseHolesAsync(string of)
+        {
+            var query = Query(new Dictionary<string, object> { ["of"] = of });
+            return (long)(await AskAsync("POST", "/v1/holes/close" + query).ConfigureAwait(false))["count"];
+        }
+
+        /// <summary>What a node, and those on the way to it, answer within the wait: node, hops, afterMs, at.</summary>
+        public async Task<IList<object>> PingAsync(string node, long waitMs = 10000)
+        {
+            var query = Query(new Dictionary<string, object> { ["node"] = node, ["waitMs"] = waitMs });
+            return (IList<object>)(await AskAsync("GET", "/v1/ping" + query).ConfigureAwait(false))["answers"];
+        }
+
+        /// <summary>Where a message is: custody (stored@node, received, ...), and answers of the nodes on its way.</summary>
+        public Task<IDictionary<string, object>> TraceAsync(string identity, long waitMs = 10000) =>
+            AskAsync("GET", "/v1/trace" + Query(new Dictionary<string, object> { ["identity"] = identity, ["waitMs"] = waitMs }));
 
         /// <summary>Forgets a producer: its name may begin at 1 again.</summary>
         public Task RetireProducerAsync(string producer) => AskAsync("DELETE", "/v1/producers/" + Quote(producer));

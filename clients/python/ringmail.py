@@ -28,7 +28,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 __all__ = ['Ringmail', 'RingmailError', 'Message', 'Received', 'Peeked', 'Sent', 'Committed', 'Transaction', 'Producer', 'GiveUp']
 
@@ -119,6 +119,7 @@ class Peeked:
     body_bytes: int
     message: Message
     replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -140,6 +141,7 @@ class Received:
     message: Message
     node: 'Ringmail' = field(repr=False, compare=False)
     replayed: bool = False  # it waited for a connection on its way
+    late: bool = False  # the node had given it up as missing when it came
 
     @property
     def place(self) -> Tuple[int, int]:
@@ -289,9 +291,26 @@ class Ringmail:
         """Forgets a producer: its name may begin at 1 again."""
         self._ask('DELETE', f'/v1/producers/{_quote(name)}')
 
+    def holes(self) -> List[Mapping[str, Any]]:
+        """Numbers that the node waits for, or has given up, of streams that end there."""
+        return list(self._fields('GET', '/v1/holes').get('holes', ()))
+
+    def close_holes(self, of: str) -> int:
+        """Gives up all holes of a queue, or of one stream: so many numbers are missing now."""
+        return int(self._fields('POST', f'/v1/holes/close{_query({"of": of})}').get('count', 0))
+
     def outcome(self, identity: str, epoch: Optional[int] = None) -> str:
         """What became of a send that was IN_DOUBT: ``kept``, ``absent`` or ``unknown``."""
         return str(self._fields('GET', f'/v1/outcome{_query({"identity": identity, "epoch": epoch})}').get('outcome'))
+
+    def ping(self, node: str, *, wait_ms: int = 10_000) -> Sequence[Mapping[str, Any]]:
+        """What a node, and those on the way to it, answer within the wait."""
+        return tuple(self._fields('GET', f'/v1/ping{_query({"node": node, "waitMs": wait_ms})}')['answers'])
+
+    def trace(self, identity: str, *, wait_ms: int = 10_000) -> Tuple[str, Sequence[Mapping[str, Any]]]:
+        """Where a message is (``stored@<node>``, ``received``, ...), and what each node on its way says."""
+        found = self._fields('GET', f'/v1/trace{_query({"identity": identity, "waitMs": wait_ms})}')
+        return str(found['custody']), tuple(found['answers'])
 
     # --- receiving
 
@@ -978,6 +997,7 @@ def _shown(value: Mapping[str, Any]) -> Dict[str, Any]:
         'lookup_id': value['lookupId'],
         'hops': value['hops'],
         'elapsed_ms': value['elapsedMs'],
+        'late': value.get('late', False),
         'replayed': value.get('replayed', False),
         'message': message,
     }

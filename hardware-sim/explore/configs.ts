@@ -17,7 +17,7 @@ export interface Config {
   readonly make: (weakening?: Weakening) => World;
 }
 
-const DEFAULTS = { offers: 3, harm: 'none', harmed: 0, accounts: 'none' } as const;
+const DEFAULTS = { offers: 3, harm: 'none', harmed: 0, closes: 0, accounts: 'none' } as const;
 const NO_FAULTS = { cuts: [0, 0], ticks: [1, 1], drops: 0, repeats: 0, stale: 0 } as const;
 /** A session stands, and its first item will confirm it. */
 const IN_SESSION = ['0 offer:c', '1 hear:0', '0 hear:1'];
@@ -29,12 +29,43 @@ const AT_FIRST_GATEWAY = [
 /** Its disk takes a step for what others take none for. */
 const AT_SLOW_GATEWAY = AT_FIRST_GATEWAY.flatMap((action) => (action === '1 hear:3' ? [action, '1 flush'] : [action]));
 
+/** The device has moved to the second gateway, which has elsewhere and the second message; the first has the first. */
+const AFTER_FAILOVER = [
+  ...AT_FIRST_GATEWAY,
+  ...[
+    '0 hear:7',
+    '0 move',
+    '0 send:1:3',
+    '0 offer:h',
+    '2 hear:8',
+    '0 hear:9',
+    '0 take:0:h',
+    '0 take:0:h',
+    '2 hear:10',
+    '2 hear:11',
+  ],
+];
+/** The same below a node in the middle, which has a session with the centre. */
+const BELOW_A_SITE = [
+  ...['0 offer:g', '1 hear:0', '0 hear:1', '1 offer:s', '3 hear:2', '1 hear:3', '2 offer:s', '3 hear:4', '2 hear:5'],
+  ...['3 offer:c', '4 hear:6', '3 hear:7', '0 send:0:3', '0 take:0:g', '1 hear:8'],
+];
+/** The device has moved, and the node in the middle has passed over what the first gateway still has. */
+const PASSED_OVER = [
+  ...BELOW_A_SITE,
+  ...['0 hear:9', '0 move', '0 send:1:3', '0 offer:h', '2 hear:10', '0 hear:11', '0 take:0:h', '0 take:0:h', '2 hear:12'],
+  ...['2 hear:13', '2 take:0:s', '2 take:0:s', '3 hear:16', '3 hear:17'],
+];
+const PASSED_OVER_SLOWLY = PASSED_OVER.flatMap((action) =>
+  ['3 hear:7', '3 hear:16', '3 hear:17'].includes(action) ? [action, '3 flush'] : [action],
+);
+
 function device(cuts: number, uplinks: readonly string[] = ['c']): CustodyNode {
   return { name: 'd', role: 'source', cuts, uplinks };
 }
 
-function gateway(name: string, cuts: number): CustodyNode {
-  return { name, role: 'gateway', cuts, uplinks: ['c'] };
+function gateway(name: string, cuts: number, uplink = 'c'): CustodyNode {
+  return { name, role: 'gateway', cuts, uplinks: [uplink] };
 }
 
 function centre(cuts: number): CustodyNode {
@@ -100,15 +131,44 @@ export const CONFIGS: readonly Config[] = [
     nodes: [device(0, ['g', 'h']), gateway('g', 0), gateway('h', 0), centre(0)],
     messages: [3, 3],
     offers: 5,
-    accounts: 'allowed',
     before: AT_FIRST_GATEWAY,
+  }),
+  custody(8, 'from there on, where the destination may give up what it waits for', {
+    name: 'gateways-missing',
+    nodes: [device(0, ['g', 'h']), gateway('g', 0), gateway('h', 0), centre(0)],
+    messages: [3, 3],
+    offers: 6,
+    closes: 1,
+    before: AFTER_FAILOVER,
+  }),
+  custody(8, 'the same with power cuts of the destination', {
+    name: 'gateways-centre-cuts',
+    nodes: [device(0, ['g', 'h']), gateway('g', 0), gateway('h', 0), centre(1)],
+    messages: [3, 3],
+    offers: 6,
+    closes: 1,
+    before: AFTER_FAILOVER,
+  }),
+  custody(8, 'two gateways below a node in the middle: what comes out of turn is carried', {
+    name: 'carried',
+    nodes: [device(0, ['g', 'h']), gateway('g', 0, 's'), gateway('h', 0, 's'), gateway('s', 0), centre(0)],
+    messages: [3, 3],
+    offers: 6,
+    closes: 1,
+    before: PASSED_OVER,
+  }),
+  custody(8, 'the same with power cuts of the node in the middle', {
+    name: 'carried-cuts',
+    nodes: [device(0, ['g', 'h']), gateway('g', 0, 's'), gateway('h', 0, 's'), gateway('s', 1), centre(0)],
+    messages: [3, 3],
+    offers: 6,
+    before: PASSED_OVER_SLOWLY,
   }),
   custody(8, 'the same with power cuts of the gateway it left', {
     name: 'gateways-cuts',
     nodes: [device(0, ['g', 'h']), gateway('g', 1), gateway('h', 0), centre(0)],
     messages: [3, 3],
     offers: 5,
-    accounts: 'allowed',
     before: AT_SLOW_GATEWAY,
   }),
   link(10, 'a session over a bad line, 8 packet numbers', {

@@ -21,7 +21,9 @@ export interface CustodyBounds {
   /** What may be done once to the store of node `harmed`. */
   readonly harm: 'none' | 'rollback' | 'clone';
   readonly harmed: number;
-  /** Whether an account may stand for a message: where `elsewhere` reaches a destination that has no holes yet. */
+  /** How often the destination may give up what it waits for. */
+  readonly closes: number;
+  /** Whether an account may stand for a message. */
   readonly accounts: 'none' | 'allowed';
   /** What has happened before the exploration begins. */
   readonly before?: readonly string[];

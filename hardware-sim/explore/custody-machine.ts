@@ -7,6 +7,7 @@
  *    └── cut: lost │ kept ────────────────────────────────┘
  */
 import { toHex, toUtf8 } from '../../shared/bytes.ts';
+import { HoleWait } from '../../shared/custody/hole-wait.ts';
 import { Intake } from '../../shared/custody/intake.ts';
 import { metaChange, metaValue } from '../../shared/custody/meta-keys.ts';
 import { NodeStore } from '../../shared/custody/node-store.ts';
@@ -46,6 +47,8 @@ export interface CustodyFacts {
   readonly kept: Contents;
   readonly image: Image;
   readonly isForked: boolean;
+  /** Streams that end here and wait for a number. */
+  readonly holeCount: number;
   /** A cursor of the receiver beyond what was ever handed over. */
   readonly isBeyondSent: boolean;
 }
@@ -90,7 +93,7 @@ export class CustodyMachine implements Machine<CustodyFacts> {
     return this.#running === undefined ? this.#disk : undefined;
   }
 
-  /** open:SEED  cut:lost|kept  flush  late  send:KEY:PRIORITY  offer:TO  take:N:TO  hear:WORD */
+  /** open:SEED  cut:lost|kept  flush  late  close  send:KEY:PRIORITY  offer:TO  take:N:TO  hear:WORD */
   apply(input: string): number[] {
     this.#said = [];
     const [verb = '', first = '', second = ''] = input.split(':');
@@ -113,10 +116,10 @@ export class CustodyMachine implements Machine<CustodyFacts> {
     const running = this.#running;
     if (running === undefined) {
       const contents = contentsOf(this.#disk);
-      const idle = { isWriting: false, isDelaying: false, workCount: 0, isForked: false, isBeyondSent: false };
+      const idle = { isWriting: false, isDelaying: false, workCount: 0, isForked: false, holeCount: 0, isBeyondSent: false };
       return { power: 'off', sender: 'idle', ...idle, lost: contents, kept: contents, image: this.#disk };
     }
-    const { ring, sender, rehoming } = running;
+    const { ring, store, sender, rehoming } = running;
     return {
       power: rehoming === undefined ? 'serving' : 'loading',
       sender: sender.state,
@@ -127,6 +130,7 @@ export class CustodyMachine implements Machine<CustodyFacts> {
       kept: contentsOf(ring.durableIfKept),
       image: ring.durable,
       isForked: sender.state === 'forked' || metaValue(ring.metas, 'forked') !== undefined,
+      holeCount: [...store.destinations.values()].filter(({ holes }) => holes.length > 0).length,
       isBeyondSent: isBeyondSent(running),
     };
   }
@@ -147,6 +151,11 @@ export class CustodyMachine implements Machine<CustodyFacts> {
         const planned = running.intake.begin(this.#shape.destination, { body: toUtf8(textOf(Number(first))), properties });
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, () => {});
         return planned.settle();
+      }
+      case 'close': {
+        const waits = new HoleWait(store);
+        for (const handle of store.destinations.keys()) waits.close(handle, () => true);
+        return;
       }
       case 'offer':
         return this.#say({ kind: 'offer', to: first, offer: sender.offer() });

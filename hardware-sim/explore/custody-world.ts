@@ -29,7 +29,10 @@ export class CustodyWorld implements World {
   readonly #spaces: readonly LocalSpace<CustodyFacts>[];
   /** Places in a row, behind the nodes. */
   readonly #at: Readonly<
-    Record<'said' | 'accepted' | 'destroyed' | 'sends' | 'offers' | 'openings' | 'image' | 'harms' | 'cuts' | 'moves', number>
+    Record<
+      'said' | 'accepted' | 'destroyed' | 'sends' | 'offers' | 'openings' | 'image' | 'harms' | 'closes' | 'cuts' | 'moves',
+      number
+    >
   >;
 
   constructor(bounds: CustodyBounds) {
@@ -46,10 +49,11 @@ export class CustodyWorld implements World {
       openings: at(5),
       image: at(6),
       harms: at(7),
-      cuts: at(8),
-      moves: at(8) + count,
+      closes: at(8),
+      cuts: at(9),
+      moves: at(9) + count,
     };
-    this.width = at(8) + 2 * count;
+    this.width = at(9) + 2 * count;
     const spaces: LocalSpace<CustodyFacts>[] = [];
     bounds.nodes.forEach((node, index) => {
       const twin = bounds.nodes.findIndex(({ name }) => name === node.name);
@@ -118,7 +122,7 @@ export class CustodyWorld implements World {
     });
     const present = nodes.filter(({ state }) => state !== ABSENT);
     const facts = fairRun(present, this.#words, SEED_MIN + get(row, this.#at.openings));
-    const waiting = facts.reduce((all, { lost }) => all | lost.held, 0);
+    const waiting = facts.reduce((all, { lost }) => all | lost.held | lost.above, 0);
     if (waiting !== 0) return `nothing goes wrong any more, and still on their way: ${keysOf(waiting)}`;
     const end = facts.reduce((all, { lost }) => all | lost.all, 0);
     const missing = get(row, this.#at.accepted) & ~get(row, this.#at.destroyed) & ~end;
@@ -171,7 +175,7 @@ export class CustodyWorld implements World {
   }
 
   *#inputs(row: Int32Array, node: number): Generator<string> {
-    const { nodes, messages, offers } = this.#bounds;
+    const { nodes, messages, offers, closes } = this.#bounds;
     const { role, cuts, uplinks, name } = nodes[node] as CustodyNode;
     const facts = this.#space(node).facts(get(row, node));
     if (facts.power === 'off') {
@@ -189,6 +193,7 @@ export class CustodyWorld implements World {
     if ((role === 'source' || role === 'clone') && sends < messages.length) yield `send:${sends}:${messages[sends]}`;
     const uplink = uplinks[get(row, this.#at.moves + node)];
     if (uplink !== undefined && get(row, this.#at.offers) < offers) yield `offer:${uplink}`;
+    if (facts.holeCount > 0 && get(row, this.#at.closes) < closes) yield 'close';
     for (let at = 0; at < facts.workCount; at++) yield `take:${at}:${uplink}`;
     for (const word of this.#sets.words(get(row, this.#at.said))) {
       if (this.#words.word(word).to === name) yield `hear:${word}`;
@@ -204,6 +209,7 @@ export class CustodyWorld implements World {
     if (input.startsWith('send')) after[at.sends] = get(row, at.sends) + 1;
     else if (input.startsWith('offer')) after[at.offers] = get(row, at.offers) + 1;
     else if (input.startsWith('open')) after[at.openings] = get(row, at.openings) + 1;
+    else if (input === 'close') after[at.closes] = get(row, at.closes) + 1;
     else if (input.startsWith('cut')) after[at.cuts + node] = get(row, at.cuts + node) + 1;
     const { role } = this.#bounds.nodes[node] as CustodyNode;
     if (role === 'source' || role === 'clone') {

@@ -36,6 +36,7 @@ const HONEST: CustodyBounds = {
   offers: 2,
   harm: 'none',
   harmed: 0,
+  closes: 0,
   accounts: 'none',
 };
 const ROLLED_BACK: CustodyBounds = {
@@ -174,8 +175,15 @@ describe('a spoilt core is found out', () => {
     expectFound(new explored.CustodyWorld({ ...bounds, weakening: weakening(name) }), text);
   });
 
+  test.each([['closed-holes-forgotten', 'gateways-missing', 'm0']])('two gateways: %s', (name, config, text) => {
+    const world = explored.CONFIGS.find((one) => one.name === config)?.make(weakening(name));
+    if (world === undefined) throw new Error(`no configuration ${config}`);
+    expectFound(world, text);
+  });
+
   test.each<[string, Partial<LinkBounds>, string]>([
-    ['accept-out-of-sequence', {}, 'neither stored nor accounted for'],
+    // What was passed over is waited for, and never comes.
+    ['accept-out-of-sequence', {}, 'still on their way: m'],
     ['acknowledge-before-durable', { messages: 1, cuts: [0, 1], drops: 0 }, 'accepted, and nowhere any more: m0'],
     ['lying-disk', { messages: 1, cuts: [1, 1], drops: 0 }, 'accepted, and nowhere any more: m0'],
     ['never-hands-over', { messages: 1 }, 'still on their way: m0'],

@@ -17,6 +17,9 @@ const PASSED_OVER = new Set([
   'elsewhereCount',
   'forkCount',
   'repeatCount',
+  'hidden_repeatCount',
+  'forgottenCount',
+  'counts',
   'impossibleCount',
   'rejectedCount',
   'repeatedCount',
@@ -30,6 +33,7 @@ const PASSED_OVER = new Set([
   // What they hold follows from the ring and from what is planned for it.
   'queues',
   'room',
+  'aboveHoles',
 ]);
 
 /** Of names of fields, which come again and again. */

@@ -52,6 +52,11 @@ export const WEAKENINGS: Readonly<Record<string, Weakening>> = {
       return { ...told, cursor: neighbour?.cursors.get(streamText(stream))?.planned ?? told.cursor };
     };
   },
+  /** What was given up is forgotten: who comes late brings a repeat. */
+  'closed-holes-forgotten': ({ store }) => {
+    const set = store.destinations.set.bind(store.destinations);
+    store.destinations.set = (handle, destination) => set(handle, { ...destination, closed: [] });
+  },
   /** An item above the cursor is taken as if it stood there. */
   'accept-out-of-sequence': ({ receiver }) => {
     const item = receiver.item.bind(receiver);

@@ -21,7 +21,7 @@ const parsed = (shape: 'full' | 'compact', more: Partial<HallPlaces> = {}) =>
 test('the full hall: two devices on cables, two on the socket where the gateway listens, every configuration valid', () => {
   const nodes = parsed('full');
   expect(nodes.map(({ name }) => name)).toEqual(['device-1', 'device-2', 'device-3', 'device-4', 'gateway', 'central']);
-  const lines = nodes.flatMap(({ config }) => (config.uplink.kind === 'link' ? [config.uplink.line] : []));
+  const lines = nodes.flatMap(({ config }) => config.uplinks.flatMap((uplink) => (uplink.kind === 'link' ? [uplink.line] : [])));
   expect(lines.map(({ kind }) => kind)).toEqual(['serial', 'serial', 'unix', 'unix']);
   const gateway = nodes.find(({ name }) => name === 'gateway')?.config;
   expect(gateway?.links.map(({ listen }) => listen)).toEqual([
@@ -40,7 +40,7 @@ test('the compact hall: one node has all belts and the uplink', () => {
   const nodes = parsed('compact');
   expect(nodes.map(({ name }) => name)).toEqual(['node', 'central']);
   expect(nodes[0]?.config.adapters.map(({ name }) => name)).toEqual(['belt-1', 'belt-2', 'belt-3', 'belt-4']);
-  expect(nodes[0]?.config.uplink).toMatchObject({ kind: 'mqtt', broker: places.broker, central: 'central' });
+  expect(nodes[0]?.config.uplinks[0]).toMatchObject({ kind: 'mqtt', broker: places.broker, central: 'central' });
 });
 
 test('at a broker of somebody else, nobody has a usual name', () => {
@@ -50,6 +50,6 @@ test('at a broker of somebody else, nobody has a usual name', () => {
     central: { name: 'demo-central' },
     queues: [{ name: 'bags' }],
   });
-  expect(nodes.at(-2)?.config.uplink).toMatchObject({ central: 'demo-central' });
+  expect(nodes.at(-2)?.config.uplinks[0]).toMatchObject({ central: 'demo-central' });
   expect(nodes[0]?.config.adapters[0]?.destination).toBe('demo-central/bags');
 });

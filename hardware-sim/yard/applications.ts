@@ -85,6 +85,9 @@ export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8A
   return { body, properties: { priority, ...timers, ...wishes } };
 }
 
+/** For so long after something was held in a queue nobody judges who goes first there: it may just have become ready. */
+const HELD_MS = 10_000;
+
 /** What is under lease at a node, until when, over all readers. */
 export class Leases {
   readonly #until = new Map<string, number>();
@@ -136,6 +139,8 @@ export class Reader {
   readonly #random: Prng;
   readonly #name: string;
   #calledAtMs = 0;
+  /** When something was last seen to wait in this queue for an earlier message of its stream. */
+  #heldAtMs = Number.NEGATIVE_INFINITY;
   /** In which opening of its node a message was delivered last. */
   readonly #openings = new Map<string, number>();
   #turn = 0;
@@ -166,6 +171,7 @@ export class Reader {
     const { queue, leaseMs } = this.#plan;
     if (turn !== this.#turn) return;
     this.#calledAtMs = world.nowMs;
+    this.#lookForHeld();
     this.#node.call({ verb: 'receive', queue, waitMs: 2_000, leaseMs }, (result) => {
       if (turn !== this.#turn) return;
       if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
@@ -210,10 +216,17 @@ export class Reader {
     this.#stage.recorder.mark(isSameOpening ? 'delivered again after its lease' : 'delivered again after a restart');
   }
 
-  /** Keys that were ready here when this one was chosen, and more urgent. */
+  #lookForHeld(): void {
+    const queue = this.#node.stats()?.queues.find(({ name }) => name === this.#plan.queue);
+    if ((queue?.held ?? 0) > 0) this.#heldAtMs = this.#stage.world.nowMs;
+  }
+
+  /** Keys that were ready here when this one was chosen, and more urgent. What waits above a hole is not ready. */
   #overtaken(key: string, { identity, priority }: Message): string[] {
     const { oracle, world } = this.#stage;
     const { nowMs } = world;
+    this.#lookForHeld();
+    if (nowMs - this.#heldAtMs < HELD_MS) return [];
     const node = this.#node.name;
     const all = [...oracle.held(node)];
     const own = oracle.heldAs(node, key, identityText(identity));

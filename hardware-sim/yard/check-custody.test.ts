@@ -13,7 +13,7 @@ const EXPIRED: Account = ['device-1', 'central/bags', 3, 'RECEIVE_TIMEOUT', 1];
 const DROPPED: Account = ['device-1', 'central/alarms', 3, 'DROPPED', 1];
 
 describe('S5, the books', () => {
-  test.each(['ready', 'leased', 'delayed'])('notice a queue that counts one %s too many', (what) => {
+  test.each(['ready', 'leased', 'delayed', 'held'])('notice a queue that counts one %s too many', (what) => {
     const wrong = endChanged(quiet, 'central', ({ stats }) => ({
       stats: { ...stats, queues: stats.queues.map((queue) => (queue.name === 'bags' ? { ...queue, [what]: 1 } : queue)) },
     }));

@@ -47,7 +47,7 @@ function isAtRest(index: HistoryIndex, node: string): boolean {
 
 function wrongHoldings({ node, stats, live }: EndEvent['nodes'][number]): string[] {
   const queues = stats.queues.filter(({ name }) => !RECORD_QUEUES.includes(name));
-  const queued = queues.reduce((sum, { ready, leased, delayed }) => sum + ready + leased + delayed, 0);
+  const queued = queues.reduce((sum, { ready, leased, delayed, held }) => sum + ready + leased + delayed + held, 0);
   // Words to senders are messages of the node itself.
   const own = stats.outgoing.filter(({ stream }) => !stream.includes('/$admin:'));
   const outgoing = own.reduce((sum, { held }) => sum + held, 0);

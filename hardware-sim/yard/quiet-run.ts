@@ -178,6 +178,7 @@ export function atRest(
     ready: 0,
     leased: 0,
     delayed: 0,
+    held: 0,
     arrived: 0,
     ended: 0,
     bytes: 0,
@@ -198,6 +199,7 @@ export function atRest(
     outgoing: [],
     uplink: '',
     uplinks: [],
+    routes: [],
     links: [],
     clocks: [],
     accounts: accounts.map(([origin, destination, priority, ending, count]) => ({

@@ -377,8 +377,8 @@ function deliveriesMaxOf({ world }: Plan): Record<string, number> {
 /** `paused`: addresses; `nowhere`: how addresses begin to which nothing gets any more. */
 function isIdle({ node, queues, outgoing }: Stats, rest: { paused: readonly string[]; nowhere: readonly string[] }): boolean {
   const { paused, nowhere } = rest;
-  const isQueued = queues.some(({ name, ready, leased, delayed }) => {
-    const waits = paused.includes(`${node}/${name}`) ? leased : ready + leased + delayed;
+  const isQueued = queues.some(({ name, ready, leased, delayed, held }) => {
+    const waits = paused.includes(`${node}/${name}`) ? leased : ready + leased + delayed + held;
     return waits > 0 && !RECORD_QUEUES.includes(name);
   });
   const isStuck = (text: string) => nowhere.some((address) => text.includes(`:${address}`));

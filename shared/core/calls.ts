@@ -5,6 +5,7 @@ import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
 import type { QueueOptions } from '../queue/queue-options.ts';
+import type { Route } from '../queue/routes.ts';
 import type { Selector } from '../queue/selector.ts';
 
 /** A message to send. */
@@ -90,7 +91,7 @@ export type Call =
   | { readonly verb: 'setQueue'; readonly queue: string; readonly changes: Partial<QueueOptions> }
   | { readonly verb: 'deleteQueue'; readonly queue: string }
   | { readonly verb: 'queues' }
-  /** Ends all that is ready or delayed, as Q_PURGED. */
+  /** Ends all that is ready, delayed or held, as Q_PURGED. */
   | { readonly verb: 'purge'; readonly queue: string }
   /** A ready message, from a queue to one of its subqueues, between two of them, or back. It keeps its identity, body and lookup id. */
   | { readonly verb: 'move'; readonly queue: string; readonly lookupId: number; readonly to: string; readonly handle?: string }
@@ -101,9 +102,19 @@ export type Call =
   | { readonly verb: 'close'; readonly handle: string }
   /** What became of a send that was IN_DOUBT: `epoch` is the one its error named. */
   | { readonly verb: 'outcome'; readonly identity: string; readonly epoch?: number }
+  /**
+   * Asks other nodes: whether the way to one is open, or where a message is. Answered when there is nothing more to learn, or after
+   * `waitMs` with what came: who does not answer is not among `answers`.
+   */
+  | { readonly verb: 'probe'; readonly about: 'node'; readonly node: string; readonly waitMs: number }
+  | { readonly verb: 'probe'; readonly about: 'message'; readonly identity: string; readonly waitMs: number }
   /** Forgets a producer: its name may begin at 1 again. */
   | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
+  /** Numbers that are waited for, or were given up, of streams that end here. */
+  | { readonly verb: 'holes' }
+  /** Gives up all holes of a queue, or of one stream: their numbers are missing, and what lies above them is delivered. */
+  | { readonly verb: 'closeHoles'; readonly of: string }
   | { readonly verb: 'stats' };
 
 /**
@@ -135,12 +146,41 @@ export interface Peeked extends Omit<Received, 'lease' | 'leaseMs'> {
 /** `kept`: it was stored, whatever became of it since. `absent`: it never was, and never will be. `unknown`: nobody can say any more. */
 export type SendOutcome = 'kept' | 'absent' | 'unknown';
 
+/** What one node says to a probe. */
+export interface ProbeAnswer {
+  readonly node: string;
+  /** Nodes between it and who asks, as the question came. */
+  readonly hops: number;
+  /** Since it was asked, by the clock of who asks. */
+  readonly afterMs: number;
+  /** Of a node: `passed` on the way, `reached`. Of a message: where it is (whereabouts.ts). */
+  readonly at:
+    | 'passed'
+    | 'reached'
+    | 'ready'
+    | 'leased'
+    | 'delayed'
+    | 'held'
+    | 'on-its-way'
+    | 'handed-over'
+    | 'received'
+    | 'ended'
+    | 'absent'
+    | 'unknown';
+  /** The node that it goes to, or went to. */
+  readonly next?: string;
+  /** What its stream lost at this node, as `<class> <count>`. */
+  readonly losses?: readonly string[];
+}
+
 export interface QueueStats extends QueueOptions {
   readonly name: string;
   readonly ready: number;
   readonly leased: number;
   /** Not to be delivered yet. */
   readonly delayed: number;
+  /** Stored, and not to be seen before an earlier message of their stream has come, or is given up. */
+  readonly held: number;
   /** Since the node opened: messages that were there then or came since, and those that ended or were moved away. The rest is there. */
   readonly arrived: number;
   readonly ended: number;
@@ -159,6 +199,24 @@ export interface StreamStats {
   readonly held: number;
   readonly lo: number;
   readonly next: number;
+}
+
+export interface RouteStats extends Route {
+  /** Messages that it took on since the node opened. */
+  readonly taken: number;
+}
+
+/** Numbers of a stream that another neighbour was to bring. */
+export interface HoleStats {
+  readonly stream: string;
+  readonly from: number;
+  readonly to: number;
+  /** `open`: waited for. `missing`: given up; who comes after all is late, and delivered. */
+  readonly state: 'open' | 'missing';
+  /** Until it is given up, in ms. 0 of one that is. */
+  readonly leftMs: number;
+  /** Messages of the stream that nobody sees before the hole is gone; told with its first hole. */
+  readonly held: number;
 }
 
 /** What to add to this node's wall clock to get that of a neighbour, in µs, and how wrong that is at most. */
@@ -226,6 +284,8 @@ export interface Stats {
   readonly uplink: string;
   /** All of them, the preferred one first. */
   readonly uplinks: readonly UplinkStats[];
+  /** In order: the first that fits decides. */
+  readonly routes: readonly RouteStats[];
   readonly links: readonly string[];
   /** Clocks of neighbours that this node dials; nothing here is ordered or validated by them. */
   readonly clocks: readonly ClockStats[];
@@ -250,6 +310,10 @@ export type CallResult =
   | { readonly kind: 'purged'; readonly count: number }
   | { readonly kind: 'opened'; readonly handle: string }
   | { readonly kind: 'outcome'; readonly outcome: SendOutcome }
+  | { readonly kind: 'holes'; readonly holes: readonly HoleStats[] }
+  /** So many numbers are missing now. */
+  | { readonly kind: 'holesClosed'; readonly count: number }
+  | { readonly kind: 'probed'; readonly answers: readonly ProbeAnswer[] }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

@@ -1,20 +1,28 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
-import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
+import { Attachments } from '../custody/attachments.ts';
+import { FAILBACK_MS, FAILOVER_MS, isUp } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
+import { metaValues } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
+import { Turning } from '../custody/turning.ts';
 import { earliest } from '../earliest.ts';
+import { BELOW_COUNT_CENTRAL_MAX } from '../limits.ts';
 import { LinkSession } from '../link/link-session.ts';
+import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
+import { TopicPublisher } from '../relay/topic-publisher.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
+import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 import { CENTRAL_BROKER } from './node-io.ts';
 import { Uplinks } from './uplinks.ts';
+import type { WaySetup } from './way-setup.ts';
 
 interface Parts extends CarrierStart {
   readonly store: NodeStore;
@@ -22,6 +30,7 @@ interface Parts extends CarrierStart {
   readonly receiver: CustodyReceiver;
   readonly random: Random;
   readonly intake: Intake;
+  readonly ways: readonly WaySetup[];
 }
 
 /** Times that carriers are asked again in one step because another way is taken. More are left to the next step. */
@@ -32,7 +41,7 @@ export function linksAndRelay({ store, intake, random, ways }: CarrierRoots): (s
   const receiver = new CustodyReceiver(store, intake);
   receiver.load();
   const uplinks = new Uplinks({ store, random, ways });
-  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random });
+  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random, ways });
 }
 
 export class Carriers implements NodeCarriers {
@@ -43,19 +52,28 @@ export class Carriers implements NodeCarriers {
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
+  readonly #attachments: Attachments;
+  readonly #turning: Turning;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
+  readonly #topics: TopicPublisher;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { config, store, uplinks, receiver } = parts;
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
+    store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
-    for (const below of store.hops.below) this.#senderTo(below);
+    const endings = new Endings(store, parts.intake);
+    this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
+    this.#attachments = this.#makeAttachments(central);
+    this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
+    for (const sender of uplinks.senders) this.#neverReturn(sender);
+    for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
     if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
-    const senderTo = (below: string) => (store.hops.isBelow(below) ? this.#senderTo(below) : undefined);
+    const senderTo = (neighbour: string) => this.#senderTo(neighbour);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
       this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
   }
@@ -97,10 +115,14 @@ export class Carriers implements NodeCarriers {
         return this.#closed(input.line, nowMs);
       case 'broker-up':
         for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
+        this.#topics.up(input.broker);
         return;
       case 'broker-down':
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
+        this.#topics.down(input.broker);
         return;
+      case 'broker-ended':
+        return this.#topics.ended(input.token, input.outcome, nowMs);
       case 'broker-message':
         for (const relay of this.#relaysAt(input.broker)) relay.message(input, nowMs);
         return;
@@ -115,19 +137,52 @@ export class Carriers implements NodeCarriers {
       emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
       return;
     }
-    const side = role === 'dial' ? { sender } : { sender: undefined, senderTo: (node: string) => this.#meet(node) };
-    const session = new LinkSession({ role, store, receiver, random, baud, ...side });
+    const session = new LinkSession({ role, store, receiver, random, baud, sender, ...this.#talkOf(sender) });
     this.#links.set(line, session);
     session.opened(nowMs);
   }
 
-  /** A node dials this one: from now on what is for it goes there. Undefined for one of too many. */
-  #meet(node: string): CustodySender | undefined {
-    const { store, uplinks } = this.#parts;
-    const met = store.hops.meet(node);
-    const strays = met === undefined ? [] : uplinks.senders.flatMap((sender) => sender.strays(node));
-    if (met !== undefined) store.commit({ metas: [met, ...strays] }, () => {});
-    return store.hops.isBelow(node) ? this.#senderTo(node) : undefined;
+  /** What is said on a line of who is attached where. `sender`: of a line that this node dials. */
+  #talkOf(sender: CustodySender | undefined): { route: DiallerRoute } | { below: AcceptorRoute } {
+    const attachments = this.#attachments;
+    const { directory } = this.#parts.store.hops;
+    if (sender !== undefined) {
+      const { hop } = sender;
+      const doubted = (epoch: number) => attachments.doubted(hop, epoch);
+      return { route: { epoch: () => attachments.route.epochOn(hop), doubted } };
+    }
+    return {
+      below: {
+        met: (node, epoch) => attachments.met(node, epoch),
+        toTell: (node) => attachments.toTell(node),
+        senderTo: (node) => (directory.wayOf(node) === node ? this.#senderTo(node) : undefined),
+      },
+    };
+  }
+
+  #makeAttachments(central: string): Attachments {
+    const { store, intake, uplinks } = this.#parts;
+    const isCentral = central === store.self.name;
+    if (isCentral) store.hops.belowCountMax = BELOW_COUNT_CENTRAL_MAX;
+    return new Attachments({
+      store,
+      intake,
+      central,
+      above: () => {
+        const hop = isCentral ? undefined : store.hops.upTo(central);
+        return hop && uplinks.above(hop);
+      },
+      receiversAbove: () => uplinks.senders.map(({ receiver }) => receiver),
+      strays: (node) => uplinks.senders.flatMap((sender) => sender.strays(node)),
+    });
+  }
+
+  /** Those by whom any node is reached, and those who ever were: what they were given is known of them alone. */
+  #neighboursBelow(): Set<string> {
+    const { hops, ring } = this.#parts.store;
+    const neighbours = hops.directory.ways();
+    for (const [name] of metaValues(ring.metas, 't/down/')) neighbours.add(name);
+    return neighbours;
   }
 
   #senderTo(node: string): CustodySender {
@@ -136,9 +191,17 @@ export class Carriers implements NodeCarriers {
     if (sender === undefined) {
       sender = new CustodySender(store, `down/${node}`, random);
       sender.load();
+      this.#neverReturn(sender);
       this.#down.set(node, sender);
     }
     return sender;
+  }
+
+  #neverReturn(sender: CustodySender): void {
+    const { receiver, store } = this.#parts;
+    const { hop } = sender;
+    const below = isUp(hop) ? undefined : hop.slice('down/'.length);
+    sender.returned = ({ key }) => (key.origin === store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));
   }
 
   #closed(line: number, nowMs: number): void {
@@ -151,7 +214,10 @@ export class Carriers implements NodeCarriers {
 
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
+    this.#attachments.pump();
+    this.#turning.pump();
     this.#expiry.pump();
+    for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
     this.#pumpAll(nowMs, wallUs);
     // What ended or came about just now may be why others go on.
     for (let rounds = 0; rounds < ROUNDS_MAX && this.#parts.uplinks.pump(nowMs) === 'changed'; rounds++)
@@ -185,7 +251,8 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    const own = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#turning.wakeAtMs, this.#topics.wakeAtMs];
+    const times = [...own, this.#parts.uplinks.wakeAtMs];
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
@@ -208,8 +275,8 @@ export class Carriers implements NodeCarriers {
     return this.#parts.uplinks.describe();
   }
 
-  uplinks(): UplinkStats[] {
-    return this.#parts.uplinks.stats(this.#parts.store.nowMs);
+  uplinks(nowMs: number): UplinkStats[] {
+    return this.#parts.uplinks.stats(nowMs);
   }
 
   counters(): Record<string, number> {
@@ -224,11 +291,20 @@ export class Carriers implements NodeCarriers {
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };
+    addCounts(counters, this.#topics.counters());
+    const { attached, detached, refused, full } = this.#attachments.counts;
+    addCounts(counters, { attached, detached, attachRefused: refused, attachFull: full, turned: this.#turning.carriedCount });
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
     for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());
     return counters;
   }
+}
+
+/** Brokers of uplinks, the preferred one first. None of a node that transmits nothing. */
+function topicBrokers({ config, ways }: Pick<Parts, 'config' | 'ways'>): string[] {
+  if (config.uplink === 'kept') return [];
+  return ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt').map(({ name }) => name));
 }
 
 function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {

@@ -1,7 +1,7 @@
 /**
  * Queues that are purged or deleted. Their messages end in frames of bounded size, each with what its end brings along (endings.ts).
  *
- *   purge    what is ready or delayed ends ─▶ told how many, once all of it is on the disk
+ *   purge    what is ready, delayed or held ends ─▶ told how many, once all of it is on the disk
  *   delete   mark on the disk, name free, waiters told, leases ended
  *                ─▶ what is there ends, and what still comes: sends on their way, delays being written
  *                ─▶ nothing left: its key goes, the highest id stays ─▶ told
@@ -23,9 +23,9 @@ interface Job {
   readonly token: number | undefined;
   readonly what: 'purge' | 'delete';
   readonly queues: readonly Queue[];
-  /** Nothing that came later ends. */
+  /** Nothing that came later ends: by rank. */
   readonly idMax: number;
-  /** Ids of those that wait for their time, still to be ended. */
+  /** Ids of those that wait for their time, or for others of their streams, still to be ended. */
   delayed: number[];
   /** Ends that wait for the disk. */
   flying: number;
@@ -64,13 +64,13 @@ export class Clearing {
     const { queues } = this.#parts.store;
     const idMax =
       job.what === 'delete' ? Number.POSITIVE_INFINITY : Math.max(0, ...job.queues.map((queue) => this.#newest(queue)));
-    const delayed = job.queues.flatMap((queue) => queues.delayedIn(queue));
+    const delayed = job.queues.flatMap((queue) => [...queues.delayedIn(queue), ...queues.heldIn(queue)]);
     this.#jobs.push({ ...job, idMax, delayed, flying: 0, count: 0, state: 'ending' });
   }
 
   #newest(queue: Queue): number {
     const { index } = this.#parts.store.ring;
-    return Math.max(0, ...queue.ready.map(({ tail }) => (tail === NO_SLOT ? 0 : index.id(tail))));
+    return Math.max(0, ...queue.ready.map(({ tail }) => (tail === NO_SLOT ? 0 : index.rank(tail))));
   }
 
   #step(job: Job): void {
@@ -86,7 +86,8 @@ export class Clearing {
     for (const queue of job.queues) this.#endReady(job, queue, end);
     const { queues } = this.#parts.store;
     // What a deleted queue still holds in other ways comes to this sooner or later.
-    if (job.what === 'delete' && job.delayed.length === 0) job.delayed = job.queues.flatMap((queue) => queues.delayedIn(queue));
+    if (job.what === 'delete' && job.delayed.length === 0)
+      job.delayed = job.queues.flatMap((queue) => [...queues.delayedIn(queue), ...queues.heldIn(queue)]);
     this.#endDelayed(job, end);
     if (job.flying === 0 && !this.#hasMore(job)) this.#finish(job);
   }
@@ -95,7 +96,7 @@ export class Clearing {
     const { index } = this.#parts.store.ring;
     for (const list of queue.ready) {
       let waiting = 0;
-      for (let slot = list.head; slot !== NO_SLOT && index.id(slot) <= job.idMax && waiting < CLEARING_AHEAD_MAX; ) {
+      for (let slot = list.head; slot !== NO_SLOT && index.rank(slot) <= job.idMax && waiting < CLEARING_AHEAD_MAX; ) {
         const next = list.next(slot);
         if (end(slot) === 'waits') waiting += 1;
         slot = next;
@@ -111,7 +112,7 @@ export class Clearing {
       const id = job.delayed[at] ?? 0;
       const slot = ring.index.find(id);
       // Its time may have come since: then it was ready, and is whose it is now.
-      const isThere = slot !== NO_SLOT && (ring.index.isListed(slot) || queues.isDelayed(slot));
+      const isThere = slot !== NO_SLOT && (ring.index.isListed(slot) || queues.isDelayed(slot) || queues.isHeld(id));
       if (isThere && job.queues.includes(queues.of(slot)) && end(slot) === 'waits') waiting.push(id);
     }
     job.delayed = at === 0 ? job.delayed : [...waiting, ...job.delayed.slice(at)];
@@ -159,7 +160,7 @@ export class Clearing {
   #hasMore(job: Job): boolean {
     if (job.what === 'delete') return job.queues.some((queue) => messageCount(queue) + queue.endingCount > 0);
     const { index } = this.#parts.store.ring;
-    const isEmpty = job.queues.every(({ ready }) => ready.every(({ head }) => head === NO_SLOT || index.id(head) > job.idMax));
+    const isEmpty = job.queues.every(({ ready }) => ready.every(({ head }) => head === NO_SLOT || index.rank(head) > job.idMax));
     return job.delayed.length > 0 || !isEmpty;
   }
 

@@ -27,13 +27,15 @@ export class Desk {
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
+  readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
+  readonly #probes: InstanceType<MoreDesks['ProbeDesk']>;
   readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -45,6 +47,8 @@ export class Desk {
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
+    this.#holes = new HoleDesk(parts);
+    this.#probes = new ProbeDesk(parts);
     this.#due = new DueWork(store, endings);
   }
 
@@ -63,15 +67,19 @@ export class Desk {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
     this.#commits.cancel(token);
+    this.#letters.cancel(token);
+    this.#probes.cancel(token);
   }
 
   /** Serves who waits, returns what rested long enough, ends what timed out. Called after every step. */
   pump(nowMs: number): void {
     if (this.#store.ring.state !== 'serving') return;
     this.#receives.expire(nowMs);
+    this.#holes.pump();
     this.#isBehind = !this.#due.pump();
     this.#queues.pump();
     this.#letters.pump();
+    this.#probes.pump();
     this.#commits.pump();
     this.#receives.pump(nowMs, this.#isBehind ? 'hold' : 'serve');
     this.#sends.pump(nowMs);
@@ -80,7 +88,9 @@ export class Desk {
   /** Answers the senders who wait for room, and plans to write what only memory knows. The ring is closed next. */
   close(): void {
     this.#sends.close();
+    this.#probes.close();
     this.#commits.close();
+    this.#letters.close();
     this.#receives.close();
     this.#store.storeExpress();
   }
@@ -93,7 +103,14 @@ export class Desk {
   get wakeAtMs(): number | undefined {
     if (this.#store.ring.state !== 'serving') return undefined;
     if (this.#isBehind) return this.#store.nowMs;
-    return earliest(this.#receives.wakeAtMs, this.#sends.wakeAtMs, this.#due.wakeAtMs, this.#queues.wakeAtMs);
+    return earliest(
+      this.#receives.wakeAtMs,
+      this.#sends.wakeAtMs,
+      this.#due.wakeAtMs,
+      this.#queues.wakeAtMs,
+      this.#holes.wakeAtMs,
+      this.#probes.wakeAtMs,
+    );
   }
 
   #open(token: number, call: Call & { readonly verb: 'open' }): void {
@@ -132,6 +149,11 @@ export class Desk {
       case 'purge':
       case 'move':
         return this.#queues.call(token, call);
+      case 'holes':
+      case 'closeHoles':
+        return this.#holes.call(token, call);
+      case 'probe':
+        return this.#probes.call(token, call);
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':

@@ -6,7 +6,10 @@ import { RingmailError } from '../errors.ts';
 import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
+import type { HoleDesk } from './hole-desk.ts';
+import type { RoutesOf } from './kept-routes.ts';
 import type { LetterDesk } from './letter-desk.ts';
+import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
 
@@ -18,8 +21,12 @@ export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
+  readonly HoleDesk: Maker<typeof HoleDesk>;
+  readonly ProbeDesk: Maker<typeof ProbeDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
+  /** Undefined: no routes, whatever the configuration says. */
+  readonly routesOf: RoutesOf | undefined;
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -94,6 +101,9 @@ export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
   LetterDesk: NoDesk,
+  HoleDesk: NoDesk,
+  ProbeDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
+  routesOf: undefined,
 };

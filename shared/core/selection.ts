@@ -54,7 +54,7 @@ export function after(store: NodeStore, queue: Queue, place: Place, fits: Fits):
 /** True when a message stands before a place. */
 export function isBefore(store: NodeStore, slot: number, place: Place): boolean {
   const priority = store.ring.index.priority(slot);
-  return priority > place.priority || (priority === place.priority && store.ring.index.id(slot) < place.lookupId);
+  return priority > place.priority || (priority === place.priority && store.ring.index.rank(slot) < place.lookupId);
 }
 
 /** A message with this id that is ready in the queue. */
@@ -128,19 +128,30 @@ function readyByIdentity(store: NodeStore, queue: Queue, identity: Identity): nu
 
 /**
  * The next higher id in the queue, whatever state it is in. What is ready stands in lists; what is not has none, so the ids between are
- * tried, or all messages looked at, whichever is less.
+ * tried, or all messages looked at, whichever is less. Who follows waits with what is held, and so misses nothing.
  */
 function arrivedAfter(store: NodeStore, queue: Queue, lookupId: number): number {
+  const found = nextId(store, queue, lookupId);
+  if (found === NO_SLOT || queue.heldCount === 0) return found;
+  const held = Math.min(...store.queues.heldIn(queue).filter((id) => id > lookupId));
+  return store.ring.index.id(found) < held ? found : NO_SLOT;
+}
+
+function nextId(store: NodeStore, queue: Queue, lookupId: number): number {
   const { index } = store.ring;
   let best = NO_SLOT;
   const isBetter = (slot: number) => best === NO_SLOT || index.id(slot) < index.id(best);
+  const isHere = (slot: number) => store.queues.byId(index.queue(slot)) === queue;
+  if (index.isRanked) {
+    for (const slot of index.slots()) if (index.id(slot) > lookupId && isBetter(slot) && isHere(slot)) best = slot;
+    return best;
+  }
   for (const [priority, list] of queue.ready.entries()) {
     const there = atPlace(store, queue, { priority, lookupId });
     const slot = there === NO_SLOT ? list.firstAfter(lookupId) : index.next(there);
     if (slot !== NO_SLOT && isBetter(slot)) best = slot;
   }
-  if (queue.leasedCount + queue.delayedCount === 0) return best;
-  const isHere = (slot: number) => store.queues.byId(index.queue(slot)) === queue;
+  if (queue.leasedCount + queue.delayedCount + queue.heldCount === 0) return best;
   const end = best === NO_SLOT ? store.ring.messagesStored + 1 : index.id(best);
   if (end - lookupId > index.count) {
     for (const slot of index.slots()) if (index.id(slot) > lookupId && isBetter(slot) && isHere(slot)) best = slot;

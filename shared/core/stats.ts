@@ -2,6 +2,7 @@
 import type { NodeStore } from '../custody/node-store.ts';
 import { streamText } from '../message/identity.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
+import type { RouteTable } from '../queue/routes.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { QueueStats, Stats } from './calls.ts';
 import type { Desk } from './desk.ts';
@@ -18,6 +19,7 @@ interface Sources {
   readonly desk: Desk | undefined;
   readonly carriers: NodeCarriers | undefined;
   readonly watch: HealthWatch | undefined;
+  readonly routes: RouteTable | undefined;
   readonly nowMs: number;
 }
 
@@ -53,7 +55,8 @@ export function statsOf(sources: Sources): Stats {
       next: out.next,
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
-    uplinks: carriers?.uplinks() ?? [],
+    uplinks: carriers?.uplinks(nowMs) ?? [],
+    routes: sources.routes?.stats() ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],
@@ -67,7 +70,8 @@ function leftOut(store: NodeStore | undefined): Record<string, number> {
   const { words = 0, copies = 0, letters = 0 } = store?.leftOut ?? {};
   const { heard = 0, unknown = 0, malformed = 0 } = store?.words.counts ?? {};
   const told = { nodeWords: heard, nodeWordsUnknown: unknown, nodeWordsMalformed: malformed };
-  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, ...told };
+  const numbersForgotten = store?.forgottenCount ?? 0;
+  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, numbersForgotten, ...told };
 }
 
 function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {
@@ -78,13 +82,14 @@ function queueStats(store: NodeStore, blockedIn: (queue: string) => number): Que
     ended?.set(stream.destination, (ended.get(stream.destination) ?? 0) + count);
   }
   return [...store.queues].map((queue) => {
-    const { name, options, delayedCount, leasedCount, arrivedCount, endedCount } = queue;
+    const { name, options, delayedCount, heldCount, leasedCount, arrivedCount, endedCount } = queue;
     const destination = `${store.self.name}/${name}`;
     return {
       name,
       ready: readyCount(queue),
       leased: leasedCount,
       delayed: delayedCount,
+      held: heldCount,
       arrived: arrivedCount,
       ended: endedCount,
       bytes: bytesUsed(queue),

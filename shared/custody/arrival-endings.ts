@@ -1,18 +1,20 @@
 /**
  * Messages that come by custody and cannot stay: they end here, as dead letters with the reason, and their streams go on over them.
  */
+import { invariant } from '../assert.ts';
 import { hasCode } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { identityText, type StreamKey } from '../message/identity.ts';
+import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import type { Ending } from '../message/message.ts';
+import { planEnding, planLosses } from './at-destination.ts';
 import { countedTo } from './entering.ts';
 import type { Intake, NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { endNumbers } from './outgoing.ts';
-import { NOTHING, type Planned } from './planned.ts';
+import { endNumber } from './outgoing.ts';
+import { joined, NOTHING, type Planned } from './planned.ts';
 import type { MessageItem } from './session.ts';
 
 /** What this node cannot take, now or ever, not even as a dead letter: it never moves a cursor. */
@@ -31,15 +33,16 @@ export class ArrivalEndings {
 
   /** Takes an item nobody can take into `$dead`; the stream goes on over it. What is too large for that is refused: its sender has it. */
   end(
-    what: { handle: number; key: StreamKey; item: MessageItem },
+    what: { handle: number; key: StreamKey; item: MessageItem; carried?: Identity | undefined },
     ending: EndingClass,
     changes: readonly MetaChange[],
   ): Planned | Refusal | undefined {
-    const { handle, key, item } = what;
+    const { key, item } = what;
     const { self, ring } = this.#store;
     if (item.envelope.length > ring.bodyBytesMax) return { refused: ending };
     if (!ring.hasRoomFor(item.envelope.length)) return undefined;
-    const previous = identityText({ ...key, number: item.number });
+    const identity = what.carried ?? { ...key, number: item.number };
+    const previous = identityText(identity);
     const reason = reasonOf(ending, key);
     const local = this.#store.isLocal(key.destination);
     const content = contentOf(item.envelope);
@@ -47,33 +50,66 @@ export class ArrivalEndings {
     const letter = { ...content, previous };
     const dead = isWanted ? this.#letterOf(letter, { class: ending, node: self.name, reason }) : NOTHING;
     if (dead === undefined) return { refused: ending };
-    // A gap for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
-    const losses = local || !isWanted ? [{ handle, class: ending, count: 1 }] : [];
-    const { changes: noted, settle: settleNoted } = this.#store.planLosses(losses);
-    const gap = local ? [] : this.#gap(handle, key, { number: item.number, class: ending });
-    const now = local ? (this.#store.destinations.get(handle)?.next ?? 1) : 1;
-    const counted = countedTo(this.#store, { handle, key }, { endsHere: local, next: Math.max(now, item.number + 1) });
-    const settle = () => {
-      dead.settle();
-      settleNoted();
-      counted.settle();
-    };
-    const planned = {
-      puts: dead.puts,
-      acks: dead.acks,
-      changes: [...changes, ...dead.changes, ...noted, ...gap, counted.change],
-      settle,
-    };
+    const ended = local ? this.#atDestination(what, ending) : this.#onTheWay(what, ending, isWanted ? 'lettered' : 'bare');
+    if (ended === 'too-many') return undefined;
+    const planned = joined({ ...NOTHING, changes }, dead, ended);
     if (ending === 'CORRUPT' || ending === 'CLONED') return planned;
-    const asked = { ...content.properties, identity: { ...key, number: item.number } };
+    const asked = { ...content.properties, identity };
     return this.#intake.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
-  /** A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. */
-  #gap(handle: number, key: StreamKey, gap: { number: number; class: EndingClass }): MetaChange[] {
+  /**
+   * One that this node handed on before, and that came back after too many nodes: its way leads in a circle. Its place in the sequence is
+   * gone, so the letter and the account here are all that speaks of it.
+   */
+  endReturned(
+    { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
+    changes: readonly MetaChange[],
+  ): Planned {
+    const ending = 'HOP_COUNT_EXCEEDED';
+    const content = contentOf(item.envelope);
+    const letter = { ...content, previous: identityText({ ...key, number: item.number }) };
+    const isWanted = content.properties.deadLetter !== 'off';
+    const dead = isWanted
+      ? this.#letterOf(letter, { class: ending, node: this.#store.self.name, reason: reasonOf(ending, key) })
+      : NOTHING;
+    return joined({ ...NOTHING, changes }, dead ?? NOTHING, planLosses(this.#store, [{ handle, class: ending, count: 1 }]));
+  }
+
+  /** A number that two messages bear stays whose it is, or whose it will be. */
+  #atDestination({ handle, item }: { handle: number; item: MessageItem }, ending: EndingClass): Planned | 'too-many' {
+    if (ending === 'CLONED') return planLosses(this.#store, [{ handle, class: ending, count: 1 }]);
+    return planEnding(this.#store, handle, { ranges: [{ from: item.number, to: item.number }], class: ending });
+  }
+
+  /** What can have no letter either, and is refused by nobody since it began here: the account alone. */
+  lost(what: { handle: number; key: StreamKey; item: MessageItem }, ending: EndingClass): Planned {
+    const ended = this.#store.isLocal(what.key.destination)
+      ? this.#atDestination(what, ending)
+      : this.#onTheWay(what, ending, 'bare');
+    invariant(ended !== 'too-many', 'the next number of a stream opens no hole');
+    return ended;
+  }
+
+  /**
+   * A gap in a stream that leaves here. One for a node that nobody can reach is told to nobody: without a letter the account here is all
+   * that speaks of it.
+   */
+  #onTheWay(
+    { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
+    ending: EndingClass,
+    letter: 'lettered' | 'bare',
+  ): Planned {
+    const { number } = item;
     const stream = this.#store.outgoing.open(handle, key);
-    const held = { from: gap.number, to: gap.number, class: gap.class, node: this.#store.self.name };
-    return [endNumbers(stream, held)];
+    const gap = endNumber(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
+    const counted = countedTo(this.#store, { handle, key }, number + 1);
+    const account = planLosses(this.#store, letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []);
+    const settle = (): void => {
+      this.#store.draft.note(gap.settle());
+      counted.settle();
+    };
+    return joined(account, { ...NOTHING, changes: [gap.change, counted.change], settle });
   }
 
   /** A dead letter, or undefined when it is too large for one. */

@@ -2,27 +2,36 @@
  * What arrives by custody from a neighbour. One item becomes one part of a batch: the message in its queue or among what goes out, and
  * the stream's counter; the neighbour's cursor moves in the same frame (receiver.ts).
  */
-import { HOP_COUNT_MAX } from '../limits.ts';
-import { NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { NO_BYTES } from '../bytes.ts';
+import { RingmailError } from '../errors.ts';
+import { HOLE_COUNT_MAX, HOP_COUNT_MAX } from '../limits.ts';
+import { isSystemQueue, NODE_QUEUE, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope } from '../message/envelope.ts';
-import type { Epoch, StreamKey } from '../message/identity.ts';
+import { decodeEnvelope, withHop } from '../message/envelope.ts';
+import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
+import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
+import type { Routed } from '../queue/routes.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
-import { countedTo, type Entering, entering, nextNumber } from './entering.ts';
+import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
+import { GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
+import { countedTo, type Entering, entering } from './entering.ts';
+import { firstHole, includes, isKnown, placeOf, withMessage } from './holes.ts';
 import type { Intake } from './intake.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { wordIn } from './node-words.ts';
+import { type HeardWord, wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { batchOf, givingWay, joined, type Planned, withRoom } from './planned.ts';
-import { afterItem, type Item, type MessageItem } from './session.ts';
+import { batchOf, givingWay, joined, NOTHING, type Planned, withRoom } from './planned.ts';
+import type { Item, MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
 export class Arrivals {
+  /** Items of which all was here already, by another neighbour or another way. Since this opening. */
+  repeatCount = 0;
   readonly #store: NodeStore;
   readonly #intake: Intake;
   readonly #envelopes: ArrivedEnvelopes;
@@ -33,6 +42,7 @@ export class Arrivals {
     this.#intake = intake;
     this.#envelopes = new ArrivedEnvelopes(() => store.self.name);
     this.#endings = new ArrivalEndings(store, intake);
+    store.words.on(GAP_WORD, (word) => this.#heardGap(word));
   }
 
   /**
@@ -46,34 +56,94 @@ export class Arrivals {
     if (opened === undefined) return undefined;
     const { handle, changes } = opened;
     const queue = destination === 'elsewhere' || destination === 'nodes' ? undefined : destination;
-    if (afterItem(item) <= nextNumber(this.#store, { handle, key, endsHere: destination !== 'elsewhere' })) {
-      if (item.kind === 'message' && this.#isCloned(handle, key, item))
+    let read: Opened | undefined;
+    if (destination === 'elsewhere') {
+      if (item.kind !== 'message') return this.#passGap({ handle, key, item }, changes);
+      if (item.number < this.#store.outgoing.open(handle, key).next) return this.#belated({ handle, key, item }, changes);
+    } else {
+      if (item.kind !== 'message') return this.#acceptGap({ handle, item }, changes);
+      const known = numbersOf(this.#store, handle);
+      const place = placeOf(known, item.number);
+      if (place !== 'new' && this.#isCloned(handle, key, item))
         return this.#endings.end({ handle, key, item }, 'CLONED', changes);
-      return { puts: [], acks: [], changes, settle: () => {} };
+      if (place === 'known') return this.#repeated(changes);
+      if (withMessage(known, item.number, this.#store.nowMs) === 'too-many') return undefined;
+      read = this.#envelopes.read(key, item);
+      if (read?.carried !== undefined) return this.#unload({ handle, item, carried: read.carried }, from, changes);
     }
-    if (item.kind !== 'message') return this.#acceptGap({ handle, key, item }, destination, changes);
     if (queue === 'unknown') return this.#endings.end({ handle, key, item }, 'BAD_DST_Q', changes);
     if (this.#envelopes.addressOf(key).queue === NODE_QUEUE) return this.#nodeWord({ handle, key, item }, from, changes);
     if (destination === 'elsewhere' && !this.#intake.canReach(parseAddress(key.destination, '').node)) {
       return this.#endings.end({ handle, key, item }, 'BAD_DST_Q', changes);
     }
-    const arrived = this.#envelopes.read(key, item);
+    const arrived = read ?? this.#envelopes.read(key, item);
     if (arrived === undefined) return this.#endings.end({ handle, key, item }, 'CORRUPT', changes);
     if (arrived.envelope.length > this.#store.ring.bodyBytesMax) return { refused: 'TOO_LARGE' };
     const bytes = arrived.envelope.length;
+    const routed = queue === undefined ? undefined : this.#routedOf(queue, key, arrived.properties);
     // It would never fit, and nothing behind it would ever pass.
-    if (queue !== undefined && bytes > queue.options.bytesLimit)
+    if (queue !== undefined && bytes > queue.options.bytesLimit && routed?.original !== 'goes')
       return this.#endings.end({ handle, key, item }, 'TOO_LARGE', changes);
-    const refused = this.#refusalOf(key, arrived);
-    if (refused !== undefined) return this.#endings.end({ handle, key, item }, refused, changes);
+    const refused = this.#refusalOf(arrived.carried ?? key, arrived);
+    if (refused !== undefined) return this.#endings.end({ handle, key, item, carried: arrived.carried }, refused, changes);
     if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
+    const { forwarding } = this.#intake;
+    if (queue !== undefined && routed !== undefined && forwarding !== undefined) {
+      // What is above a hole waits where it is: forwarded, it would be ahead of those that are to come.
+      if (firstHole(numbersOf(this.#store, handle)) < item.number) return undefined;
+      return forwarding.arrived({ handle, key, item }, { ...arrived, queue, routed }, changes);
+    }
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#endings.end({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
     const identity = { ...key, number: item.number };
-    const planned = entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
-    if (queue === undefined) return planned;
-    return this.#intake.told(planned, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+    if (queue === undefined) return entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
+    const late = planLate(this.#store, handle, item.number);
+    const envelope = late === NOTHING ? arrived.envelope : withHop(arrived.envelope, (hop) => ({ ...hop, late: 'late' }));
+    const planned = entering(this.#store, { handle, identity, queue, ...arrived, envelope, what: 'message' }, changes);
+    const whole = late === NOTHING ? planned : joined(planned, late);
+    return this.#intake.told(whole, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** What this node has already moves the neighbour's cursor, and is counted. */
+  #repeated(changes: readonly MetaChange[]): Planned {
+    const settle = (): void => {
+      this.repeatCount += 1;
+    };
+    return { ...NOTHING, changes, settle };
+  }
+
+  /** A message that was carried is where it was going: its item moves the stream it came in, and its identity says what becomes of it. */
+  #unload(
+    { handle, item, carried }: { handle: number; item: MessageItem; carried: Identity },
+    from: string,
+    changes: readonly MetaChange[],
+  ): Planned | Refusal | undefined {
+    const { number, ...key } = carried;
+    // What begins here is here.
+    const isOwn = key.origin === this.#store.self.name;
+    const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);
+    if (unloaded === undefined || 'refused' in unloaded) return unloaded;
+    const late = planLate(this.#store, handle, item.number);
+    const { change, settle } = planNumber(this.#store, handle, { number: item.number, epoch: undefined });
+    return joined({ ...NOTHING, changes: [...changes, change], settle }, late, unloaded);
+  }
+
+  /** A message below what was handed on: carried if its number was passed over, or else a repeat. */
+  #belated(what: { handle: number; key: StreamKey; item: MessageItem }, changes: readonly MetaChange[]): Planned | undefined {
+    const { handle, key, item } = what;
+    const isPassedOver = includes(this.#store.passedOver.of(handle), item.number);
+    const out = this.#store.outgoing.open(handle, key);
+    // It lies here, and nobody has it from here: what comes is another copy. Who has it may be who brings it.
+    const liesHere = item.number >= out.lo && !this.#store.mayHaveHandedOver(out, item.number);
+    if (!isPassedOver && liesHere) return this.#repeated(changes);
+    const arrived = this.#envelopes.read(key, item);
+    // What does not decode stays missing where it was going.
+    if (arrived === undefined) return this.#repeated(changes);
+    if (!isPassedOver && arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.endReturned(what, changes);
+    if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
+    const belated = planBelated({ store: this.#store, intake: this.#intake }, what, arrived.envelope);
+    return joined({ ...NOTHING, changes }, belated ?? this.#intake.carry(arrived.envelope, 'new'));
   }
 
   /**
@@ -107,11 +177,21 @@ export class Arrivals {
     // Nothing of a word stays here.
     if (isLocal && name === NODE_QUEUE) return bytesMax;
     const queue = isLocal ? queues.find(name) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
-    const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
+    let queueRoom = queue !== undefined && keepsWaiting(queue) ? room.inQueue(queue) : bytesMax;
+    // Who is refused for the sake of a queue that a route leads to asks again when that has room.
+    for (const behind of queue === undefined ? [] : (this.#intake.routes?.queuesBehind(queue.name) ?? [])) {
+      const other = queues.find(behind);
+      if (other !== undefined && keepsWaiting(other)) queueRoom = Math.min(queueRoom, room.inQueue(other));
+    }
     const inRing = room.inRing(queue);
     const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
     return Math.max(0, Math.min(bytesMax, queueRoom, Math.max(ownRoom, Math.floor(inRing / 4))));
+  }
+
+  #routedOf(queue: Queue, { origin, priority }: StreamKey, properties: Properties): Routed | undefined {
+    const { routes } = this.#intake;
+    if (routes === undefined || routes.isEmpty || isSystemQueue(queue.name)) return undefined;
+    return routes.of({ queue: queue.name, source: origin, properties: { priority, ...properties } });
   }
 
   /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
@@ -129,7 +209,7 @@ export class Arrivals {
     if (fields === undefined) return this.#endings.end(what, 'ACCESS_DENIED', changes);
     if (arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.end(what, 'HOP_COUNT_EXCEEDED', changes);
     const identity = { ...key, number: item.number };
-    const word = { fields, identity, from };
+    const word = { fields, identity: arrived.carried ?? identity, from, hops: arrived.hop.count };
     const { words } = this.#store;
     if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
     if (!this.#intake.canReach(node)) return joined(this.#consumed(what, undefined, changes), words.passing(word));
@@ -146,8 +226,9 @@ export class Arrivals {
   ): Planned {
     const next = item.number + 1;
     if (epoch !== undefined) {
-      const counted = countedTo(this.#store, { handle, key }, { endsHere: true, next, epoch });
-      return { puts: [], acks: [], changes: [...changes, counted.change], settle: counted.settle };
+      const late = planLate(this.#store, handle, item.number);
+      const { change, settle } = planNumber(this.#store, handle, { number: item.number, epoch });
+      return joined({ ...NOTHING, changes: [...changes, change], settle }, late);
     }
     const stream = this.#store.outgoing.open(handle, key);
     // What waits before it still has its way to go.
@@ -170,7 +251,7 @@ export class Arrivals {
     const isReplayed = isHere && hop.replayed === true;
     if (isReplayed && this.#store.queues.find(queue)?.options.replay === 'never') return 'NOT_REPLAYED';
     // Records of this node are its own.
-    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
+    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
@@ -184,7 +265,8 @@ export class Arrivals {
     changes: readonly MetaChange[],
   ): Planned {
     const identity = { ...key, number };
-    const planned = entering(this.#store, { handle, identity, ...arrived, what: 'record' }, changes);
+    const entered = entering(this.#store, { handle, identity, ...arrived, what: 'record' }, changes);
+    const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
     return withRoom(this.#store, planned, arrived.queue, newcomer);
   }
@@ -203,35 +285,62 @@ export class Arrivals {
     return this.#store.ring.hasRoomFor(bytes) && this.#store.room.fits(queue, bytes);
   }
 
-  /** A number that this destination has, under an epoch that cannot be: two messages bear it. */
+  /** A number that this destination has, or waits for, under an epoch that cannot be: two messages bear it. */
   #isCloned(handle: number, key: StreamKey, item: MessageItem): boolean {
     const spans = this.#store.destinations.get(handle)?.spans ?? [];
     if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
     const arrived = this.#envelopes.read(key, item);
-    return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);
+    // The epoch of one that is carried is of its own stream.
+    return arrived !== undefined && arrived.carried === undefined && contradicts(spans, item.number, arrived.epoch);
   }
 
-  #acceptGap(
+  /** Numbers that ended, or went another way, of a stream that leaves here: handed on in sequence, and noted when they come too late for that. */
+  #passGap(
     what: { handle: number; key: StreamKey; item: Exclude<Item, { kind: 'message' }> },
-    destination: Queue | 'unknown' | 'elsewhere' | 'nodes',
     changes: readonly MetaChange[],
   ): Planned {
     const { handle, key, item } = what;
-    const counted = countedTo(this.#store, { handle, key }, { endsHere: destination !== 'elsewhere', next: item.to + 1 });
-    const ending = item.kind === 'gap' ? item.class : undefined;
-    const node = item.kind === 'gap' ? item.node : '';
-    if (destination === 'elsewhere') {
-      const stream = this.#store.outgoing.open(handle, key);
-      const from = Math.max(item.number, stream.next);
-      const noted = endNumbers(stream, { from, to: item.to, class: ending, node });
-      return { puts: [], acks: [], changes: [...changes, noted, counted.change], settle: counted.settle };
-    }
-    const from = Math.max(item.number, this.#store.destinations.get(handle)?.next ?? 1);
-    const account = this.#store.planLosses([{ handle, class: ending ?? 'UNUSED', count: item.to - from + 1 }]);
-    const settle = (): void => {
-      account.settle();
-      counted.settle();
-    };
-    return { puts: [], acks: [], changes: [...changes, ...account.changes, counted.change], settle };
+    const stream = this.#store.outgoing.open(handle, key);
+    const belated = planBelated({ store: this.#store, intake: this.#intake }, what, NO_BYTES) ?? NOTHING;
+    if (item.to < stream.next) return belated === NOTHING ? this.#repeated(changes) : joined({ ...NOTHING, changes }, belated);
+    const from = Math.max(item.number, stream.next);
+    const how = item.kind === 'gap' ? { class: item.class, node: item.node } : { class: undefined, node: '' };
+    const noted = endNumbers(stream, { from, to: item.to, ...how });
+    const counted = countedTo(this.#store, { handle, key }, item.to + 1);
+    const sequence = { ...NOTHING, changes: [...changes, noted, counted.change], settle: counted.settle };
+    if (item.kind === 'gap') return joined(sequence, belated);
+    const passed = planPassed(this.#store, handle, { from, to: item.to });
+    return joined(sequence, { ...NOTHING, changes: [passed.change], settle: passed.settle });
   }
+
+  /** At the destination a gap is an account, and elsewhere a hole. Undefined: that would be one too many now. */
+  #acceptGap(
+    { handle, item }: { handle: number; item: Exclude<Item, { kind: 'message' }> },
+    changes: readonly MetaChange[],
+  ): Planned | undefined {
+    const range = { from: item.number, to: item.to };
+    if (isKnown(numbersOf(this.#store, handle), range, item.kind === 'gap' ? 'ending' : 'elsewhere'))
+      return this.#repeated(changes);
+    const planned =
+      item.kind === 'gap'
+        ? planEnding(this.#store, handle, { ranges: [range], class: item.class })
+        : planElsewhere(this.#store, handle, range);
+    return planned === 'too-many' ? undefined : joined({ ...NOTHING, changes }, planned);
+  }
+
+  /** A word tells how numbers of a stream ended that ends here. @throws BUSY while there is a hole too many, or no room for one stream more */
+  #heardGap({ fields }: HeardWord): Planned | undefined {
+    const told = gapIn(fields);
+    if (told === undefined || !this.#store.isLocal(told.stream.destination)) return undefined;
+    const opened = this.#store.streams.open(told.stream);
+    const planned = opened && planEnding(this.#store, opened.handle, told);
+    if (opened === undefined || planned === undefined || planned === 'too-many')
+      throw new RingmailError('BUSY', { pending: HOLE_COUNT_MAX, pendingMax: HOLE_COUNT_MAX });
+    return joined({ ...NOTHING, changes: opened.changes }, planned);
+  }
+}
+
+/** What comes from other nodes waits for its room. */
+function keepsWaiting({ options, name }: Queue): boolean {
+  return options.remoteWhenFull === 'wait' && name !== ADMIN_QUEUE;
 }

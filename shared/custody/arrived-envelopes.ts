@@ -3,9 +3,9 @@
  * those of a session come with every message.
  */
 import { RingmailError } from '../errors.ts';
-import { type Address, parseAddress } from '../message/address.ts';
+import { type Address, isName, parseAddress } from '../message/address.ts';
 import { decodeEnvelope, type Hop, withHop } from '../message/envelope.ts';
-import { identityText, type StreamKey } from '../message/identity.ts';
+import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import type { Message, Properties } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import type { Entering } from './entering.ts';
@@ -14,6 +14,8 @@ import type { MessageItem } from './session.ts';
 /** One hop further than it came; `hop` says how it came. */
 export interface Opened extends Pick<Entering, 'envelope' | 'epoch' | 'hop'> {
   readonly properties: Partial<Message>;
+  /** It is carried: its item stands in a stream of the node that carries it, and this is who it is (docs/routes.md, section 2). */
+  readonly carried?: Identity;
 }
 
 const NO_PROPERTIES: Properties = {};
@@ -39,10 +41,12 @@ export class ArrivedEnvelopes {
     }
     try {
       const { message, hop: before } = decodeEnvelope(item.envelope);
+      const { identity, epoch } = message;
       const hop = wayOf(before, item);
-      if (identityText(message.identity) !== identityText({ ...key, number: item.number })) return undefined;
+      const isItself = identityText(identity) === identityText({ ...key, number: item.number });
+      if (!isItself && !isCarried(key, identity)) return undefined;
       const envelope = withHop(item.envelope, () => ({ ...hop, count: hop.count + 1 }));
-      return { envelope, epoch: message.epoch, properties: message, hop };
+      return { envelope, epoch, properties: message, hop, ...(!isItself && { carried: identity }) };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
       throw error;
@@ -69,7 +73,13 @@ export class ArrivedEnvelopes {
   }
 }
 
-/** The way of a message so far, the hop on which it comes included. */
-function wayOf(hop: Hop, { waited }: MessageItem): Hop {
+/** It goes where its item goes, as urgently, and only begins elsewhere. */
+function isCarried(key: StreamKey, identity: Identity): boolean {
+  const isOfAnother = key.origin !== identity.origin || key.incarnation !== identity.incarnation;
+  return isOfAnother && key.destination === identity.destination && key.priority === identity.priority && isName(identity.origin);
+}
+
+/** The way of a message so far, the hop on which it comes included. That it is late only its destination says. */
+function wayOf({ late: _late, ...hop }: Hop, { waited }: MessageItem): Hop {
   return waited === true ? { ...hop, replayed: true } : hop;
 }

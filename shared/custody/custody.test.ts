@@ -4,6 +4,7 @@ import { type Prng, stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
 import type { SimDisk } from '../../hardware-sim/sim-disk.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
+import { HOLE_WAIT_MS } from '../limits.ts';
 import { decodeEnvelope, encodeEnvelope } from '../message/envelope.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
@@ -11,6 +12,7 @@ import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Arrivals } from './arrivals.ts';
 import { Bodies } from './bodies.ts';
+import { HoleWait } from './hole-wait.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
 import { OutgoingExpiry } from './outgoing-expiry.ts';
@@ -65,6 +67,14 @@ class Peer {
 
   settle(): void {
     this.driver.play(Math.max(1_000_000_000, this.store?.nowMs ?? 0));
+  }
+
+  /** So long, with nothing but holes that are given up. */
+  pass(ms: number): void {
+    const waits = new HoleWait(this.store);
+    this.store.nowMs += ms;
+    waits.pump();
+    this.settle();
   }
 
   powerCut(): void {
@@ -399,6 +409,7 @@ describe('sessions', () => {
     device.settle();
     fresh.receiver.offered(device.sender.offer()); // its answer is lost
     transfer(device, fresh, connect(device, fresh));
+    fresh.pass(HOLE_WAIT_MS);
     expect([device.sender.state, fresh.receiver.forkCount, fresh.texts()]).toEqual(['ready', 0, ['b']]);
   });
 
@@ -485,8 +496,10 @@ describe('a store that was rolled back', () => {
   test('a receiver rolled back within one session asks for what was freed: counted at both ends, never silent', () => {
     const { device, central } = receiverRolledBack(1);
     transfer(device, central, connect(device, central));
+    expect(central.texts()).toEqual(['a']);
+    central.pass(HOLE_WAIT_MS);
     expect(central.texts()).toEqual(['a', 'z']);
-    expect(central.store.accounts()).toMatchObject([{ class: 'UNUSED', count: 1 }]);
+    expect(central.store.accounts()).toMatchObject([{ class: 'MISSING', count: 1 }]);
     expect(device.sender.elsewhereCount).toBe(1);
   });
 
@@ -499,8 +512,10 @@ describe('a store that was rolled back', () => {
     device.send('b');
     device.settle();
     transfer(device, fresh, connect(device, fresh));
+    expect(fresh.texts()).toEqual([]);
+    fresh.pass(HOLE_WAIT_MS);
     expect(fresh.texts()).toEqual(['b']);
-    expect(fresh.store.accounts()).toMatchObject([{ class: 'UNUSED', count: 1 }]);
+    expect(fresh.store.accounts()).toMatchObject([{ class: 'MISSING', count: 1 }]);
   });
 
   test('a gateway that was rolled back goes on from the cursor of the central', () => {

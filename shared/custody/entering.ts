@@ -7,13 +7,13 @@ import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { NewMessage } from '../ring/ring.ts';
+import { type Moved, planNumber } from './at-destination.ts';
 import type { Newcomer } from './message-room.ts';
-import { type MetaChange, metaChange } from './meta-keys.ts';
+import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange } from './outgoing.ts';
 import type { Planned } from './planned.ts';
 import { entryTimes, NO_TIMES, passingTimes } from './queue-timers.ts';
-import { spanFields, withNumber } from './stream-epochs.ts';
 import { isAttended } from './words.ts';
 
 /** Where a message goes, who sent it, and what it is. */
@@ -23,15 +23,45 @@ export interface Entering {
   readonly epoch: Epoch;
   readonly queue: Queue | undefined;
   readonly envelope: Uint8Array;
+  /** Where its body is another's: the envelope has a stand-in for it. */
+  readonly shared?: Shared | undefined;
   readonly properties: Properties;
   readonly hop: Hop;
   /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
   readonly what: Newcomer['what'];
 }
 
+/** A body that lies in the ring by itself, for several messages. */
+export interface Shared {
+  /** `above`: in the same batch, before them. Else its id. */
+  readonly holder: 'above' | number;
+  /** What the envelopes have in its place. */
+  readonly standIn: Uint8Array;
+  readonly bodyBytes: number;
+  /** Room of the ring for the body: told to the first that shares it. */
+  readonly ringBytes: number;
+}
+
+/** Bytes of a message in its queue, with all that belongs to it. */
+export function wholeBytes({ envelope, shared }: Pick<Entering, 'envelope' | 'shared'>): number {
+  return envelope.length + (shared?.bodyBytes ?? 0);
+}
+
+/** Its number is given, and nothing of it is stored: it goes on from its queue at once. */
+export function passing(
+  store: NodeStore,
+  { handle, identity, epoch }: Pick<Entering, 'handle' | 'identity' | 'epoch'>,
+  changes: readonly MetaChange[],
+): Planned {
+  const { origin, number } = identity;
+  const { change, settle } = planNumber(store, handle, { number, epoch: origin === store.self.name ? undefined : epoch });
+  return { puts: [], acks: [], changes: [...changes, change], settle };
+}
+
 /** A message that enters as part of a batch: in its queue, or among what goes out, with its stream's counter behind it. */
 export function entering(store: NodeStore, entered: Entering, changes: readonly MetaChange[]): Planned {
   const { handle, identity, epoch, queue, envelope, properties, hop, what } = entered;
+  const bytes = wholeBytes(entered);
   const isMessage = what === 'message';
   const { queueTimeMs } = store;
   const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
@@ -49,50 +79,32 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
     expiresAtMs: times.expiresAtMs,
     notBeforeMs: times.notBeforeMs,
+    holder: entered.shared?.holder,
     body: envelope,
   };
   const isOwn = identity.origin === store.self.name;
-  const counted = countedTo(
-    store,
-    { handle, key: identity },
-    {
-      endsHere: queue !== undefined,
-      next: identity.number + 1,
-      epoch: isOwn ? undefined : epoch,
-    },
-  );
+  const { number } = identity;
+  const counted =
+    queue === undefined
+      ? countedTo(store, { handle, key: identity }, number + 1)
+      : planNumber(store, handle, { number, epoch: isOwn ? undefined : epoch });
   const settle = () => {
     counted.settle();
     if (queue === undefined) return;
     queue.plannedCount += 1;
-    queue.plannedBytes += envelope.length;
+    queue.plannedBytes += bytes;
     if (!store.draft.isOpen) return;
     store.draft.note(() => {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= envelope.length;
+      queue.plannedBytes -= bytes;
     });
   };
   return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
 }
 
-/** The stream's counter at `next`: what to store, and how to move it once that is planned. `epoch`: of the message before it. */
-export function countedTo(
-  store: NodeStore,
-  { handle, key }: { handle: number; key: StreamKey },
-  { endsHere, next, epoch }: { endsHere: boolean; next: number; epoch?: Epoch | undefined },
-): { change: MetaChange; settle: () => void } {
-  const { destinations, outgoing, draft } = store;
-  if (endsHere) {
-    const known = destinations.get(handle);
-    const before = known?.spans ?? [];
-    const spans = epoch === undefined ? before : withNumber(before, next - 1, epoch);
-    const value = spans.length === 0 ? next : [next, ...spanFields(spans)];
-    const settle = (): void => {
-      if (draft.isOpen) draft.note(() => (known === undefined ? destinations.delete(handle) : destinations.set(handle, known)));
-      destinations.set(handle, { next, spans });
-    };
-    return { change: metaChange(`d/${handle}`, value), settle };
-  }
+/** The counter of a stream that leaves here at `next`: what to store, and how to move it once that is planned. */
+export function countedTo(store: NodeStore, { handle, key }: { handle: number; key: StreamKey }, next: number): Moved {
+  const { outgoing, draft } = store;
   const stream = outgoing.open(handle, key);
   const settle = (): void => {
     const before = stream.next;

@@ -3,24 +3,29 @@
  *
  *   node             [name, incarnation bstr 8, secret bstr 16]
  *   home             text: machine id and inode of the file; a change means a copy
- *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`
+ *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`; of a node with
+ *                    [..., uplinks]                                   several uplinks: which, and where they lead (core/kept-config.ts)
  *   open             true | id                                        from an opening until the clean close, which leaves false: found, there was none; then
  *                                                                     the highest id that was there at an opening after an unclean end
  *   q/<id>           [name, limit, reserve, when full, remote, {}]    a queue (queue-meta.ts)
  *   ids              id                                               the highest id of a queue, once one was deleted
  *   s/<handle>       [origin, incarnation, destination, priority]     a stream and its handle in this ring
  *   o/<handle>       [lo, next]                                       a stream that leaves this node
- *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs (stream-epochs.ts)
+ *   d/<handle>       next | [next, counter, random, first, last, ...] a stream that ends here, and its epochs, holes (destinations.ts)
  *   g/<handle>/<n>   [to, class | "", node]                           a gap to hand over ("" is elsewhere)
  *   e/<handle>       [epoch, number, epoch, number, ...]              the first numbers of openings, of a stream that begins here
  *   x/<handle>       true                                              a stream of express messages, written down (express-streams.ts)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
- *   n/<node>         true                                             a node below, over links (hops.ts)
+ *   y/<hop>/<node>   [when, incarnation, ticket, nonce]               that of a neighbour the hop led to before (kept-tickets.ts)
+ *   n/<node>         true | [way, epoch, ...]                         a node below, and by which neighbour (directory.ts)
+ *   route            [epoch, way, neighbour, incarnation, announced]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count                                          a loss account
+ *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
+ *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */

@@ -21,6 +21,7 @@ import { type Identity, type StreamKey, streamText } from '../message/identity.t
 import { PRIORITY_DEFAULT } from '../message/message.ts';
 import type { AckReason } from '../ring/entry-layout.ts';
 import type { Ring } from '../ring/ring.ts';
+import { destinationChange, destinationOf } from './destinations.ts';
 import { DEAD_QUEUE } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 
@@ -100,7 +101,7 @@ export class MetaRepair {
     const streams = new Map<number, number[]>();
     for (const slot of index.slots()) {
       const stream = index.stream(slot);
-      if (!this.#named.has(stream)) push(streams, stream, index.id(slot));
+      if (!index.isHolder(slot) && !this.#named.has(stream)) push(streams, stream, index.id(slot));
     }
     for (const [handle, ids] of streams) this.#unnamed.push({ handle, ids, asked: 0 });
   }
@@ -142,6 +143,7 @@ export class MetaRepair {
     const { index } = this.#ring;
     const held = new Map<number, Held>();
     for (const slot of index.slots()) {
+      if (index.isHolder(slot)) continue;
       const number = index.number(slot);
       const one = held.get(index.stream(slot)) ?? { min: number, max: number };
       one.min = Math.min(one.min, number);
@@ -193,8 +195,8 @@ export class MetaRepair {
       const next = fields.number(isLocal ? 0 : 1);
       if (next >= least || (least === 1 && kept === undefined)) continue;
       const lo = kept === undefined ? Math.min(min, least) : fields.number(0);
-      const epochs = fields.numbers().slice(1);
-      this.#change(isLocal ? metaChange(`d/${handle}`, [least, ...epochs]) : metaChange(`o/${handle}`, [lo, least]));
+      const ending = destinationChange(handle, { ...destinationOf(kept, 0), next: least });
+      this.#change(isLocal ? ending : metaChange(`o/${handle}`, [lo, least]));
     }
   }
 
@@ -217,7 +219,7 @@ export class MetaRepair {
     const isUnnamed = (handle: string | undefined) => !this.#named.has(Number(handle));
     // Perhaps one of ours, whose numbers would be given out again; and the neighbour may have forgotten it in the same accident.
     if ([...metaValues(metas, 'o/')].some(([handle]) => isUnnamed(handle))) this.#change(metaChange('forked', true));
-    for (const prefix of ['o/', 'd/', 'g/', 'e/', 'x/'])
+    for (const prefix of ['o/', 'd/', 'g/', 'e/', 'x/', 'v/'])
       for (const [rest] of metaValues(metas, prefix)) drop(prefix + rest, isUnnamed(rest.split('/')[0]));
     for (const [rest] of metaValues(metas, 'b/')) drop(`b/${rest}`, isUnnamed(rest.split('/').at(-1)));
     for (const [rest, value] of metaValues(metas, 'k/')) drop(`k/${rest}`, isUnnamed(`${new MetaFields(value).number(2)}`));
@@ -268,7 +270,7 @@ export class MetaRepair {
     for (const [handle, key] of this.#named) if (streamText(key) === streamText(own)) return handle;
     let handle = Math.max(0, ...this.#named.keys());
     for (const slot of index.slots()) handle = Math.max(handle, index.stream(slot));
-    for (const prefix of ['o/', 'd/', 'g/', 'e/', 'x/', 'a/'])
+    for (const prefix of ['o/', 'd/', 'g/', 'e/', 'x/', 'v/', 'a/'])
       for (const [rest] of metaValues(metas, prefix)) handle = Math.max(handle, Number(rest.split('/')[0]));
     this.#nameStream(handle + 1, own);
     return handle + 1;

@@ -7,6 +7,7 @@ import { toHex } from '../bytes.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { QUEUE_COUNT_MAX } from '../limits.ts';
 import { isQueueName, NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { decodeCbor } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
@@ -17,16 +18,19 @@ import { PUT_BYTES } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
+import { AboveHoles } from './above-holes.ts';
+import { type Destination, destinationOf, withHeld } from './destinations.ts';
 import { Draft } from './draft.ts';
 import { accountedAs, ExpressStreams } from './express-streams.ts';
 import { FirstNumbers } from './first-numbers.ts';
+import { firstHole } from './holes.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
-import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
+import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 import { NodeWords } from './node-words.ts';
-import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { counterChange, endNumbers, Outgoing, type OutStream, unexplained } from './outgoing.ts';
+import { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
-import { type EpochSpan, spansOf } from './stream-epochs.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface Self {
@@ -47,14 +51,8 @@ export interface Account {
 export interface Loss {
   readonly handle: number;
   readonly class: EndingClass;
+  /** Below 0: so many that were counted have come, or ended in another way, after all. */
   readonly count: number;
-}
-
-/** A stream that ends here. */
-export interface Destination {
-  /** The number it goes on with, planned ones counted. */
-  readonly next: number;
-  readonly spans: readonly EpochSpan[];
 }
 
 /** Subqueues that are forgotten in one batch: well within the smallest frame. */
@@ -74,6 +72,8 @@ export class NodeStore {
   readonly outgoing: Outgoing;
   readonly hops = new Hops();
   readonly destinations = new Map<number, Destination>();
+  readonly aboveHoles: AboveHoles;
+  readonly passedOver = new PassedOver(this.draft);
   /** What other nodes write to this one. */
   readonly words = new NodeWords();
   #self: Self | undefined;
@@ -83,14 +83,19 @@ export class NodeStore {
    * every message all the same.
    */
   readonly leftOut = { words: 0, copies: 0, letters: 0 };
+  /** Numbers given up as missing that are not remembered any more, since this opening: who brings them now brings repeats. */
+  forgottenCount = 0;
   /** Until the node serves. A ring that was left full has to open all the same: what an opening notes may use the overdraft. */
   isOpening = true;
+  /** True when some neighbour may have a message that lies here. Whoever hands messages over says it better than this. */
+  mayHaveHandedOver: (out: OutStream, number: number) => boolean = () => true;
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 
   constructor(ring: Ring) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
+    this.aboveHoles = new AboveHoles(ring.index, this.queues);
     this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
   }
@@ -122,11 +127,11 @@ export class NodeStore {
     const forgotten = this.express.load(metas, this.streams, index);
     if (forgotten.length > 0) this.commit({ metas: forgotten }, () => {});
     for (const [handle, value] of metaValues(metas, 'd/')) {
-      const [next = 1, ...spans] = new MetaFields(value).numbers();
       if (!this.streams.has(Number(handle))) continue;
       const standing = this.streams.standing(Number(handle));
       const before = this.destinations.get(standing);
-      if (before === undefined || before.next < next) this.destinations.set(standing, { next, spans: spansOf(spans) });
+      const found = destinationOf(value, this.nowMs);
+      if (before === undefined || before.next < found.next) this.destinations.set(standing, found);
     }
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
     const { streams } = this;
@@ -135,11 +140,33 @@ export class NodeStore {
       (handle) => streams.key(handle),
       (handle) => streams.standing(handle),
     );
+    this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
-    for (const slot of slots) this.place(slot);
+    const messages = slots.filter((slot) => !index.isHolder(slot));
+    this.#findHoles(messages);
+    for (const slot of messages) this.place(slot);
     this.#forgetEmptyParts();
     this.#offerAgain();
     this.#accountForDamage();
+  }
+
+  /** What lies above holes is held again, and what lay above those that are filled stands in its place. */
+  #findHoles(slots: readonly number[]): void {
+    const { index } = this.ring;
+    const streamOf = (slot: number) => this.streams.standing(index.stream(slot));
+    for (const [handle, destination] of this.destinations) {
+      if (destination.holes.length + destination.closed.length === 0) continue;
+      const numbers = slots.filter((slot) => streamOf(slot) === handle).map((slot) => index.number(slot));
+      const found = withHeld(destination, numbers);
+      this.destinations.set(handle, found);
+      if (found.holes.length === 0) continue;
+      this.aboveHoles.watch(handle);
+      this.aboveHoles.stored(handle, firstHole(found));
+    }
+    this.aboveHoles.rank(
+      slots.filter((slot) => index.queue(slot) !== 0),
+      streamOf,
+    );
   }
 
   /**
@@ -230,11 +257,12 @@ export class NodeStore {
   place(slot: number): void {
     const { index } = this.ring;
     const queue = index.queue(slot);
-    if (queue !== 0) {
+    if (queue !== 0 && this.aboveHoles.isIdle) {
       this.queues.enqueue(slot, this.queueTimeMs);
       return;
     }
     const handle = this.streams.standing(index.stream(slot));
+    if (queue !== 0) return this.aboveHoles.place(handle, slot, this.queueTimeMs);
     this.outgoing.insert(this.outgoing.open(handle, this.streams.key(handle)), slot);
   }
 
@@ -250,11 +278,30 @@ export class NodeStore {
     this.ring.append(whole, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
+        const moved = this.aboveHoles.isIdle ? [] : this.#holesStored(batch.metas ?? []);
         for (const slot of slots) this.#placePlanned(slot);
+        for (const handle of moved) this.#releaseAbove(handle);
         if (batch.acks !== undefined) for (const { id } of batch.acks) this.queues.ended(id);
       }
       done(outcome, slots);
     });
+  }
+
+  /** Handles of streams whose holes may be others, as the disk has them from now on. */
+  #holesStored(metas: readonly MetaChange[]): number[] {
+    const moved: number[] = [];
+    for (const { key, value } of metas) {
+      const handle = key.startsWith('d/') ? Number(key.slice(2)) : 0;
+      if (value === undefined || !this.aboveHoles.watches(handle)) continue;
+      this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));
+      moved.push(handle);
+    }
+    return moved;
+  }
+
+  #releaseAbove(handle: number): void {
+    const { holes = [] } = this.destinations.get(handle) ?? {};
+    this.aboveHoles.release(handle, this.queueTimeMs, holes.length === 0 ? 'none' : 'holes');
   }
 
   /** Takes a message into memory alone; planned before, it takes its place now or after the frame that is being written. @throws as `Ring.takeExpress` */
@@ -296,10 +343,11 @@ export class NodeStore {
   }
 
   #placePlanned(slot: number): void {
+    if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+      queue.plannedBytes -= this.ring.index.wholeBytes(slot);
     }
     this.place(slot);
   }
@@ -328,17 +376,19 @@ export class NodeStore {
     const named: MetaChange[] = [];
     for (const { handle, class: ending, count } of losses) {
       const key = `${this.#accountOf(handle, named)}/${ending}`;
-      totals.set(key, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count);
+      // A correction may come after damage to what it corrects.
+      totals.set(key, Math.max(0, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count));
     }
-    const changes = [...[...totals].map(([key, total]) => metaChange(`a/${key}`, total)), ...named];
+    const changes = [...totals].map(([key, total]) => (total === 0 ? metaDelete(`a/${key}`) : metaChange(`a/${key}`, total)));
     const settle = (): void => {
       for (const [key, total] of totals) {
         const before = this.#accounts.get(key);
         this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
-        this.#accounts.set(key, total);
+        if (total === 0) this.#accounts.delete(key);
+        else this.#accounts.set(key, total);
       }
     };
-    return { changes, settle };
+    return { changes: [...changes, ...named], settle };
   }
 
   /** Handles of express streams are forgotten some day: others answer for their losses. */

@@ -9,9 +9,10 @@
  */
 import { hasCode } from '../errors.ts';
 import { DUE_COUNT_PER_STEP, EXPIRED_READ_COUNT } from '../limits.ts';
-import { identityText } from '../message/identity.ts';
+import { type Identity, identityText } from '../message/identity.ts';
 import type { Due } from '../queue/due-heap.ts';
 import { Bodies } from './bodies.ts';
+import { gapWord, identityAt } from './carrying.ts';
 import type { Intake } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { NodeStore } from './node-store.ts';
@@ -81,12 +82,17 @@ export class OutgoingExpiry {
 
   #plan(out: OutStream, { id, slot }: Due, body: Uint8Array): void {
     const number = this.#store.ring.index.number(slot);
-    const gap = this.#gapOf(out, number);
+    const known = identityAt(out, number, body);
+    const identity = known?.identity ?? { ...out.key, number };
+    // The number of one that is carried is nobody's: how the message ended is told in a word.
+    const isCarried = known?.isCarried === true;
+    const node = this.#store.self.name;
+    const gap: HeldGap = isCarried ? { from: number, to: number, class: 'UNUSED', node } : this.#gapOf(out, number);
     const account = this.#store.planLosses([{ handle: out.handle, class: ENDING, count: 1 }]);
     const acks = [{ id, reason: 'expired' as const }];
-    const end: Planned = { puts: [], acks, changes: [...account.changes, gapChange(out, gap)], settle: account.settle };
+    const bare: Planned = { puts: [], acks, changes: [...account.changes, gapChange(out, gap)], settle: account.settle };
+    const end = isCarried ? this.#withWord(bare, identity) : bare;
     const content = contentOf(body);
-    const identity = { ...out.key, number };
     const letter =
       content.properties.deadLetter === 'off' ? end : this.#withLetter(end, { ...content, previous: identityText(identity) });
     const asked = { ...content.properties, identity };
@@ -108,6 +114,13 @@ export class OutgoingExpiry {
     const last = this.#planned.get(out);
     const before = last !== undefined && isBefore(last) ? last : out.gaps.find(isBefore);
     return { from: before?.from ?? number, to: number, class: ENDING, node };
+  }
+
+  /** Without room for it, the number is missing at its destination. */
+  #withWord(end: Planned, identity: Identity): Planned {
+    const { number, ...stream } = identity;
+    const gap = { stream, ranges: [{ from: number, to: number }], class: ENDING, node: this.#store.self.name } as const;
+    return withBeside(this.#store.ring, end, () => gapWord(this.#intake, gap)) ?? end;
   }
 
   /** What `$dead` cannot take is accounted for only. */

@@ -2,11 +2,11 @@
 import { RingmailError } from '../errors.ts';
 import type { Queue } from '../queue/queues.ts';
 import { type Batch, batchBytes } from '../ring/batch.ts';
-import { type AckReason, metaBytes, PUT_BYTES } from '../ring/entry-layout.ts';
+import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NewMessage, Ring } from '../ring/ring.ts';
-import type { Newcomer } from './message-room.ts';
+import { type Newcomer, ringBytesOf } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 
@@ -52,8 +52,10 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
   const { ring, room } = store;
   const metaBytes = metaGrowth(ring.metas, planned.changes);
   const slots = room.admit(queue, newcomer, metaBytes);
+  // Outside of a draft nobody asks what it took.
+  if (slots.length === 0 && !store.draft.isOpen) return planned;
   const takes = (): void => {
-    store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
+    store.draft.takes(ringBytesOf(newcomer) + metaBytes);
     planned.settle();
   };
   if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };

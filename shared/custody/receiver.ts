@@ -58,10 +58,11 @@ export type Acceptance = 'new' | 'repeat' | 'ahead' | 'no-room' | 'stale';
 export class CustodyReceiver {
   /** Offers that showed a ticket never given. */
   forkCount = 0;
-  repeatCount = 0;
+  #repeatCount = 0;
   readonly #store: NodeStore;
   readonly #arrivals: Arrivals;
   readonly #neighbours = new Map<string, Neighbour>();
+  readonly #byName = new Map<string, Set<Neighbour>>();
   readonly #sessions = new Map<ReceiverSession, Neighbour>();
   #nextId = 1;
 
@@ -88,6 +89,11 @@ export class CustodyReceiver {
     }
   }
 
+  /** Items that were here already. */
+  get repeatCount(): number {
+    return this.#repeatCount + this.#arrivals.repeatCount;
+  }
+
   /** Until there are more, nobody has more room here than he was told. */
   get framesWritten(): number {
     return this.#store.ring.framesWritten;
@@ -96,6 +102,13 @@ export class CustodyReceiver {
   /** Names of the nodes that send to this one. */
   senders(): string[] {
     return [...new Set([...this.#neighbours.values()].map((neighbour) => neighbour.name))];
+  }
+
+  /** The number after those of a stream that a node handed over here, in whichever life of its store; 1: none. */
+  takenFrom(name: string, key: StreamKey): number {
+    let next = 1;
+    for (const neighbour of this.#byName.get(name) ?? []) next = Math.max(next, this.#cursor(neighbour, key).planned);
+    return next;
   }
 
   /**
@@ -147,7 +160,7 @@ export class CustodyReceiver {
     const cursor = this.#cursor(neighbour, at.stream);
     const next = afterItem(at.item);
     if (next <= cursor.planned) {
-      this.repeatCount += 1;
+      this.#repeatCount += 1;
       return 'repeat';
     }
     if (at.item.number > cursor.planned) return 'ahead';
@@ -169,10 +182,10 @@ export class CustodyReceiver {
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
-      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, [slot]) => {
+      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, slots) => {
         if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
-        if (slot !== undefined) this.#arrivals.placed(slot);
+        for (const slot of slots) this.#arrivals.placed(slot);
         cursor.durable = Math.max(cursor.durable, next);
         what.whenDurable();
       });
@@ -251,6 +264,7 @@ export class CustodyReceiver {
       if (neighbour.cursors.size > 0 || neighbour.ticket !== NO_TICKET || neighbour.ticketsInFlight > 0) continue;
       if (neighbour.session !== undefined) this.#sessions.delete(neighbour.session);
       this.#neighbours.delete(name);
+      this.#byName.get(neighbour.name)?.delete(neighbour);
       return;
     }
   }
@@ -259,6 +273,8 @@ export class CustodyReceiver {
     this.#forgetStrangers();
     const neighbour: Neighbour = { id, ...who, ticketsInFlight: 0, cursors: new Map(), known: new WeakMap(), session: undefined };
     this.#neighbours.set(`${who.name}:${who.incarnation}`, neighbour);
+    const namesakes = this.#byName.get(who.name) ?? new Set();
+    this.#byName.set(who.name, namesakes.add(neighbour));
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }

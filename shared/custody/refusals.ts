@@ -13,17 +13,18 @@
 
 import { hasCode, RingmailError } from '../errors.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { identityText } from '../message/identity.ts';
+import { type Identity, identityText } from '../message/identity.ts';
 import type { Ending } from '../message/message.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch } from '../ring/ring.ts';
 import { Bodies } from './bodies.ts';
+import { gapWord, identityAt } from './carrying.ts';
 import { Intake } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { NodeStore } from './node-store.ts';
 import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './outgoing.ts';
 import type { Planned } from './planned.ts';
-import { NOTHING } from './planned.ts';
+import { NOTHING, withBeside } from './planned.ts';
 
 /** What a receiver says of a message. */
 export interface Rejection {
@@ -67,14 +68,28 @@ export class Refusals {
     if (envelope === 'corrupt') return 'corrupt';
     const content = contentOf(envelope);
     const isWanted = content.properties.deadLetter !== 'off';
-    const letter = isWanted ? this.#letterOf(out, rejection, content) : NOTHING;
-    const asked = { ...content.properties, identity: { ...out.key, number } };
+    const known = identityAt(out, number, envelope);
+    const identity = known?.identity ?? { ...out.key, number };
+    const letter = isWanted ? this.#letterOf(identity, rejection, content) : NOTHING;
+    const asked = { ...content.properties, identity };
     const told = letter && this.#intake.told(letter, asked, { class: rejection.class, where: 'before its queue' });
-    const ended = told === undefined ? 'no-room' : this.#plan(out, slot, told);
+    const whole = told && known?.isCarried === true ? this.#withWord(told, identity) : told;
+    const gap = this.#gapOf(number, known?.isCarried === true ? 'UNUSED' : 'REJECTED');
+    const ended = whole === undefined ? 'no-room' : this.#plan(out, slot, { gap, letter: whole });
     if (ended !== 'no-room') return ended;
     // What is on its way to the disk makes room, in the ring and in `$dead`.
     if (this.#planned.size > 0) return 'later';
-    return this.#plan(out, slot, undefined) === 'planned' ? 'planned' : 'later';
+    return this.#plan(out, slot, { gap, letter: undefined }) === 'planned' ? 'planned' : 'later';
+  }
+
+  #gapOf(number: number, ending: EndingClass): HeldGap {
+    return { from: number, to: number, class: ending, node: this.#store.self.name };
+  }
+
+  /** How one that is carried ended; without room for the word it is missing at its destination. */
+  #withWord(end: Planned, { number, ...stream }: Identity): Planned {
+    const gap = { stream, ranges: [{ from: number, to: number }], class: 'REJECTED', node: this.#store.self.name } as const;
+    return withBeside(this.#store.ring, end, () => gapWord(this.#intake, gap)) ?? end;
   }
 
   /** The message held under a number, or NO_SLOT. */
@@ -91,8 +106,8 @@ export class Refusals {
   }
 
   /** Undefined when `$dead` cannot take it. */
-  #letterOf(out: OutStream, rejection: Rejection, content: ReturnType<typeof contentOf>): Planned | undefined {
-    const previous = identityText({ ...out.key, number: rejection.number });
+  #letterOf(identity: Identity, rejection: Rejection, content: ReturnType<typeof contentOf>): Planned | undefined {
+    const previous = identityText(identity);
     const reason = `refused by ${rejection.receiver}`;
     const ending: Ending = { class: rejection.class, node: this.#store.self.name, reason };
     try {
@@ -103,10 +118,13 @@ export class Refusals {
     }
   }
 
-  #plan(out: OutStream, slot: number, letter: Planned | undefined): 'planned' | 'later' | 'no-room' {
-    const { ring, self } = this.#store;
+  #plan(
+    out: OutStream,
+    slot: number,
+    { gap, letter }: { readonly gap: HeldGap; readonly letter: Planned | undefined },
+  ): 'planned' | 'later' | 'no-room' {
+    const { ring } = this.#store;
     const number = ring.index.number(slot);
-    const gap: HeldGap = { from: number, to: number, class: 'REJECTED', node: self.name };
     const end = { id: ring.index.id(slot), reason: 'replaced' as const };
     const batch: Batch = {
       puts: letter?.puts ?? [],

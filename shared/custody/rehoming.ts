@@ -1,14 +1,17 @@
 /**
  * A new incarnation, and what becomes of messages under the old one: each that has not been handed over goes on as `maybeDuplicate`
- * in a stream of the new incarnation, new PUT and ACK of the old one in the same frame. Runs before the node serves, so that nothing
+ * in a stream of the new incarnation, new PUT and ACK of the old one in the same frame. What is carried stays what it is. Runs before the node serves, so that nothing
  * new overtakes it, and goes on where a crash interrupted it: whatever lies in a stream of an old incarnation of ours is still to do.
  */
 import { RingmailError } from '../errors.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import { identityText } from '../message/identity.ts';
+import { standInFor } from '../message/shared-envelope.ts';
 import type { Random } from '../ports.ts';
+import { HOLDER_DISTANCE_MAX } from '../ring/entry-layout.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Bodies } from './bodies.ts';
+import { identityAt } from './carrying.ts';
 import type { Intake } from './intake.ts';
 import { metaDelete } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -73,11 +76,18 @@ export class Rehoming {
     if (envelope === 'corrupt') return this.#drop(stream);
     try {
       const { message } = decodeEnvelope(envelope);
+      const isCarried = identityAt(stream, index.number(slot), envelope)?.isCarried === true;
       const { identity, epoch: _epoch, body, history, previous: _previous, maybeDuplicate: _maybe, ...properties } = message;
-      const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }) };
+      // It goes on sharing its body: it takes no more room than it did.
+      const holder = index.holder(slot);
+      const mayShare = holder > 0 && this.#store.ring.messagesStored - holder < HOLDER_DISTANCE_MAX / 2;
+      const shared = mayShare ? { shared: { holder, standIn: standInFor(body), bodyBytes: body.length, ringBytes: 0 } } : {};
+      const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }), ...shared };
       // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
       const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;
-      const planned = this.#intake.begin(identity.destination, named, 'replacing');
+      const planned = isCarried
+        ? this.#intake.carry(envelope, 'replacing')
+        : this.#intake.begin(identity.destination, named, 'replacing');
       const freed = freeBelow(stream, index.number(slot) + 1, index);
       const acks = freed.ids.map((freedId) => ({ id: freedId, reason: 'replaced' as const }));
       const metas = [...planned.changes, ...freed.changes];

@@ -31,6 +31,43 @@ describe('an honest repeat', () => {
   });
 });
 
+describe('what fills a hole late', () => {
+  const histories = fc.array(fc.nat(2), { minLength: 1, maxLength: EPOCH_COUNT_MAX }).chain((steps) =>
+    fc.tuple(
+      fc.constant(steps),
+      fc.shuffledSubarray(
+        steps.map((_, at) => at),
+        { minLength: steps.length },
+      ),
+    ),
+  );
+
+  test('is compared by its number: in whatever order honest messages come, none is a clone, and the spans are the same', () => {
+    fc.assert(
+      fc.property(histories, ([steps, order]) => {
+        const counters = steps.map((_, at) => steps.slice(0, at + 1).reduce((sum, more) => sum + more, 1));
+        let spans: readonly EpochSpan[] = [];
+        for (const at of order) {
+          const epoch = { counter: counters[at] ?? 0, random: (counters[at] ?? 0) * 7 };
+          expect(contradicts(spans, at + 1, epoch)).toBe(false);
+          spans = withNumber(spans, at + 1, epoch);
+        }
+        expect(spans).toEqual(spansOfHistory(counters));
+      }),
+    );
+  });
+
+  test('is a clone where what came before and after it say so', () => {
+    const spans = withNumber(spansOfHistory([1, 1, 0, 0, 3]), 3, { counter: 2, random: 14 });
+    expect(spans.map(({ counter }) => counter)).toEqual([1, 2, 3]);
+    expect(contradicts(spans, 4, { counter: 2, random: 14 })).toBe(false);
+    expect(contradicts(spans, 4, { counter: 3, random: 21 })).toBe(false);
+    expect(contradicts(spans, 4, { counter: 1, random: 7 })).toBe(true);
+    expect(contradicts(spans, 4, { counter: 2, random: 15 })).toBe(true);
+    expect(contradicts(spans, 4, { counter: 4, random: 28 })).toBe(true);
+  });
+});
+
 describe('a number that was given out twice', () => {
   const spans = spansOfHistory([1, 1, 1, 4, 4, 0, 0, 6]);
 

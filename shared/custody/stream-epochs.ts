@@ -23,15 +23,31 @@ export function contradicts(spans: readonly EpochSpan[], number: number, epoch: 
   });
 }
 
-/** The spans with a message that was accepted, number by number. */
+/**
+ * The spans with a message that was accepted: the newest one of its stream, or one that fills a hole between others. It does not contradict
+ * them, unless it is the newest.
+ */
 export function withNumber(spans: readonly EpochSpan[], number: number, epoch: Epoch): readonly EpochSpan[] {
   const newest = spans.at(-1);
   const { counter, random } = epoch;
+  if (newest !== undefined && number < newest.last) return withFiller(spans, number, epoch);
   if (newest === undefined || newest.counter !== counter || newest.random !== random) {
     return [...spans.slice(-EPOCH_COUNT_MAX + 1), { counter, random, first: number, last: number }];
   }
   const grown = { counter, random, first: newest.first, last: number };
   return spans.length === 1 ? [grown] : [...spans.slice(0, -1), grown];
+}
+
+function withFiller(spans: readonly EpochSpan[], number: number, { counter, random }: Epoch): readonly EpochSpan[] {
+  const same = spans.findIndex((span) => span.counter === counter && span.random === random);
+  if (same >= 0) {
+    return spans.map((span, at) =>
+      at === same ? { ...span, first: Math.min(span.first, number), last: Math.max(span.last, number) } : span,
+    );
+  }
+  const older = spans.filter((span) => span.counter <= counter);
+  const all = [...older, { counter, random, first: number, last: number }, ...spans.slice(older.length)];
+  return all.slice(-EPOCH_COUNT_MAX);
 }
 
 /** As META holds them: four numbers each. */

@@ -26,6 +26,7 @@ export const CLASS_CODE = {
   NOT_TRANSACTIONAL_MSG: 21,
   SUPERSEDED: 22,
   NOT_REPLAYED: 23,
+  MISSING: 24,
 } as const satisfies Record<EndingClass, number>;
 /** The class a byte stands for; undefined for one of a later version. */
 export const CLASS_OF_CODE: ReadonlyMap<number, EndingClass> = new Map(

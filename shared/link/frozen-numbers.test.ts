@@ -22,6 +22,7 @@ const TLV = {
   firmware: 10,
   elsewhere: 11,
   downAnswer: 12,
+  route: 13,
 };
 const CLASSES = {
   UNUSED: 0,
@@ -48,6 +49,7 @@ const CLASSES = {
   NOT_TRANSACTIONAL_MSG: 21,
   SUPERSEDED: 22,
   NOT_REPLAYED: 23,
+  MISSING: 24,
 };
 const PACKETS = { hello: 1, welcome: 2, ack: 5, note: 6, time: 7, poll: 8, endOfBurst: 9, log: 10, bye: 11, auth: 12 };
 

@@ -39,6 +39,8 @@ export const ENDING_CLASSES = [
   'SUPERSEDED',
   /** It waited for a connection on its way, and its queue takes none that did. */
   'NOT_REPLAYED',
+  /** Another neighbour was to bring it, and did not in time. It may still come, and then it counts no more. */
+  'MISSING',
 ] as const;
 export type EndingClass = (typeof ENDING_CLASSES)[number];
 

@@ -6,7 +6,7 @@
  *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
  *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate,
  *                19 deliverAfterMs, 20 transaction [id, index, count], 21 acknowledge, 22 deadLetter, 23 journal}
- *   hop       = {0 hops, 1 elapsed ms}
+ *   hop       = {0 hops, 1 elapsed ms, 3 late}
  *
  * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
  * hop part changes on the way.
@@ -32,6 +32,8 @@ export interface Hop {
   readonly elapsedMs: number;
   /** On one hop at least it waited for a connection (docs/routes.md, section 6). */
   readonly replayed?: true;
+  /** Its destination had given it up as missing when it came. */
+  readonly late?: 'late';
 }
 
 export interface Envelope {
@@ -43,13 +45,20 @@ export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
 const usualForm = new UsualForm();
 
+/** `hop`: of the message that it is made from, where that has come a way. */
+interface Begun {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly hop?: Hop | undefined;
+}
+
 /** Of a message that begins here. @throws CBOR_UNENCODABLE for properties no decoder would take */
-export function encodeNew(key: StreamKey, of: { readonly number: number; readonly epoch: Epoch }, content: Content): Uint8Array {
-  const usual = usualForm.write(key, of, content);
+export function encodeNew(key: StreamKey, of: Begun, content: Content): Uint8Array {
+  const usual = of.hop === undefined ? usualForm.write(key, of, content) : undefined;
   if (usual !== undefined) return usual;
   const { properties, ...rest } = content;
   const { priority } = key;
-  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority });
+  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority }, of.hop);
 }
 
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */
@@ -74,6 +83,7 @@ function wrap(immutable: Uint8Array, hop: Hop): Uint8Array {
   if (hop.count > 0) hopMap.set(0, hop.count);
   if (hop.elapsedMs > 0) hopMap.set(1, hop.elapsedMs);
   if (hop.replayed === true) hopMap.set(2, true);
+  if (hop.late === 'late') hopMap.set(3, true);
   return encodeCbor([ENVELOPE_VERSION, immutable, crc32c(immutable, 0), hopMap]);
 }
 
@@ -85,7 +95,8 @@ function unwrap(bytes: Uint8Array): { immutable: Uint8Array; hop: Hop } {
   if (!(immutable instanceof Uint8Array) || crc32c(immutable, 0) !== crc) refuse('checksum');
   const hopMap = asMap(hop, 'hop part');
   const replayed = hopMap.get(2) === true && { replayed: true as const };
-  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...replayed } };
+  const late = hopMap.get(3) === true && { late: 'late' as const };
+  return { immutable, hop: { count: whole(hopMap, 0) ?? 0, elapsedMs: whole(hopMap, 1) ?? 0, ...replayed, ...late } };
 }
 
 function encodeImmutable(message: Message): Uint8Array {

@@ -8,7 +8,7 @@ import type { Call, CallResult, Stats } from '../core/calls.ts';
 import { linksAndRelay } from '../core/carriers.ts';
 import { Drive } from '../core/drive.ts';
 import { NodeCore } from '../core/node-core.ts';
-import type { LinkRole, NodeConfig } from '../core/node-io.ts';
+import type { LineUse, NodeConfig } from '../core/node-io.ts';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
@@ -33,6 +33,8 @@ export interface NodeOptions {
   readonly lockMsMax?: number;
   /** A connection to the broker, fresh for each opening of the store. */
   readonly connectBroker?: () => Broker;
+  /** The same for a node with several, by the names of its uplinks and of the brokers of its central. */
+  readonly connectBrokers?: ReadonlyMap<string, () => Broker>;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
   /** Takes what neighbours say for people, in LOG packets or between packets; in the log of this node unless given. */
   readonly console?: (line: number, said: ConsoleLine) => void;
@@ -56,7 +58,7 @@ export class Node implements NodeCalls {
   #drive: Drive | undefined;
   #core: NodeCore | undefined;
   #file: NodeRingFile | undefined;
-  #broker: Broker | undefined;
+  #brokers: readonly Broker[] = [];
   #timers = new NodeTimers();
   #ready: Promise<void> = Promise.resolve();
   /** It is known that `#ready` was fulfilled. */
@@ -135,7 +137,7 @@ export class Node implements NodeCalls {
   }
 
   /** Gives the node a line to a neighbour; resolves with the reason when the line is closed, by whomever. */
-  attach(line: Line, link: { role: LinkRole; baud: number | undefined }): Promise<string> {
+  attach(line: Line, use: LineUse): Promise<string> {
     const drive = this.#drive;
     return new Promise((resolve) => {
       if (drive === undefined || this.#state !== 'open') {
@@ -144,7 +146,7 @@ export class Node implements NodeCalls {
         return;
       }
       this.#lines.add(line);
-      drive.attach(line, link, (reason) => {
+      drive.attach(line, use, (reason) => {
         this.#lines.delete(line);
         resolve(reason);
       });
@@ -196,12 +198,13 @@ export class Node implements NodeCalls {
       },
     );
     const broker = this.#options.connectBroker?.();
+    const brokers = new Map([...(this.#options.connectBrokers ?? [])].map(([name, connect]) => [name, connect()]));
     this.#core = core;
-    this.#broker = broker;
+    this.#brokers = broker === undefined ? [...brokers.values()] : [broker, ...brokers.values()];
     this.#timers = new NodeTimers();
     await new Promise<void>((resolve, reject) => {
       let serves = false;
-      const ports = { file, timers: this.#timers, wallClock: new SystemWallClock(), ...(broker && { broker }) };
+      const ports = { file, timers: this.#timers, wallClock: new SystemWallClock(), ...(broker && { broker }), brokers };
       this.#drive = new Drive(core, ports, {
         onServing: (report) => {
           serves = true;
@@ -262,9 +265,9 @@ export class Node implements NodeCalls {
     this.#drive = undefined;
     for (const line of this.#lines) line.close();
     this.#lines.clear();
-    await this.#broker?.close();
+    await Promise.all(this.#brokers.map((broker) => broker.close()));
     await this.#file?.close();
-    this.#broker = undefined;
+    this.#brokers = [];
     this.#file = undefined;
     this.#whenClosed?.();
   }

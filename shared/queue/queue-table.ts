@@ -43,6 +43,9 @@ export interface Queue {
   delayedBytes: number;
   leasedCount: number;
   leasedBytes: number;
+  /** Stored, and nobody's to see: an earlier number of their streams is still to come. */
+  heldCount: number;
+  heldBytes: number;
   /** Planned for the queue, not durable yet. */
   plannedCount: number;
   plannedBytes: number;
@@ -224,9 +227,9 @@ export class QueueTable {
   #empty(options: QueueOptions): Omit<Queue, 'name' | 'id' | 'options' | 'source' | 'parent' | 'kept'> {
     return {
       subqueues: new Map(),
-      ready: Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.index, 'id')),
+      ready: Array.from({ length: PRIORITY_MAX + 1 }, () => new SlotList(this.index, 'rank')),
       ...{ delayedCount: 0, delayedBytes: 0, leasedCount: 0, leasedBytes: 0, plannedCount: 0, plannedBytes: 0 },
-      ...{ endingCount: 0, arrivedCount: 0, endedCount: 0 },
+      ...{ heldCount: 0, heldBytes: 0, endingCount: 0, arrivedCount: 0, endedCount: 0 },
       strict: options.ordering === 'strict' ? new StrictOrder(this.index) : undefined,
       onReady: undefined,
     };
@@ -250,7 +253,7 @@ export function readyCount(queue: Queue): number {
 
 /** Messages a queue holds or has planned, its parts included. */
 export function messageCount(queue: Queue): number {
-  let count = readyCount(queue) + queue.delayedCount + queue.leasedCount + queue.plannedCount;
+  let count = readyCount(queue) + queue.delayedCount + queue.leasedCount + queue.heldCount + queue.plannedCount;
   for (const part of queue.subqueues.values()) count += messageCount(part);
   return count;
 }
@@ -258,7 +261,7 @@ export function messageCount(queue: Queue): number {
 /** Bytes of bodies a queue holds or has planned, its parts included. */
 export function bytesUsed(queue: Queue): number {
   let bytes = queue.ready.reduce((sum, list) => sum + list.bytes, 0);
-  bytes += queue.delayedBytes + queue.leasedBytes + queue.plannedBytes;
+  bytes += queue.delayedBytes + queue.leasedBytes + queue.heldBytes + queue.plannedBytes;
   for (const part of queue.subqueues.values()) bytes += bytesUsed(part);
   return bytes;
 }

@@ -2,7 +2,9 @@
  * The queues of a node that applications receive from: within a queue by priority, then in order of arrival. A lease ends by
  * acknowledgement, by its deadline, or with the process, and an unacknowledged message is ready again.
  *
- *            enqueue                take                 ended: ACK planned
+ *   held: stored above a hole of its stream (custody/above-holes.ts)
+ *    │ unhold
+ *    │       enqueue                take                 ended: ACK planned
  *   durable ─────────▶ ready ─────────────────▶ leased ──────────────────────▶ away, until its frame is durable
  *      │                 ▲ ▲                       │
  *      │ not before      │ └───────────────────────┤ giveBack
@@ -11,8 +13,8 @@
  *
  * A ready or leased message may be moved between its queue and the parts of that: it is away until the frame that says so is durable.
  *
- * What a message is, is told without a list of its own for each: ready is in a list, leased or away is noted where it has a time to
- * its name, anything else with a time is delayed.
+ * What a message is, is told without a list of its own for each: ready is in a list, held is noted, leased or away is noted where it has
+ * a time to its name, anything else with a time is delayed.
  */
 import { invariant } from '../assert.ts';
 import { PRIORITY_MAX } from '../message/message.ts';
@@ -29,6 +31,8 @@ export class Queues extends QueueTable {
   readonly #expiries = new DueHeap();
   /** Ids of messages with a time that are leased, or whose end or move is planned. */
   readonly #away = new Set<number>();
+  /** Ids of messages that nobody may see yet. */
+  readonly #held = new Set<number>();
 
   constructor(index: MessageIndex) {
     super(index);
@@ -45,6 +49,39 @@ export class Queues extends QueueTable {
     this.changed.add(queue);
     this.#settle(queue, slot, queueTimeMs);
     return queue;
+  }
+
+  /** A durable message that nobody may see before `unhold`. Its time runs. */
+  hold(slot: number): void {
+    const queue = this.#queueOf(slot);
+    const expiresAtMs = this.#index.expiresAtMs(slot);
+    if (expiresAtMs > 0) this.#note(this.#expiries, slot, expiresAtMs);
+    queue.arrivedCount += 1;
+    queue.heldCount += 1;
+    queue.heldBytes += this.#index.bodyBytes(slot);
+    this.#held.add(this.#index.id(slot));
+  }
+
+  /** It becomes visible, or waits for its time. */
+  unhold(slot: number, queueTimeMs: number): void {
+    const queue = this.#queueOf(slot);
+    this.#held.delete(this.#index.id(slot));
+    queue.heldCount -= 1;
+    queue.heldBytes -= this.#index.bodyBytes(slot);
+    queue.strict?.add(slot);
+    this.changed.add(queue);
+    this.#settle(queue, slot, queueTimeMs);
+  }
+
+  /** True of a message that nobody may see yet. One that ended is none. */
+  isHeld(id: number): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Ids of its messages that nobody may see yet, in no order. */
+  heldIn(queue: Queue): number[] {
+    if (queue.heldCount === 0) return [];
+    return [...this.#held].filter((id) => this.#queueOf(this.#index.find(id)) === queue);
   }
 
   /** The next message, out of the ready ones and into the leased ones; NO_SLOT when none may be handed out. */
@@ -74,7 +111,7 @@ export class Queues extends QueueTable {
   lease(queue: Queue, slot: number): void {
     this.#listOf(queue, slot).remove(slot);
     queue.leasedCount += 1;
-    queue.leasedBytes += this.#index.bodyBytes(slot);
+    queue.leasedBytes += this.#index.wholeBytes(slot);
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     queue.strict?.leased(slot);
   }
@@ -100,14 +137,14 @@ export class Queues extends QueueTable {
     this.#leave(queue, slot);
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     to.plannedCount += 1;
-    to.plannedBytes += this.#index.bodyBytes(slot);
+    to.plannedBytes += this.#index.wholeBytes(slot);
   }
 
   /** That STATE is durable: the message is in the other one. */
   moveIn(slot: number, queueTimeMs: number): void {
     const queue = this.#queueOf(slot);
     queue.plannedCount -= 1;
-    queue.plannedBytes -= this.#index.bodyBytes(slot);
+    queue.plannedBytes -= this.#index.wholeBytes(slot);
     queue.arrivedCount += 1;
     queue.strict?.add(slot);
     this.#comeBack(queue, slot, queueTimeMs);
@@ -121,13 +158,21 @@ export class Queues extends QueueTable {
     return queue;
   }
 
-  /** A message that is ready or delayed is done with; the caller has planned its ACK. */
+  /** A message that is ready, delayed or held is done with; the caller has planned its ACK. */
   end(slot: number): void {
     const queue = this.#queueOf(slot);
+    if (this.#held.delete(this.#index.id(slot))) return this.#endHeld(queue, slot);
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     if (this.#index.isListed(slot)) this.#listOf(queue, slot).remove(slot);
     else this.#undelay(queue, slot);
     this.#leave(queue, slot);
+  }
+
+  #endHeld(queue: Queue, slot: number): void {
+    if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
+    queue.heldCount -= 1;
+    queue.heldBytes -= this.#index.bodyBytes(slot);
+    queue.endedCount += 1;
   }
 
   /** Takes `end` of a message that was ready back, before anything else happened. */
@@ -215,7 +260,7 @@ export class Queues extends QueueTable {
     const notBeforeMs = this.#index.notBeforeMs(slot);
     if (notBeforeMs <= queueTimeMs) return this.#ready(queue, slot);
     queue.delayedCount += 1;
-    queue.delayedBytes += this.#index.bodyBytes(slot);
+    queue.delayedBytes += this.#index.wholeBytes(slot);
     this.#note(this.#delays, slot, notBeforeMs);
   }
 
@@ -233,7 +278,8 @@ export class Queues extends QueueTable {
 
   #isDelayed({ atMs, id, slot }: Due): boolean {
     const index = this.#index;
-    return index.id(slot) === id && index.notBeforeMs(slot) === atMs && !index.isListed(slot) && !this.#away.has(id);
+    if (index.id(slot) !== id || index.notBeforeMs(slot) !== atMs || index.isListed(slot)) return false;
+    return !this.#away.has(id) && !this.#held.has(id);
   }
 
   #expires({ atMs, id, slot }: Due): boolean {
@@ -246,7 +292,7 @@ export class Queues extends QueueTable {
 
   #unlease(queue: Queue, slot: number): void {
     queue.leasedCount -= 1;
-    queue.leasedBytes -= this.#index.bodyBytes(slot);
+    queue.leasedBytes -= this.#index.wholeBytes(slot);
     if (queue.strict === undefined) return;
     queue.strict.unleased(slot);
     this.changed.add(queue);
@@ -254,7 +300,7 @@ export class Queues extends QueueTable {
 
   #undelay(queue: Queue, slot: number): void {
     queue.delayedCount -= 1;
-    queue.delayedBytes -= this.#index.bodyBytes(slot);
+    queue.delayedBytes -= this.#index.wholeBytes(slot);
   }
 
   #queueOf(slot: number): Queue {

@@ -36,7 +36,7 @@ test('in order of id whatever the order of arrival, through inserts, returns and
   fc.assert(
     fc.property(steps, (script) => {
       const index = new MessageIndex();
-      const list = new SlotList(index, 'id');
+      const list = new SlotList(index, 'rank');
       const model = new Set<number>();
       for (const { what, id } of script) {
         if (what === 'remove') {
@@ -57,9 +57,34 @@ test('in order of id whatever the order of arrival, through inserts, returns and
   );
 });
 
+test('one that has to wait stands behind what it waited for, several of them by number; a place is found by the same order', () => {
+  const index = new MessageIndex();
+  const list = new SlotList(index, 'rank');
+  const put = (id: number, number: number, rank = id): number => {
+    const slot = index.insert({ ...ENTRY, id, number }, 1);
+    index.setRank(slot, rank);
+    list.insert(slot);
+    return slot;
+  };
+  const other = put(6, 50);
+  put(3, 3, 5);
+  const second = put(2, 2, 5);
+  put(5, 1);
+  put(4, 40);
+  expect(idsOf(list, index)).toEqual([4, 5, 2, 3, 6]);
+  list.remove(second);
+  list.insert(second);
+  expect(idsOf(list, index)).toEqual([4, 5, 2, 3, 6]);
+  expect([list.lastBefore(6), list.firstAfter(5.5)]).toEqual([index.find(3), other]);
+  list.remove(second);
+  index.remove(second);
+  expect(put(7, 7)).toBe(second);
+  expect(idsOf(list, index)).toEqual([4, 5, 3, 6, 7]);
+});
+
 test('a message cannot be in two lists', () => {
   const index = new MessageIndex();
   const slot = index.insert(ENTRY, 1);
-  new SlotList(index, 'id').insert(slot);
-  expect(() => new SlotList(index, 'id').insert(slot)).toThrow('one list');
+  new SlotList(index, 'rank').insert(slot);
+  expect(() => new SlotList(index, 'rank').insert(slot)).toThrow('one list');
 });

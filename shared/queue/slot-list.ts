@@ -1,19 +1,19 @@
 /**
- * Ordered lists of messages, threaded through the index: two integers a message, no object. A message is in one list at most.
- * `key` decides the order within a list: the message id for queues, the stream's number for what goes out.
+ * Ordered lists of messages, threaded through the index: two integers a message, no object. A message is in one list at most. Queues
+ * are in order of rank, which is the message id but for those that had to wait for others; what goes out, by the stream's number.
  */
 import { invariant } from '../assert.ts';
 import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 
 export class SlotList {
   readonly #index: MessageIndex;
-  readonly #orderBy: 'id' | 'number';
+  readonly #orderBy: 'rank' | 'number';
   head = NO_SLOT;
   tail = NO_SLOT;
   count = 0;
   bytes = 0;
 
-  constructor(index: MessageIndex, orderBy: 'id' | 'number') {
+  constructor(index: MessageIndex, orderBy: 'rank' | 'number') {
     this.#index = index;
     this.#orderBy = orderBy;
   }
@@ -22,13 +22,13 @@ export class SlotList {
   insert(slot: number): void {
     const index = this.#index;
     invariant(!index.isListed(slot), 'a message is in one list at most');
-    const before = this.#placeOf(this.#orderOf(slot));
+    const before = this.#placeOf(this.#orderOf(slot), index.number(slot));
     const after = before === NO_SLOT ? this.head : index.next(before);
     this.#join(before, slot);
     this.#join(slot, after);
     index.setListed(slot, 'listed');
     this.count += 1;
-    this.bytes += index.bodyBytes(slot);
+    this.bytes += index.wholeBytes(slot);
   }
 
   remove(slot: number): void {
@@ -39,7 +39,7 @@ export class SlotList {
     index.setNext(slot, NO_SLOT);
     index.setPrevious(slot, NO_SLOT);
     this.count -= 1;
-    this.bytes -= index.bodyBytes(slot);
+    this.bytes -= index.wholeBytes(slot);
   }
 
   next(slot: number): number {
@@ -48,7 +48,7 @@ export class SlotList {
 
   /** The last one that comes before `order`, which none of the list has; NO_SLOT when they all come after it. */
   lastBefore(order: number): number {
-    return this.head === NO_SLOT ? NO_SLOT : this.#placeOf(order);
+    return this.head === NO_SLOT ? NO_SLOT : this.#placeOf(order, 0);
   }
 
   /** The first one that comes after `order`, which none of the list has. */
@@ -57,20 +57,26 @@ export class SlotList {
     return before === NO_SLOT ? this.head : this.#index.next(before);
   }
 
-  /** The last one that comes before `order`. */
-  #placeOf(order: number): number {
+  /** The last one that comes before `order`, and before `number` among those of the same order. */
+  #placeOf(order: number, number: number): number {
     let before = this.tail;
     let after = this.head;
     for (;;) {
-      if (before === NO_SLOT || this.#orderOf(before) < order) return before;
-      if (this.#orderOf(after) > order) return this.#index.previous(after);
+      if (before === NO_SLOT || this.#isBefore(before, order, number)) return before;
+      if (after === NO_SLOT || !this.#isBefore(after, order, number))
+        return after === NO_SLOT ? this.tail : this.#index.previous(after);
       before = this.#index.previous(before);
       after = this.#index.next(after);
     }
   }
 
+  #isBefore(slot: number, order: number, number: number): boolean {
+    const own = this.#orderOf(slot);
+    return own < order || (own === order && this.#index.number(slot) < number);
+  }
+
   #orderOf(slot: number): number {
-    return this.#orderBy === 'id' ? this.#index.id(slot) : this.#index.number(slot);
+    return this.#orderBy === 'rank' ? this.#index.rank(slot) : this.#index.number(slot);
   }
 
   #join(before: number, after: number): void {

@@ -6,7 +6,7 @@
  *   stream B   4 delayed  6 ready                 nothing of B
  *   stream C   5 ready    7 ready                 5
  *
- * All messages of a stream are kept here in order of arrival, 8 bytes each; the first ones that may go stand in a heap in the order in
+ * All messages of a stream are kept here in order of their numbers, 8 bytes each; the first ones that may go stand in a heap in the order in
  * which the queue hands out. Entries that are wrong by now are passed over when they come up.
  */
 import { invariant } from '../assert.ts';
@@ -21,7 +21,7 @@ const CUT_COUNT_MIN = 64;
 
 interface Line {
   readonly stream: number;
-  /** By id; those before `first` are done with. */
+  /** By number; those before `first` are done with. */
   slots: number[];
   first: number;
   leased: number;
@@ -114,7 +114,7 @@ export class StrictOrder {
   }
 
   #keyOf(slot: number): number {
-    return (PRIORITY_MAX - this.#index.priority(slot)) * ID_COUNT + this.#index.id(slot);
+    return (PRIORITY_MAX - this.#index.priority(slot)) * ID_COUNT + this.#index.rank(slot);
   }
 
   #lineOf(slot: number): Line {
@@ -125,15 +125,21 @@ export class StrictOrder {
 
   /** Where a message is in its line, or belongs. New ones belong at the end. */
   #placeOf(line: Line, slot: number): number {
-    const id = this.#index.id(slot);
     let low = line.first;
     let high = line.slots.length;
-    if (low < high && this.#index.id(line.slots[high - 1] ?? NO_SLOT) < id) return high;
+    if (low < high && this.#isBefore(line.slots[high - 1] ?? NO_SLOT, slot)) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#index.id(line.slots[middle] ?? NO_SLOT) < id) low = middle + 1;
+      if (this.#isBefore(line.slots[middle] ?? NO_SLOT, slot)) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  /** By number; a medium that lied may bring one back that is there already. */
+  #isBefore(a: number, b: number): boolean {
+    const index = this.#index;
+    const [of, to] = [index.number(a), index.number(b)];
+    return of < to || (of === to && index.id(a) < index.id(b));
   }
 }

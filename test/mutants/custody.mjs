@@ -45,9 +45,14 @@ export const MUTANTS = [
         replace: "if (at.item.number > cursor.planned || at.item.number < cursor.durable) return 'ahead';",
       },
       {
-        file: 'shared/custody/entering.ts',
-        find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
-        replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
+        file: 'shared/custody/arrivals.ts',
+        find: "if (place === 'known') return this.#repeated(changes);",
+        replace: "if (place === 'known' && item.envelope.length === 0) return this.#repeated(changes);",
+      },
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: 'if (item.number < this.#store.outgoing.open(handle, key).next) return',
+        replace: 'if (item.number < 0) return',
       },
     ],
     sim,
@@ -376,12 +381,170 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/arrivals.ts',
-        find: 'return arrived !== undefined && contradicts(spans, item.number, arrived.epoch);',
+        find: 'return arrived !== undefined && arrived.carried === undefined && contradicts(spans, item.number, arrived.epoch);',
         replace: 'return arrived === undefined && contradicts(spans, item.number, { counter: 0, random: 0 });',
       },
     ],
     // An old image and an empty gateway, and a new message between them: hardly one seed in two thousand.
     tests: ['shared/core/cloned.test.ts'],
+  },
+  {
+    name: 'elsewhere-is-an-end',
+    breaks: 'elsewhere is never an ending: what it passes over is waited for',
+    edits: [
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: ': planElsewhere(this.#store, handle, range);',
+        replace:
+          ": item.to < 0 ? planElsewhere(this.#store, handle, range) : planEnding(this.#store, handle, { ranges: [range], class: 'UNUSED' });",
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'seen-above-a-hole',
+    breaks: 'a message above a hole is stored and acknowledged, and nobody sees it before the hole is gone',
+    edits: [
+      {
+        file: 'shared/custody/above-holes.ts',
+        find: 'if (line !== undefined && this.#index.number(slot) >= line.first) {',
+        replace: 'if (line !== undefined && this.#index.number(slot) < 0) {',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'seen-by-plan-and-not-by-disk',
+    breaks: 'what is above a hole is ready when the frame is durable that fills it, and not before',
+    edits: [
+      {
+        file: 'shared/custody/node-store.ts',
+        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));',
+        replace:
+          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.nowMs)));',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'holes-in-memory-only',
+    breaks: 'holes survive a power cut',
+    edits: [
+      {
+        file: 'shared/custody/destinations.ts',
+        find: 'const isWhole = holes.length + closed.length === 0;',
+        replace: 'const isWhole = holes.length + closed.length >= 0;',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'what-waited-goes-first',
+    breaks: 'what waited for a hole stands behind what filled it',
+    edits: [
+      {
+        file: 'shared/custody/above-holes.ts',
+        find: '      index.setRank(slot, line.rank);\n      this.#queues.unhold',
+        replace: '      this.#queues.unhold',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'out-of-order-after-a-restart',
+    breaks: 'what waited for a hole stands behind what filled it, after a restart too',
+    edits: [
+      {
+        file: 'shared/custody/above-holes.ts',
+        find: 'if (number < (newest.get(stream) ?? 0)) mixed',
+        replace: 'if (number < 0) mixed',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'closed-hole-forgotten-at-once',
+    breaks: 'a hole that was given up is remembered: who comes late is delivered',
+    edits: [
+      {
+        file: 'shared/custody/holes.ts',
+        find: 'const closed = all.slice(-CLOSED_HOLE_COUNT_MAX);',
+        replace: 'const closed = all.slice(all.length + CLOSED_HOLE_COUNT_MAX);',
+      },
+    ],
+    tests: ['test/two-gateways.test.ts', 'shared/custody/holes.test.ts'],
+  },
+  {
+    name: 'late-is-a-repeat',
+    breaks: 'who comes late into a closed hole is no repeat',
+    edits: [
+      {
+        file: 'shared/custody/holes.ts',
+        find: "return closed.length > 0 && includes(closed, number) ? 'late' : 'known';",
+        replace: "return closed.length < 0 && includes(closed, number) ? 'late' : 'known';",
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'missing-for-ever',
+    breaks: 'who comes late corrects the account',
+    edits: [
+      {
+        file: 'shared/custody/at-destination.ts',
+        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1 }]);",
+        replace: "return planLosses(store, [{ handle, class: 'MISSING', count: 0 }]);",
+      },
+    ],
+    tests: ['test/two-gateways.test.ts'],
+  },
+  {
+    name: 'no-hole-too-many',
+    breaks: 'what would open one hole too many waits',
+    edits: [
+      {
+        file: 'shared/custody/holes.ts',
+        find: 'return after.holes.length > HOLE_COUNT_MAX && after.holes.length > before.holes.length',
+        replace: 'return after.holes.length > 100 * HOLE_COUNT_MAX && after.holes.length > before.holes.length',
+      },
+    ],
+    tests: ['shared/custody/holes.test.ts'],
+  },
+  {
+    name: 'filler-judged-by-the-newest-epoch',
+    breaks: 'what fills a hole late is compared with the epochs by its number',
+    edits: [
+      {
+        file: 'shared/custody/stream-epochs.ts',
+        find: 'if (newest !== undefined && number < newest.last) return withFiller(spans, number, epoch);',
+        replace: 'if (newest !== undefined && number < 0) return withFiller(spans, number, epoch);',
+      },
+    ],
+    tests: ['shared/custody/stream-epochs.test.ts'],
+  },
+  {
+    name: 'passed-over-and-forgotten',
+    breaks: 'a node in the middle carries what it passed over as elsewhere, when that comes after all',
+    edits: [
+      {
+        file: 'shared/custody/carrying.ts',
+        find: 'return store.passedOver.plan(handle, withRange(store.passedOver.of(handle), range));',
+        replace: 'return store.passedOver.plan(handle, withRange(store.passedOver.of(handle), range).slice(1));',
+      },
+    ],
+    tests: ['test/carried.test.ts'],
+  },
+  {
+    name: 'carried-moves-its-own-stream-only',
+    breaks: 'a carried message moves the cursor of the stream that carries it and is judged by its identity',
+    edits: [
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: 'const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
+        replace: 'const unloaded = isOwn || number > 0 ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
+      },
+    ],
+    tests: ['test/carried.test.ts'],
   },
   {
     name: 'full-queue-swallows',
@@ -401,8 +564,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/sender.ts',
-        find: 'const current = this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);',
-        replace: 'const current = this.#nonce.length > 0 && nonce.length > 0;',
+        find: 'return this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);',
+        replace: 'return this.#nonce.length > 0 && nonce.length > 0;',
       },
     ],
     sim,
@@ -415,5 +578,192 @@ export const MUTANTS = [
     ],
     // Damage, a fork and an end on the way together: one seed in several hundred.
     tests: ['shared/custody/rehoming.test.ts'],
+  },
+  {
+    name: 'failback-at-once',
+    breaks: 'a better way is taken back when it has stood for failbackMs without a break',
+    edits: [
+      {
+        file: 'shared/custody/ways.ts',
+        find: 'const isBack = ({ stands, sinceMs }: W) => stands && nowMs >= sinceMs + failbackMs;',
+        replace: 'const isBack = ({ stands }: W) => stands && failbackMs >= 0;',
+      },
+    ],
+    tests: ['shared/custody/ways.test.ts', 'test/failover.test.ts'],
+  },
+  {
+    name: 'failover-at-once',
+    breaks: 'a way that lost its session counts as standing for failoverMs',
+    edits: [
+      {
+        file: 'shared/custody/ways.ts',
+        find: 'const counts = ({ stands, sinceMs }: W) => stands || nowMs < sinceMs + failoverMs;',
+        replace: 'const counts = ({ stands }: W) => stands || failoverMs < 0;',
+      },
+    ],
+    tests: ['shared/custody/ways.test.ts', 'test/failover.test.ts'],
+  },
+  {
+    name: 'one-ticket-for-all-ways',
+    breaks: 'each way has a ticket of its own: what one neighbour has says nothing about another',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'metaValue(metas, `t/',
+        replace: "metaValue(metas, isUp(this.hop) ? 't/up' : `t/",
+      },
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'metaChange(`t/',
+        replace: "metaChange(isUp(this.hop) ? 't/up' : `t/",
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'freed-on-failover',
+    breaks: 'what was handed over and not acknowledged stays, also when its way is lost',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: "    if (this.state !== 'forked') this.state = 'idle';\n    this.#streams.clear();",
+        replace:
+          "    if (this.state !== 'forked') this.state = 'idle';\n    if (isUp(this.hop)) for (const { out, send } of this.#streams.values()) this.#free(out, send);\n    this.#streams.clear();",
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'a-ticket-for-each-broker',
+    breaks: 'brokers that lead to one central are one way: its store has one ticket for this node',
+    edits: [
+      {
+        file: 'shared/core/way-setup.ts',
+        find: "uplink.kind === 'mqtt' ? `mqtt",
+        replace: "uplink.kind === 'link' ? `mqtt",
+      },
+    ],
+    tests: ['test/two-brokers.test.ts'],
+  },
+  {
+    name: 'expires-what-another-way-may-have',
+    breaks: 'a message that was handed over on any way does not expire here',
+    edits: [
+      {
+        file: 'shared/custody/outgoing-expiry.ts',
+        find: 'this.#senders().some((sender) => sender.mayHaveHandedOver(out, number))',
+        replace: 'this.#senders().slice(0, 1).some((sender) => sender.mayHaveHandedOver(out, number))',
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'own-streams-unnamed-on-a-spare-way',
+    breaks: 'an offer names every stream that its receiver may know, on whichever way it goes now',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'return isUp(this.hop) ? !hops.isBelow(out.node) || out.lo < out.upTo : hops.of(out) === this.hop;',
+        replace: 'return hops.of(out) === this.hop;',
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'lower-epoch-wins',
+    breaks: 'of two announcements of a node the later one is believed',
+    edits: [
+      {
+        file: 'shared/custody/directory.ts',
+        find: "if (ahead !== 0) return ahead > 0 ? 'newer' : 'older';",
+        replace: "if (ahead !== 0) return ahead < 0 ? 'newer' : 'older';",
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'attach-not-in-the-frame-of-the-note',
+    breaks: 'that a node is below and the word that says so are one frame',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'return joined({ puts: [], acks: [], changes: [...noted.changes, ...kept], settle }, said, detached);',
+        replace: 'return joined({ puts: [], acks: [], changes: [...noted.changes, ...kept], settle }, detached);',
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'goes-back-in-its-place',
+    breaks: 'a neighbour never gets back what it handed over: it would take it for a repeat, and nobody would have it',
+    edits: [
+      {
+        file: 'shared/core/carriers.ts',
+        find: 'sender.returned = ({ key }) => (key.origin === store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));',
+        replace:
+          'sender.returned = ({ key }) => (key.origin !== store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));',
+      },
+    ],
+    tests: ['test/moves.test.ts'],
+  },
+  {
+    name: 'answers-a-sync-for-another',
+    breaks: 'a sync is answered by the receiver that it names',
+    edits: [
+      {
+        file: 'shared/relay/relay-receiver.ts',
+        find: 'if (sync.receiver !== this.#name) return;',
+        replace: "if (sync.receiver === '') return;",
+      },
+    ],
+    tests: ['shared/relay/relay-down.test.ts'],
+  },
+  {
+    name: 'epoch-told-before-it-is-durable',
+    breaks: 'a route epoch is durable before anybody hears it',
+    edits: [
+      {
+        file: 'shared/custody/own-route.ts',
+        find: 'return this.#durable.above?.way === way ? this.#durable.epoch : NO_EPOCH;',
+        replace: 'return this.#planned.above?.way === way ? this.#planned.epoch : NO_EPOCH;',
+      },
+    ],
+    tests: ['shared/custody/own-route.test.ts'],
+  },
+  {
+    name: 'anybody-detaches',
+    breaks: 'a detachment is believed of a neighbour that is above, and of no other',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: "if (hops.directory.wayOf(from) !== undefined) return this.#counted('refused');",
+        replace: "if (from === '') return this.#counted('refused');",
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
+    name: 'the-central-is-claimed',
+    breaks: 'nobody below is taken for this node, the central, or who is above',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'if (!isBelow || this.#isAbove(node) || this.#isAbove(from))',
+        replace: 'if (!isBelow || this.#isAbove(from))',
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
+    name: 'ticket-of-the-gateway-before-is-forgotten',
+    breaks: 'a device that returns to a gateway shows it its own ticket again, and is no fork',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: "if (this.isRival || (answer.kind === 'fork' && this.#recalls(answer))) return this.lost();",
+        replace: 'if (this.isRival) return this.lost();',
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
   },
 ];

@@ -11,7 +11,9 @@ import type {
   CallResult,
   Durability,
   Health,
+  HoleStats,
   Peeked,
+  ProbeAnswer,
   ProducerNumber,
   QueueStats,
   Received,
@@ -262,9 +264,37 @@ export class ApiClient implements NodeCalls {
     return OUTCOMES.find((known) => known === outcome) ?? this.#transport.malformed();
   }
 
+  /** What nodes on the way to this one say, within the wait. */
+  async ping(node: string, waitMs: number): Promise<ProbeAnswer[]> {
+    return this.#probed(`/v1/ping${queryOf({ node, waitMs })}`);
+  }
+
+  /** What nodes say of a message, within the wait. */
+  async trace(identity: string, waitMs: number): Promise<ProbeAnswer[]> {
+    return this.#probed(`/v1/trace${queryOf({ identity, waitMs })}`);
+  }
+
+  async #probed(path: string): Promise<ProbeAnswer[]> {
+    const { body } = await this.#ask('GET', path);
+    const { answers } = fieldsOf(body);
+    return Array.isArray(answers) ? (answers as ProbeAnswer[]) : this.#transport.malformed();
+  }
+
   /** Forgets a producer: its name may begin at 1 again. */
   async retireProducer(producer: string): Promise<void> {
     await this.#ask('DELETE', `/v1/producers/${percentEncode(producer)}`);
+  }
+
+  /** Numbers that are waited for, or were given up, of streams that end at the node. */
+  async holes(): Promise<readonly HoleStats[]> {
+    const { holes } = fieldsOf((await this.#ask('GET', '/v1/holes')).body);
+    return Array.isArray(holes) ? (holes as HoleStats[]) : this.#transport.malformed();
+  }
+
+  /** Gives up all holes of a queue, or of one stream. Resolves with how many numbers are missing now. */
+  async closeHoles(of: string): Promise<number> {
+    const { count } = fieldsOf((await this.#ask('POST', `/v1/holes/close${queryOf({ of })}`)).body);
+    return typeof count === 'number' ? count : this.#transport.malformed();
   }
 
   /** A place that was stored in a transaction, under a name that begins with `trigger/`. */
@@ -344,8 +374,17 @@ export class ApiClient implements NodeCalls {
         return done(this.closeHandle(call.handle));
       case 'outcome':
         return { kind: 'outcome', outcome: await this.outcome(call.identity, call.epoch) };
+      case 'probe': {
+        const { waitMs } = call;
+        const asked = call.about === 'node' ? this.ping(call.node, waitMs) : this.trace(call.identity, waitMs);
+        return { kind: 'probed', answers: await asked };
+      }
       case 'retireProducer':
         return done(this.retireProducer(call.producer));
+      case 'holes':
+        return { kind: 'holes', holes: await this.holes() };
+      case 'closeHoles':
+        return { kind: 'holesClosed', count: await this.closeHoles(call.of) };
       case 'position':
         return { kind: 'position', value: await this.position(call.name) };
       case 'stats':

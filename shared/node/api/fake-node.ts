@@ -44,6 +44,11 @@ interface Handle {
   readonly share: 'all' | 'alone';
 }
 
+const HOLES = [
+  { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 2, to: 3, state: 'open', leftMs: 1_000, held: 4 },
+  { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 9, to: 9, state: 'missing', leftMs: 0, held: 0 },
+] as const;
+
 export class FakeNode implements NodeCalls {
   /** Everything that was asked, in order. */
   readonly calls: Call[] = [];
@@ -125,9 +130,18 @@ export class FakeNode implements NodeCalls {
         return DONE;
       case 'outcome':
         return { kind: 'outcome', outcome: this.#identities.has(call.identity) ? 'kept' : 'absent' };
+      case 'probe':
+        return {
+          kind: 'probed',
+          answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
+        };
       case 'retireProducer':
-        this.#producers.delete(call.producer);
+        if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;
+      case 'holes':
+        return { kind: 'holes', holes: HOLES };
+      case 'closeHoles':
+        return { kind: 'holesClosed', count: 2 };
       case 'position':
         return { kind: 'position', value: this.#positions.get(call.name) };
       case 'stats':
@@ -394,6 +408,7 @@ export class FakeNode implements NodeCalls {
       bytes: list.reduce((bytes, { message }) => bytes + message.body.length, 0),
       ...this.#optionsOf(name),
       delayed: 0,
+      held: 0,
       arrived: 0,
       ended: 0,
       blocked: 0,
@@ -426,6 +441,7 @@ export class FakeNode implements NodeCalls {
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
       uplinks: this.uplinks,
+      routes: [],
       links: [],
       clocks: [],
       accounts: [],

@@ -36,6 +36,7 @@ function shownHeaders({ deliveryCount, moveCount, lookupId, hop, message }: Rece
     'Ringmail-Lookup-Id': String(lookupId),
     'Ringmail-Hops': String(hop.count),
     ...(hop.replayed === true && { 'Ringmail-Replayed': 'true' }),
+    ...(hop.late && { 'Ringmail-Late': 'true' }),
     'Ringmail-Identity': identityText(message.identity),
     'Ringmail-Priority': String(message.priority),
     ...textHeader('Ringmail-Content-Type', message.contentType),

@@ -1,8 +1,10 @@
 /**
  * A received message, or one that was looked at, as one line of JSON, and back (docs/local-api.md, "Receive").
  *
- *   received  {"lease", "leaseMs", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", ["replayed": true,] "message"}
- *   peeked    {"queue", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", ["replayed": true,] "bodyBytes", "message"}
+ *   received  {"lease", "leaseMs", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", ["replayed": true,] ["late": true,]
+ *              "message"}
+ *   peeked    {"queue", "deliveryCount", "moveCount", "lookupId", "hops", "elapsedMs", ["replayed": true,] ["late": true,] "bodyBytes",
+ *              "message"}
  *   message   {"identity", "epoch": {"counter", "random"}, "priority", …properties that were set…,
  *              "previous", "history": [{"class", "node", "reason"}], "maybeDuplicate", "transaction": {"id", "index", "count"},
  *              one of "body" | "bodyText" | "bodyBase64", or none for a look without}
@@ -36,7 +38,8 @@ export function peekedJson(peeked: Peeked, bodyAs: BodyAs | 'none'): string {
 }
 
 function placeOf({ deliveryCount, moveCount, lookupId, hop }: Received | Peeked): object {
-  return { deliveryCount, moveCount, lookupId, hops: hop.count, elapsedMs: hop.elapsedMs, replayed: hop.replayed };
+  const { count: hops, elapsedMs, replayed, late } = hop;
+  return { deliveryCount, moveCount, lookupId, hops, elapsedMs, replayed, ...(late && { late: true }) };
 }
 
 /** The object with one more member, which is text already. */
@@ -90,12 +93,12 @@ export function parsePeeked(value: unknown): Peeked | undefined {
 /** An earlier node says neither how often a message was moved nor its lookup id. */
 function parseShown(value: Fields): Omit<Received, 'lease' | 'leaseMs'> | undefined {
   if (!isObject(value.message)) return undefined;
-  const { deliveryCount, moveCount = 0, lookupId = 0, hops, elapsedMs, replayed } = value;
+  const { deliveryCount, moveCount = 0, lookupId = 0, hops, elapsedMs, replayed, late } = value;
   const message = parseMessage(value.message);
   if (message === undefined || !isWhole(deliveryCount) || !isWhole(moveCount) || !isWhole(lookupId)) return undefined;
   if (!isWhole(hops) || !isWhole(elapsedMs)) return undefined;
-  const hop = { count: hops, elapsedMs, ...(replayed === true && { replayed: true as const }) };
-  return { deliveryCount, moveCount, lookupId, hop, message };
+  const marks = { ...(replayed === true && { replayed: true as const }), ...(late === true && { late: 'late' as const }) };
+  return { deliveryCount, moveCount, lookupId, hop: { count: hops, elapsedMs, ...marks }, message };
 }
 
 function parseMessage(fields: Fields): Message | undefined {

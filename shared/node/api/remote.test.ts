@@ -138,7 +138,11 @@ const NEEDED: Readonly<Record<string, Right | 'none'>> = {
   'POST /v1/queues/{queue}/open': 'receive',
   'DELETE /v1/handles/{handle}': 'none',
   'GET /v1/outcome': 'send',
+  'GET /v1/ping': 'watch',
+  'GET /v1/trace': 'watch',
   'DELETE /v1/producers/{producer}': 'admin',
+  'GET /v1/holes': 'watch',
+  'POST /v1/holes/close': 'admin',
   'GET /v1/positions/{position}': 'receive',
   'GET /v1/stats': 'watch',
   'GET /v1/health': 'none',
@@ -281,5 +285,6 @@ describe('the file of tokens', () => {
 });
 
 function outcomeQuery(path: string): string {
+  if (path === '/v1/holes/close') return '?of=bags';
   return path === '/v1/outcome' ? '?identity=x' : '';
 }

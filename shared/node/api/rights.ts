@@ -4,7 +4,7 @@
  *   send      send, and do so in transactions; ask for outcomes
  *   receive   receive, peek, streams, ending leases, moving into subqueues, opening queues
  *   watch     the list of queues, and what the node says in numbers
- *   admin     make, change, empty and delete queues; redrive dead letters; retire producers
+ *   admin     make, change, empty and delete queues; redrive dead letters; retire producers; give up holes
  *
  * None of them contains another. A token may be for some queues only: those names, their subqueues, and addresses of other nodes that
  * are written out. A lease is ended by the client alone that got it.

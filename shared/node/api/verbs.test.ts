@@ -46,7 +46,8 @@ async function prepare(node: FakeNode): Promise<void> {
   await node.call({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1000 });
   await node.call({ verb: 'open', queue: 'bags', access: 'receive', share: 'all', idleMs: 1000 });
   await node.call({ verb: 'createQueue', queue: 'empty', options: {} });
-  await node.call({ verb: 'commit', steps: [{ do: 'position', name: 'trigger/t', value: BODY }] });
+  const by = { producer: 'known', number: 1 };
+  await node.call({ verb: 'commit', steps: [{ do: 'position', name: 'trigger/t', value: BODY }], by });
 }
 
 /** At least one call for each verb; the compiler sees to that. */
@@ -112,7 +113,13 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'outcome', identity: IDENTITY, epoch: 1 },
     { verb: 'outcome', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:99' },
   ],
-  retireProducer: [{ verb: 'retireProducer', producer: 'p' }],
+  probe: [
+    { verb: 'probe', about: 'node', node: 'central', waitMs: 0 },
+    { verb: 'probe', about: 'message', identity: IDENTITY, waitMs: 1 },
+  ],
+  retireProducer: [{ verb: 'retireProducer', producer: 'known' }],
+  holes: [{ verb: 'holes' }],
+  closeHoles: [{ verb: 'closeHoles', of: 'bags' }],
   position: [
     { verb: 'position', name: 'trigger/t' },
     { verb: 'position', name: 'trigger/none' },

@@ -2,6 +2,9 @@
 import { unreachable } from '../../assert.ts';
 import { reserveBytesMax } from '../../custody/message-room.ts';
 import { isName, isSystemQueue, parseAddress } from '../../message/address.ts';
+import { fitsPattern } from '../../message/name-pattern.ts';
+import { isTopicDestination } from '../../message/topic-destination.ts';
+import { routeProblems } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { NodeFileConfig } from './config.ts';
 import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
@@ -16,13 +19,16 @@ const DEAD_SHARE = 8;
 export function checkConfig(config: NodeFileConfig, problems: Problems): void {
   checkLimits(config, problems);
   checkCentral(config, problems);
+  checkUplinks(config, problems);
   checkPlaces(config, problems);
+  if (config.uplinks.length > 1) checkNames(config.uplinks, { list: 'uplinks', one: 'uplink' }, problems);
   checkNames(config.adapters, { list: 'adapters', one: 'adapter' }, problems);
   checkNames(config.triggers, { list: 'triggers', one: 'trigger' }, problems);
   for (const [index, { destination }] of config.adapters.entries()) {
     checkDestination(config, { path: `adapters[${index}].destination`, address: destination }, problems);
   }
   for (const index of config.triggers.keys()) checkTrigger(config, index, problems);
+  checkRoutes(config, problems);
 }
 
 /** A limit is a promise: what all queues may hold at once must fit the ring. */
@@ -54,15 +60,30 @@ function checkReserves({ queues, ring }: NodeFileConfig, problems: Problems): vo
 
 /** Messages for the central are addressed by its name, and are at home on the node of that name only. */
 function checkCentral(config: NodeFileConfig, problems: Problems): void {
-  const { name, central, uplink } = config;
+  const { name, central } = config;
   if (central !== undefined && problems.areSound('name', 'central.name') && central.name !== name) {
     const reason = `${quoted(central.name)} is not the name of this node, ${quoted(name)}: what is sent to ${central.name}/… would not be at home here`;
     problems.add('central.name', reason);
   }
-  if (uplink.kind !== 'mqtt' || !problems.areSound('uplink')) return;
-  if (central !== undefined) return problems.add('uplink', 'a central has no uplink of kind "mqtt": it is where they lead');
-  if (problems.areSound('name') && uplink.central === name)
-    problems.add('uplink.central', `${quoted(name)} is the name of this node`);
+}
+
+/** Two to one central are for two brokers. */
+function checkUplinks({ name, uplinks }: NodeFileConfig, problems: Problems): void {
+  const first = new Map<string, string>();
+  for (const uplink of uplinks) {
+    const { at } = uplink;
+    if (uplink.kind !== 'mqtt' || !problems.areSound(at)) continue;
+    if (problems.areSound('name') && uplink.central === name)
+      problems.add(`${at}.central`, `${quoted(name)} is the name of this node`);
+    const way = `${uplink.central} ${uplink.broker}`;
+    const other = first.get(way);
+    if (other === undefined) first.set(way, at);
+    else
+      problems.add(
+        `${at}.broker`,
+        `${quoted(uplink.broker)} leads to ${uplink.central} for ${other} already (line ${problems.lineOf(other)})`,
+      );
+  }
 }
 
 /** A file, a socket, a port: each has one use in a node. */
@@ -122,10 +143,10 @@ function socketsOf(config: NodeFileConfig): { path: string; socket: string }[] {
 }
 
 function linesOf(config: NodeFileConfig): { path: string; line: LineAddress }[] {
-  const { uplink, links, adapters } = config;
+  const { uplinks, links, adapters } = config;
   return [
     ...links.map(({ listen }, index) => ({ path: `links[${index}].listen`, line: listen })),
-    ...(uplink.kind === 'link' ? [{ path: 'uplink.line', line: uplink.line }] : []),
+    ...uplinks.flatMap((uplink) => (uplink.kind === 'link' ? [{ path: `${uplink.at}.line`, line: uplink.line }] : [])),
     ...adapters.map(({ port }, index) => ({ path: `adapters[${index}].port`, line: port })),
   ];
 }
@@ -156,6 +177,33 @@ function checkTrigger(config: NodeFileConfig, index: number, problems: Problems)
   if (isSame) problems.add(`${path}.send`, 'it is the queue of the trigger itself: no copy would be the last');
 }
 
+/** What a route cannot deliver would be a dead letter each time: what is known now is said now. */
+function checkRoutes(config: NodeFileConfig, problems: Problems): void {
+  const { routes, name, uplinks, links, central } = config;
+  if (!problems.areSound('routes', 'name')) return;
+  for (const { route, key, reason } of routeProblems(routes, name)) {
+    problems.add(key === '' ? 'routes' : `routes[${route}].${key}`, reason);
+  }
+  // Who listens may be met by any node.
+  const isMet = links.length > 0 || central !== undefined;
+  const leadsTo = (node: string): boolean =>
+    isMet || uplinks.some((uplink) => uplink.to.some((pattern) => fitsPattern(pattern, node)));
+  for (const [index, { from, to }] of routes.entries()) {
+    const path = `routes[${index}]`;
+    if (!from.includes('*')) checkQueue(config, { path: `${path}.from`, queue: from }, problems);
+    for (const goal of to) {
+      if (isTopicDestination(goal)) {
+        if (uplinks.every(({ kind }) => kind !== 'mqtt'))
+          problems.add(`${path}.to`, `${quoted(goal)} takes an [uplink] of kind "mqtt"`);
+        continue;
+      }
+      const { node, queue } = parseAddress(goal, name);
+      if (node === name) checkQueue(config, { path: `${path}.to`, queue }, problems);
+      else if (!leadsTo(node)) problems.add(`${path}.to`, `no [uplink] leads from here to ${quoted(node)}, and no [[links]]`);
+    }
+  }
+}
+
 /** An adapter or a trigger cannot tell anybody that what it sends has nowhere to go, so that is found out here. */
 function checkDestination(
   config: NodeFileConfig,
@@ -166,8 +214,8 @@ function checkDestination(
   const { node, queue } = parseAddress(address, config.name);
   if (node === config.name && queue === '$dead') return;
   if (node === config.name) return checkQueue(config, { path, queue }, problems);
-  const isAlone = config.uplink.kind === 'none' && problems.areSound('uplink');
-  if (isAlone) problems.add(path, `no [uplink] leads from here to ${quoted(node)}`);
+  const isAlone = config.uplinks.every(({ to }) => !to.some((pattern) => fitsPattern(pattern, node)));
+  if (isAlone && problems.areSound('uplink', 'uplinks')) problems.add(path, `no [uplink] leads from here to ${quoted(node)}`);
 }
 
 function checkQueue(config: NodeFileConfig, { path, queue }: { path: string; queue: string }, problems: Problems): void {

@@ -134,7 +134,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, triggers, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -142,7 +142,7 @@ describe('one mistake, one line that says where', () => {
       '[ring]\ncommit_delay_ms = 5',
       "line 3: ring.commit_delay_ms: no such key; did you mean 'commitDelayMs'?",
     ],
-    ['a key of no kind of uplink', `${LINK}colour = 1`, 'line 5: uplink.colour: no such key; there are kind, line'],
+    ['a key of no kind of uplink', `${LINK}colour = 1`, 'line 5: uplink.colour: no such key; there are kind, line, name, to'],
     ['a mistyped key of one kind', `${MQTT}partition = 2`, "line 4: uplink.partition: no such key; did you mean 'partitions'?"],
     ['a mistyped table', '[rings]\nsize = 5', "line 2: rings: no such key; did you mean 'ring'?"],
     ['a mistyped list', '[[link]]\nlisten = "x"', "line 2: link: no such key; did you mean 'links'?"],
@@ -166,7 +166,7 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, links, central, adapters, triggers, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
     ],
     [
       '__proto__ of a table',
@@ -326,6 +326,47 @@ describe('one mistake, one line that says where', () => {
       'line 7: triggers[0].send: it is the queue of the trigger itself: no copy would be the last',
     ],
     [
+      'routes in a circle',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["b"]\n[[routes]]\nfrom = "b"\nto = ["a"]`,
+      'line 6: routes[0].to: it leads in a circle: b, a, b',
+    ],
+    [
+      'a route to a queue of the system',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["$dead"]`,
+      'line 6: routes[0].to: n1/$dead is a queue of the system: nodes fill it by themselves',
+    ],
+    [
+      'a route from a queue that is not there',
+      `${QUEUES}[[routes]]\nfrom = "c"\nto = ["b"]`,
+      'line 5: routes[0].from: there is no [queues.c] here',
+    ],
+    [
+      'a route to a queue that is not there',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["b", "c"]`,
+      'line 6: routes[0].to: there is no [queues.c] here',
+    ],
+    [
+      'a route to a node that nothing leads to',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["central/a"]`,
+      "line 6: routes[0].to: no [uplink] leads from here to 'central', and no [[links]]",
+    ],
+    [
+      'a route to a topic without a broker',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["topic:belt/3"]`,
+      `line 6: routes[0].to: 'topic:belt/3' takes an [uplink] of kind "mqtt"`,
+    ],
+    [
+      'a route to a topic with wildcards',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["topic:belt/+"]`,
+      "line 6: routes[0].to: 'topic:belt/+': a topic that is published to has no + and no #",
+    ],
+    ['a route to no list', `${QUEUES}[[routes]]\nfrom = "a"\nto = "b"`, 'line 6: routes[0].to: expected a list, not a string'],
+    [
+      'a pattern that is none',
+      `${QUEUES}[[routes]]\nfrom = "A?"\nto = ["b"]`,
+      "line 5: routes[0].from: 'A?' is not a name, nor a pattern of names: a * stands for any characters",
+    ],
+    [
       'a trigger that does nothing',
       `${QUEUES}${TRIGGER}`,
       'line 4: triggers[0].send: missing; it is an address, like "central/bags"',
@@ -357,9 +398,39 @@ describe('one mistake, one line that says where', () => {
       "line 3: central.name: 'central' is not the name of this node, 'n1': what is sent to central/… would not be at home here",
     ],
     [
-      'a central that relays',
-      `[central]\nname = "n1"\n${MQTT}`,
-      'line 4: uplink: a central has no uplink of kind "mqtt": it is where they lead',
+      'a second uplink without a name',
+      '[[uplinks]]\nkind = "link"\nline = "unix:/a"\n[[uplinks]]\nkind = "link"\nline = "unix:/b"',
+      'line 5: uplinks[1].name: missing; it is a name: [a-z0-9][a-z0-9_-]{0,62}',
+    ],
+    [
+      'two uplinks of one name',
+      '[[uplinks]]\nkind = "link"\nline = "unix:/a"\nname = "a"\n[[uplinks]]\nkind = "link"\nline = "unix:/b"\nname = "a"',
+      "line 9: uplinks[1].name: 'a' is the name of another uplink (line 5)",
+    ],
+    [
+      'two uplinks over one line',
+      '[[uplinks]]\nkind = "link"\nline = "unix:/a"\n[[uplinks]]\nkind = "link"\nline = "unix:/a"\nname = "b"',
+      "line 7: uplinks[1].line: '/a' is taken by uplinks[0].line (line 4)",
+    ],
+    [
+      'two uplinks over one broker to one central',
+      '[[uplinks]]\nkind = "mqtt"\nbroker = "mqtt://h"\n[[uplinks]]\nkind = "mqtt"\nbroker = "mqtt://h"\nname = "b"',
+      "line 7: uplinks[1].broker: 'mqtt://h:1883' leads to central for uplinks[0] already (line 2)",
+    ],
+    [
+      'an uplink and uplinks',
+      '[[uplinks]]\nkind = "link"\nline = "unix:/a"\n[uplink]\nname = "b"\nkind = "link"\nline = "unix:/b"\n',
+      'line 5: uplink: is one of [[uplinks]] alone: write one or the other',
+    ],
+    [
+      'where an uplink leads',
+      `${LINK}to = ["Site"]`,
+      "line 5: uplink.to: 'Site' is not a pattern: a name with * in place of any part",
+    ],
+    [
+      'an uplink that leads nowhere',
+      `${LINK}to = []`,
+      'line 5: uplink.to: expected one or up to 64 patterns of names, like ["site-*", "central"], not 0',
     ],
     ['an uplink to itself', `${MQTT}central = "n1"`, "line 4: uplink.central: 'n1' is the name of this node"],
 
@@ -407,7 +478,7 @@ describe('one mistake, one line that says where', () => {
     [
       'what is only set while a node runs',
       '[queues.bags]\nstate = "paused"',
-      'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
+      'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, replay, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
     ],
     [
       'a general limit above the ring',

@@ -1,10 +1,20 @@
 /** The keys of a configuration file, their kinds and their defaults. `docs/configuration.md` has the same as tables. */
 import { resolve } from 'node:path';
+import { FAILBACK_MS, FAILOVER_MS } from '../../custody/hops.ts';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
-import { BLOCK_MS_MAX, QUEUE_LABEL_LENGTH_MAX, RETRY_FACTOR_MAX } from '../../limits.ts';
+import {
+  BLOCK_MS_MAX,
+  HOLE_WAIT_MS,
+  QUEUE_LABEL_LENGTH_MAX,
+  RETRY_FACTOR_MAX,
+  UPLINK_COUNT_MAX,
+  UPLINK_PATIENCE_MS_MAX,
+  UPLINK_TO_COUNT_MAX,
+} from '../../limits.ts';
 import { isQueueName, isSystemQueue, NODE_QUEUE } from '../../message/address.ts';
-import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
+import { APP_SPECIFIC_MAX, PRIORITY_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
+import type { Condition } from '../../queue/condition.ts';
 import {
   JOURNAL,
   ORDERING,
@@ -14,8 +24,8 @@ import {
   REPLAY,
   WHEN_FULL,
 } from '../../queue/queue-options.ts';
+import type { Route } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
-import type { Condition } from '../library/triggers.ts';
 import type {
   AdapterConfig,
   ApiConfig,
@@ -24,6 +34,7 @@ import type {
   CentralConfig,
   LinkConfig,
   LogLevel,
+  NamedUplinkConfig,
   NodeFileConfig,
   RingConfig,
   TriggerConfig,
@@ -55,8 +66,18 @@ const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
 /** What a message may say of itself, no longer than one may be. */
 const PROPERTY_TEXT = kinds.textUpTo(TEXT_LENGTH_MAX);
 
+const PATIENCE = kinds.whole({ min: 0, max: UPLINK_PATIENCE_MS_MAX });
+
 /** Those above the first table. */
-export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs'];
+export const TOP_KEYS: readonly string[] = [
+  'name',
+  'unknownQueue',
+  'queueLimit',
+  'blockMs',
+  'holeWaitMs',
+  'failoverMs',
+  'failbackMs',
+];
 const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
 const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
@@ -71,6 +92,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
   const share = Math.floor(liveBytesMaxOf(geometryFor(ring.bytes)) / QUEUE_SHARE);
   const queueBytesLimit = top.get('queueLimit', kinds.byteLimit, share);
   const blockMs = top.get('blockMs', kinds.whole({ min: 0, max: BLOCK_MS_MAX }), BLOCK_MS_MAX);
+  const holeWaitMs = top.get('holeWaitMs', PATIENCE, HOLE_WAIT_MS);
   const broker = readBroker(top.table('broker'));
   const brokerUrl = `mqtt://${formatHostPort(reachable(broker ?? BROKER_LISTEN))}`;
   const config: NodeFileConfig = {
@@ -78,14 +100,18 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     unknownQueue,
     queueBytesLimit,
     blockMs,
+    holeWaitMs,
     ring,
     api: readApi(top.tableOrEmpty('api'), resolve(directory, `${name}.sock`)),
     queues: readQueues(top.table('queues'), queueBytesLimit),
-    uplink: readUplink(top.table('uplink'), brokerUrl),
+    uplinks: readUplinks(top, brokerUrl),
+    failoverMs: top.get('failoverMs', PATIENCE, FAILOVER_MS),
+    failbackMs: top.get('failbackMs', PATIENCE, FAILBACK_MS),
     links: top.list('links').map(readLink),
     central: readCentral(top.table('central'), brokerUrl),
     adapters: top.list('adapters').map((section) => readAdapter(section, name)),
     triggers: top.list('triggers').map((section) => readTrigger(section, name)),
+    routes: top.list('routes').map((section) => readRoute(section, name)),
     broker,
     log: readLog(top.tableOrEmpty('log')),
   };
@@ -198,12 +224,21 @@ function readDeadLetterQueue(name: string, section: Section): string {
   return queue;
 }
 
-function readUplink(section: Section | undefined, brokerUrl: string): UplinkConfig {
-  if (section === undefined) return { kind: 'none' };
-  const kind = section.needKnown('kind', kinds.oneOf('link', 'mqtt'));
-  const uplink = readUplinkOf(kind, section, brokerUrl);
-  section.finish();
-  return uplink;
+/** `[uplink]` is `[[uplinks]]` with one. */
+function readUplinks(top: Section, brokerUrl: string): NamedUplinkConfig[] {
+  const short = top.table('uplink');
+  const list = top.list('uplinks');
+  if (short !== undefined && list.length > 0) top.problem('uplink', 'is one of [[uplinks]] alone: write one or the other');
+  if (list.length > UPLINK_COUNT_MAX) top.problem('uplinks', `there may be ${UPLINK_COUNT_MAX}, not ${list.length}`);
+  return [...(short === undefined ? [] : [short]), ...list].flatMap((section) => {
+    const kind = section.needKnown('kind', kinds.oneOf('link', 'mqtt'));
+    const uplink = readUplinkOf(kind, section, brokerUrl);
+    const name =
+      section === short || section === list[0] ? section.get('name', kinds.nodeName, 'up') : section.need('name', kinds.nodeName);
+    const to = section.get('to', kinds.namePatterns(UPLINK_TO_COUNT_MAX), ['*']);
+    section.finish();
+    return uplink.kind === 'none' ? [] : [{ ...uplink, name, to, at: section.path }];
+  });
 }
 
 function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, brokerUrl: string): UplinkConfig {
@@ -228,7 +263,12 @@ function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, broke
 function readCentral(section: Section | undefined, brokerUrl: string): CentralConfig | undefined {
   if (section === undefined) return undefined;
   const name = section.get('name', kinds.nodeName, CENTRAL_NAME);
-  const central = { name, ...readPartitions(section), ...readAccess(section, brokerUrl) };
+  const moreBrokers = section.list('brokers').map((more) => {
+    const access = readAccess(more, more.need('broker', kinds.brokerUrl));
+    more.finish();
+    return access;
+  });
+  const central = { name, ...readPartitions(section), ...readAccess(section, brokerUrl), moreBrokers };
   section.finish();
   return central;
 }
@@ -293,6 +333,25 @@ function readTrigger(section: Section, node: string): TriggerConfig {
   };
   section.finish();
   return trigger;
+}
+
+function readRoute(section: Section, node: string): Route {
+  const ms = kinds.whole({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  const where = readCondition(section.tableOrEmpty('where'));
+  const some = {
+    source: section.find('source', kinds.namePattern),
+    where: Object.keys(where).length === 0 ? undefined : where,
+    priority: section.find('priority', kinds.whole({ min: 0, max: PRIORITY_MAX })),
+    timeToReachQueueMs: section.find('timeToReachQueueMs', ms),
+    timeToBeReceivedMs: section.find('timeToBeReceivedMs', ms),
+  };
+  const route = {
+    from: section.need('from', kinds.namePattern),
+    to: section.need('to', kinds.listOf(kinds.routeGoal(node))),
+    ...Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)),
+  };
+  section.finish();
+  return route;
 }
 
 function readCondition(section: Section): Condition {

@@ -17,14 +17,18 @@ test('a name is all that must be there', () => {
     unknownQueue: 'refuse',
     queueBytesLimit: Math.floor(liveBytesMaxOf(geometryFor(16 * 2 ** 20)) / 4),
     blockMs: 30_000,
+    holeWaitMs: 60_000,
     ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0, intervalMs: undefined },
     api: { socket: '/etc/ringmail/n1.sock', mode: 0o660 },
     queues: [],
-    uplink: { kind: 'none' },
+    uplinks: [],
+    failoverMs: 5_000,
+    failbackMs: 30_000,
     links: [],
     central: undefined,
     adapters: [],
     triggers: [],
+    routes: [],
     broker: undefined,
     log: { level: 'info' },
   });
@@ -53,6 +57,7 @@ test('empty tables are tables of defaults', () => {
     protocol: 4,
     username: undefined,
     passwordFile: undefined,
+    moreBrokers: [],
   });
 });
 
@@ -62,6 +67,7 @@ name = "box-1"
 unknownQueue = "create"
 queueLimit = 65536
 blockMs = 5000
+holeWaitMs = 10
 ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20, durability = "interval", intervalMs = 200 }
 api.socket = "/run/box.sock"
 api.mode = "0600"
@@ -106,6 +112,19 @@ kind = "belt"
 name = "belt-2"
 port = "tcp:ports.example:4001"
 destination = "centre/bags"
+[[routes]]
+from = "bags"
+source = "device-*"
+where.label = "x"
+to = ["bags", "central/bags", "topic:bags"]
+priority = 5
+
+[[routes]]
+from = "b*"
+to = ["copies"]
+timeToReachQueueMs = 1
+timeToBeReceivedMs = 2
+
 [[triggers]]
 name = "all"
 queue = "$journal"
@@ -130,6 +149,7 @@ level = "warn"
     unknownQueue: 'create',
     queueBytesLimit: 65_536,
     blockMs: 5_000,
+    holeWaitMs: 10,
     ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20, intervalMs: 200 },
     api: { socket: '/run/box.sock', mode: 0o600 },
     queues: [
@@ -153,15 +173,22 @@ level = "warn"
       },
       { name: '$dead', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS },
     ],
-    uplink: {
-      kind: 'mqtt',
-      broker: 'mqtts://broker.example:8883',
-      central: 'centre',
-      partitionCount: 4,
-      protocol: 5,
-      username: 'box',
-      passwordFile: '/etc/ringmail/box.password',
-    },
+    uplinks: [
+      {
+        kind: 'mqtt',
+        broker: 'mqtts://broker.example:8883',
+        central: 'centre',
+        partitionCount: 4,
+        protocol: 5,
+        username: 'box',
+        passwordFile: '/etc/ringmail/box.password',
+        name: 'up',
+        to: ['*'],
+        at: 'uplink',
+      },
+    ],
+    failoverMs: 5_000,
+    failbackMs: 30_000,
     links: [
       { listen: { kind: 'unix', path: '/etc/ringmail/link.sock' } },
       { listen: { kind: 'tcp', host: '0.0.0.0', port: 0 } },
@@ -186,6 +213,10 @@ level = "warn"
         where: { label: 'alarm', appSpecific: 0, contentType: 'text/plain', headers: { belt: '3', 'x-Größe': '' } },
       },
     ],
+    routes: [
+      { from: 'bags', to: ['box-1/bags', 'central/bags', 'topic:bags'], source: 'device-*', where: { label: 'x' }, priority: 5 },
+      { from: 'b*', to: ['box-1/copies'], timeToReachQueueMs: 1, timeToBeReceivedMs: 2 },
+    ],
     broker: { host: '::', port: 1884 },
     log: { level: 'warn' },
   });
@@ -204,8 +235,9 @@ test('any number of links may each take a free port', () => {
 });
 
 test('an uplink over a line', () => {
-  const { uplink } = parse('name = "d"\n[uplink]\nkind = "link"\nline = "tcp:10.0.0.1:7001"');
-  expect(uplink).toEqual({ kind: 'link', line: { kind: 'tcp', host: '10.0.0.1', port: 7001 } });
+  const [uplink] = parse('name = "d"\n[uplink]\nkind = "link"\nline = "tcp:10.0.0.1:7001"').uplinks;
+  const line = { kind: 'tcp', host: '10.0.0.1', port: 7001 };
+  expect(uplink).toEqual({ kind: 'link', line, name: 'up', to: ['*'], at: 'uplink' });
 });
 
 test.each<[string, string]>([
@@ -214,7 +246,7 @@ test.each<[string, string]>([
   ['[broker]\nlisten = "0.0.0.0:1900"\nallowRemote = true', 'mqtt://127.0.0.1:1900'],
   ['[broker]\nlisten = "[::]:1900"\nallowRemote = true', 'mqtt://[::1]:1900'],
 ])("the broker by default is this node's own: %j", (broker, url) => {
-  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\n${broker}`).uplink).toMatchObject({ broker: url });
+  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\n${broker}`).uplinks[0]).toMatchObject({ broker: url });
   expect(parse(`name = "central"\n[central]\n${broker}`).central).toMatchObject({ broker: url });
 });
 
@@ -226,7 +258,7 @@ test.each<[string, string]>([
   ['mqtt://[::1]', 'mqtt://[::1]:1883'],
   ['mqtt://[::1]:7', 'mqtt://[::1]:7'],
 ])('%s is %s', (written, url) => {
-  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\nbroker = "${written}"`).uplink).toMatchObject({ broker: url });
+  expect(parse(`name = "g"\n[uplink]\nkind = "mqtt"\nbroker = "${written}"`).uplinks[0]).toMatchObject({ broker: url });
 });
 
 test('a ring is rounded down to whole blocks', () => {
@@ -255,15 +287,19 @@ describe('what the core is told', () => {
     expect(toCoreConfig(config, 'home-1')).toEqual({
       name: 'centre',
       queues: [{ name: 'bags', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS }],
+      routes: [],
       unknownQueue: 'refuse',
       queueBytesLimit: config.queueBytesLimit,
       uplink: 'none',
+      failoverMs: 5_000,
+      failbackMs: 30_000,
       central: 'centre',
       isCentral: 'yes',
       partitionCount: 3,
       commitDelayMs: 5,
       intervalMs: 50,
       blockMs: 7,
+      holeWaitMs: 60_000,
       home: 'home-1',
     });
   });
@@ -279,6 +315,76 @@ describe('what the core is told', () => {
   ])('by %s', (_name, uplink, core) => {
     const text = uplink === '' ? 'name = "n"' : `name = "n"\n[uplink]\n${uplink}`;
     expect(toCoreConfig(parse(text), undefined)).toMatchObject({ ...core, home: undefined });
+  });
+});
+
+describe('several uplinks', () => {
+  const text = `name = "edge"
+failoverMs = 1000
+failbackMs = 0
+[[uplinks]]
+kind = "link"
+line = "unix:a"
+[[uplinks]]
+name = "b"
+to = ["site-*", "central"]
+kind = "mqtt"
+broker = "mqtt://b1"
+[[uplinks]]
+name = "c"
+to = "central"
+kind = "mqtt"
+broker = "mqtt://b2"
+`;
+
+  test('in their order, each with its name and where it leads', () => {
+    const { uplinks, failoverMs, failbackMs } = parse(text);
+    expect([failoverMs, failbackMs]).toEqual([1000, 0]);
+    expect(uplinks.map(({ name, to, kind, at }) => ({ name, to, kind, at }))).toEqual([
+      { name: 'up', to: ['*'], kind: 'link', at: 'uplinks[0]' },
+      { name: 'b', to: ['site-*', 'central'], kind: 'mqtt', at: 'uplinks[1]' },
+      { name: 'c', to: ['central'], kind: 'mqtt', at: 'uplinks[2]' },
+    ]);
+  });
+
+  test('the core is told all of them; of one that leads everywhere what it always was', () => {
+    expect(toCoreConfig(parse(text), undefined)).toMatchObject({
+      uplink: 'link',
+      uplinks: [
+        { name: 'up', kind: 'link', to: ['*'] },
+        { name: 'b', kind: 'mqtt', to: ['site-*', 'central'], central: 'central', partitionCount: 1 },
+        { name: 'c', kind: 'mqtt', to: ['central'], central: 'central', partitionCount: 1 },
+      ],
+      failoverMs: 1000,
+      failbackMs: 0,
+    });
+    const one = '[[uplinks]]\nkind = "link"\nline = "unix:a"\n';
+    expect(toCoreConfig(parse(`name = "n"\n${one}`), undefined)).not.toHaveProperty('uplinks');
+    expect(toCoreConfig(parse(`name = "n"\n${one}to = ["a"]`), undefined)).toMatchObject({ uplinks: [{ to: ['a'] }] });
+  });
+
+  test('a central may listen at several brokers, and be a site with a central of its own', () => {
+    const site = `name = "site"
+[central]
+name = "site"
+[[central.brokers]]
+broker = "mqtt://second"
+username = "me"
+[uplink]
+kind = "mqtt"
+broker = "mqtt://above"
+`;
+    const { central, uplinks } = parse(site);
+    expect(central).toMatchObject({
+      broker: 'mqtt://127.0.0.1:1883',
+      moreBrokers: [{ broker: 'mqtt://second:1883', username: 'me' }],
+    });
+    expect(uplinks).toMatchObject([{ kind: 'mqtt', central: 'central' }]);
+    expect(toCoreConfig(parse(site), undefined)).toMatchObject({
+      uplink: 'mqtt',
+      isCentral: 'yes',
+      centralBrokers: ['$central', '$central-2'],
+    });
   });
 });
 

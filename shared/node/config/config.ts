@@ -6,11 +6,12 @@
  *             ▼                  └──────────┬───────────┘
  *       a syntax error            problems, told all at once
  */
-import type { NodeConfig } from '../../core/node-io.ts';
+import { CENTRAL_BROKER, type NodeConfig, type UplinkSetup } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
+import type { Condition } from '../../queue/condition.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
-import type { Condition } from '../library/triggers.ts';
+import type { Route } from '../../queue/routes.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -29,13 +30,21 @@ export interface NodeFileConfig {
   readonly api: ApiConfig;
   /** How long a send waits for room in a queue that blocks, when it does not say. */
   readonly blockMs: number;
+  /** How long a hole is waited for before its numbers are missing. */
+  readonly holeWaitMs: number;
   readonly queues: readonly (QueueOptions & { readonly name: string })[];
-  readonly uplink: UplinkConfig;
+  /** Ways up, the preferred one first. `[uplink]` is one of them alone. */
+  readonly uplinks: readonly NamedUplinkConfig[];
+  /** How long an uplink may be without a session before the next is taken, and how long a better one must stand to be taken back. */
+  readonly failoverMs: number;
+  readonly failbackMs: number;
   readonly links: readonly LinkConfig[];
   /** Undefined: this node is not the central. */
   readonly central: CentralConfig | undefined;
   readonly adapters: readonly AdapterConfig[];
   readonly triggers: readonly TriggerConfig[];
+  /** In order: the first that fits decides. Addresses have their node. */
+  readonly routes: readonly Route[];
   /** Where the embedded broker listens. Undefined: there is none. */
   readonly broker: HostPort | undefined;
   readonly log: { readonly level: LogLevel };
@@ -75,6 +84,15 @@ export type UplinkConfig =
   | { readonly kind: 'link'; readonly line: LineAddress }
   | ({ readonly kind: 'mqtt'; readonly central: string; readonly partitionCount: number } & BrokerAccess);
 
+export type NamedUplinkConfig = Exclude<UplinkConfig, { kind: 'none' }> & {
+  /** Its place in the ring goes by it. */
+  readonly name: string;
+  /** Patterns of the nodes that it leads to. */
+  readonly to: readonly string[];
+  /** Where it is written: `uplink`, or `uplinks[0]`. */
+  readonly at: string;
+};
+
 export interface BrokerAccess {
   /** Scheme, host and port. */
   readonly broker: string;
@@ -94,6 +112,8 @@ export interface CentralConfig extends BrokerAccess {
   /** Of the logical central: in topics, and in addresses. */
   readonly name: string;
   readonly partitionCount: number;
+  /** Others at which it is the same central. */
+  readonly moreBrokers: readonly BrokerAccess[];
 }
 
 /** A controller that speaks its own protocol. */
@@ -136,20 +156,52 @@ export function parseConfig(text: string, from: { readonly directory: string }):
 
 /** The part that the core decides by. `home`: what this machine and this file are, where the shell knows it. */
 export function toCoreConfig(config: NodeFileConfig, home: string | undefined): NodeConfig {
-  const { name, queues, unknownQueue, queueBytesLimit, uplink, central } = config;
-  const relay = central ?? (uplink.kind === 'mqtt' ? { name: uplink.central, partitionCount: uplink.partitionCount } : undefined);
+  const { name, queues, unknownQueue, queueBytesLimit, uplinks, central } = config;
+  const [first] = uplinks;
+  const relay = central ?? (first?.kind === 'mqtt' ? { name: first.central, partitionCount: first.partitionCount } : undefined);
   return {
     name,
     queues,
+    routes: config.routes,
     unknownQueue,
     queueBytesLimit,
-    uplink: uplink.kind,
+    uplink: first?.kind ?? 'none',
+    ...(!isPlain(uplinks) && { uplinks: uplinks.map(setupOf) }),
+    failoverMs: config.failoverMs,
+    failbackMs: config.failbackMs,
     central: relay?.name ?? CENTRAL_NAME,
     isCentral: central === undefined ? 'no' : 'yes',
+    ...(central !== undefined &&
+      central.moreBrokers.length > 0 && { centralBrokers: centralBrokers(central).map(({ name }) => name) }),
     partitionCount: relay?.partitionCount ?? 1,
     commitDelayMs: config.ring.commitDelayMs,
     intervalMs: config.ring.intervalMs,
     blockMs: config.blockMs,
+    holeWaitMs: config.holeWaitMs,
     home,
   };
+}
+
+/** One uplink that leads everywhere: as nodes had it before there were several. */
+function isPlain(uplinks: readonly NamedUplinkConfig[]): boolean {
+  const [first] = uplinks;
+  return uplinks.length <= 1 && (first === undefined || (first.name === 'up' && first.to.join() === '*'));
+}
+
+function setupOf(uplink: NamedUplinkConfig): UplinkSetup {
+  const { name, to } = uplink;
+  if (uplink.kind === 'link') return { name, kind: 'link', to, central: CENTRAL_NAME, partitionCount: 1 };
+  const { central, partitionCount } = uplink;
+  return { name, kind: 'mqtt', to, central, partitionCount };
+}
+
+/** The brokers of a central, by the names that the core has for them. */
+export function centralBrokers({
+  moreBrokers,
+  ...first
+}: CentralConfig): { readonly name: string; readonly access: BrokerAccess }[] {
+  return [first, ...moreBrokers].map((access, at) => ({
+    name: at === 0 ? CENTRAL_BROKER : `${CENTRAL_BROKER}-${at + 1}`,
+    access,
+  }));
 }

@@ -26,7 +26,7 @@ test('dev keeps everything below .ringmail, alone, and makes queues on demand', 
     unknownQueue: 'create',
     ring: { path: '/srv/.ringmail/ringmail.ring', bytes: 16 * 2 ** 20, allowVolatile: false },
     api: { socket: '/srv/.ringmail/ringmail.sock' },
-    uplink: { kind: 'none' },
+    uplinks: [],
     links: [],
   });
 });
@@ -35,8 +35,8 @@ test('the presets of one directory meet each other', () => {
   const [device, gateway, central] = (['device', 'gateway', 'central'] as const).map((preset) =>
     parseConfig(presetText(preset, {}), FROM),
   );
-  expect(device?.uplink).toEqual({ kind: 'link', line: gateway?.links[0]?.listen });
-  expect(gateway?.uplink).toMatchObject({ kind: 'mqtt', central: central?.name, broker: central?.central?.broker });
+  expect(device?.uplinks[0]).toMatchObject({ kind: 'link', line: gateway?.links[0]?.listen });
+  expect(gateway?.uplinks[0]).toMatchObject({ kind: 'mqtt', central: central?.name, broker: central?.central?.broker });
 });
 
 describe('options', () => {
@@ -58,7 +58,7 @@ describe('options', () => {
       ring: { path: '/srv/data/d7/d7.ring', bytes: 2 * 2 ** 20 },
       api: { socket: '/srv/data/d7/d7.sock' },
       queues: [{ name: 'local' }],
-      uplink: { kind: 'link', line: { kind: 'serial', path: '/dev/ttyS1', baudRate: 57_600 } },
+      uplinks: [{ kind: 'link', line: { kind: 'serial', path: '/dev/ttyS1', baudRate: 57_600 } }],
       adapters: [
         { kind: 'belt', name: 'belt-1', destination: 'centre/bags' },
         { kind: 'belt', name: 'belt-2', destination: 'd7/local' },
@@ -67,17 +67,17 @@ describe('options', () => {
   });
 
   test('of a device with an uplink of its own to the broker', () => {
-    const { uplink } = parseConfig(presetText('device', { broker: 'mqtt://h:1', line: 'unix:/x' }), FROM);
+    const [uplink] = parseConfig(presetText('device', { broker: 'mqtt://h:1', line: 'unix:/x' }), FROM).uplinks;
     expect(uplink).toMatchObject({ kind: 'mqtt', broker: 'mqtt://h:1', central: 'central' });
   });
 
   test('of a gateway', () => {
-    const { links, uplink } = parseConfig(
+    const { links, uplinks } = parseConfig(
       presetText('gateway', { listen: ['unix:/a', 'serial:/b'], broker: 'mqtt://h:1', central: 'c' }),
       FROM,
     );
     expect(links.map(({ listen }) => listen.kind)).toEqual(['unix', 'serial']);
-    expect(uplink).toMatchObject({ broker: 'mqtt://h:1', central: 'c' });
+    expect(uplinks[0]).toMatchObject({ broker: 'mqtt://h:1', central: 'c' });
   });
 
   test('of a central', () => {

@@ -1,6 +1,7 @@
 /** What an application gives as a body, as bytes, and back. */
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../../message/cbor.ts';
 import type { Message, Properties } from '../../message/message.ts';
+import { SmallPieces } from '../../message/small-pieces.ts';
 
 /** A `Uint8Array` is kept byte for byte; anything else is encoded as CBOR. */
 export type Body = Uint8Array | CborInput;
@@ -13,10 +14,13 @@ export function contentOf(body: Body, properties: Properties): { body: Uint8Arra
   return { body: encodeCbor(body), properties: { contentType: CBOR_TYPE, ...properties } };
 }
 
-/** Of small ones many share a piece of memory: one of its own for each would cost a send more than the rest of the library. */
+/** For bodies on their way to a node: none stays once its message is planned, or no longer waits for room. */
+const pieces = new SmallPieces();
+
 function copied(body: Uint8Array): Uint8Array {
-  const { buffer, byteOffset, length } = Buffer.from(body);
-  return new Uint8Array(buffer, byteOffset, length);
+  const copy = pieces.take(body.length);
+  copy.set(body);
+  return copy;
 }
 
 /** The value that was sent, the bytes if it was bytes. @throws CBOR_INVALID */

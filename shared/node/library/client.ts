@@ -2,7 +2,8 @@
  * All that a program does with a node, over a node in this process or over its local API alike: whatever answers calls (NodeCalls).
  * What each verb promises stands in docs/queues.md, how it is used in docs/library.md.
  */
-import type { QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import type { HoleStats, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
 import type { NodeCalls } from '../node-calls.ts';
@@ -174,7 +175,7 @@ export class RingmailClient {
     return this.setQueue(queue, { state: 'running' });
   }
 
-  /** Ends what is ready or delayed, and says how many. */
+  /** Ends what is ready, delayed or held, and says how many. */
   async purge(queue: string): Promise<number> {
     return (await ask(this.#node, { verb: 'purge', queue }, 'purged')).count;
   }
@@ -197,9 +198,36 @@ export class RingmailClient {
     return (await ask(this.#node, { verb: 'outcome', identity, ...(epoch !== undefined && { epoch }) }, 'outcome')).outcome;
   }
 
+  /**
+   * Whether the way to a node is open: each node on it answers, itself last. Who did not within `waitMs` is not among them, and may later.
+   * @throws NAME_INVALID, ROUTE_NOT_FOUND
+   */
+  async ping(node: string, waitMs = 10_000): Promise<readonly ProbeAnswer[]> {
+    return (await ask(this.#node, { verb: 'probe', about: 'node', node, waitMs }, 'probed')).answers;
+  }
+
+  /**
+   * Where a message is: `stored@<node>`, `handed-over@<node>` where that one did not answer within `waitMs`, `received`, `ended`, or
+   * `unknown`; and what each node on its way said. @throws PROPERTY_INVALID
+   */
+  async custody(identity: string, waitMs = 10_000): Promise<{ custody: string; answers: readonly ProbeAnswer[] }> {
+    const { answers } = await ask(this.#node, { verb: 'probe', about: 'message', identity, waitMs }, 'probed');
+    return { custody: custodyOf(answers), answers };
+  }
+
   /** Forgets a producer: its name may begin at 1 again. */
   async retireProducer(producer: string): Promise<void> {
     await this.#node.call({ verb: 'retireProducer', producer });
+  }
+
+  /** Numbers that are waited for, or were given up, of streams that end here. */
+  async holes(): Promise<readonly HoleStats[]> {
+    return (await ask(this.#node, { verb: 'holes' }, 'holes')).holes;
+  }
+
+  /** Gives up all holes of a queue, or of one stream: so many numbers are missing now. @throws QUEUE_NOT_FOUND */
+  async closeHoles(of: string): Promise<number> {
+    return (await ask(this.#node, { verb: 'closeHoles', of }, 'holesClosed')).count;
   }
 
   async readStats(): Promise<Stats> {

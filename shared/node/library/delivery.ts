@@ -21,6 +21,8 @@ export interface Seen {
   readonly replayed: boolean;
   /** When it arrived in this node, in order. */
   readonly lookupId: number;
+  /** This node had given it up as missing when it came. */
+  readonly late: boolean;
   /** Where it stands in its queue: a cursor goes on from here. */
   readonly place: Place;
   /** The body as what was sent: a decoded value if it was one, the bytes otherwise. @throws CBOR_INVALID */
@@ -50,6 +52,7 @@ export function seenOf(found: Omit<Received, 'lease' | 'leaseMs'>): Seen {
     moveCount,
     replayed: hop.replayed === true,
     lookupId,
+    late: hop.late === 'late',
     place: { priority, lookupId },
     value: () => bodyValue(message),
   };
