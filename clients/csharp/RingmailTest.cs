@@ -303,7 +303,7 @@ public static class RingmailTest
         Same(3, (await Node.VersionAsync()).Split('.').Length);
         var sent = await Node.SendAsync(queue, "x");
         Same(0, (await Node.HolesAsync()).Count);
-        Same(0L, await Node.CloseHolesAsync(Queue));
+        Same(0L, await Node.CloseHolesAsync(queue));
         Same(1, (await Node.PingAsync("box-1")).Count);
         Same("stored@box-1", (string)(await Node.TraceAsync(sent.Identity))["custody"]);
         Same("kept", await Node.OutcomeAsync(sent.Identity, (await Take()).Message.EpochCounter));

@@ -289,8 +289,8 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(self.node.stats()['node'], 'box-1')
         self.assertRegex(self.node.version(), r'^\d+\.\d+\.\d+')
         self.assertEqual(self.node.holes(), [])
-        self.assertEqual(self.node.close_holes(self.queue), 0)
         sent = self.node.send(self.queue, 'x')
+        self.assertEqual(self.node.close_holes(self.queue), 0)
         epoch = self.take().message.epoch['counter']
         self.assertEqual(self.node.outcome(sent.identity, epoch), 'kept')
         self.assertEqual([answer['at'] for answer in self.node.ping('box-1')], ['reached'])
