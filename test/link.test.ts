@@ -449,12 +449,14 @@ describe('streams', () => {
     other.until(() => other.device.isServing, 1_000);
     other.device.send(BAGS, bodyOf(5, 50));
     other.connect();
-    other.until(() => other.gateway.count('bags') === 1, 5_000);
+    const heldCount = () => other.gateway.parts.store.queues.get('bags').heldCount;
+    other.until(() => heldCount() === 1, 5_000);
     const elsewhere = other.tap
       .of('note', 'device')
       .flatMap(({ packet }) => packet.tlvs.filter((tlv) => tlv.kind === 'elsewhere'));
     expect(elsewhere).toEqual([{ kind: 'elsewhere', handle: 0, from: 1, to: 4 }]);
-    expect(other.gateway.contents('bags')[0]?.identity.number).toBe(5);
+    const [numbers] = [...other.gateway.parts.store.destinations.values()].filter(({ holes }) => holes.length > 0);
+    expect(numbers).toMatchObject({ next: 6, holes: [{ from: 1, to: 4 }] });
   });
 });
 
