@@ -63,7 +63,12 @@ test.each<['link' | 'mqtt', 'wait' | 'dead-letter']>([
   expect(fromUtf8(letter?.message.body ?? new Uint8Array(0))).toBe(large);
   expect(central.stats()?.accounts).toMatchObject([{ class: 'TOO_LARGE', count: 1, stream: { destination: 'central/bags' } }]);
   await world.run(world.nowMs + 10_000);
-  expect(device.stats()?.outgoing.map(({ held }) => held)).toEqual([0]);
+  expect(
+    device
+      .stats()
+      ?.outgoing.map(({ held }) => held)
+      .some((count) => count > 0),
+  ).toBe(false);
 });
 
 test('larger than the ring of a gateway on its way: it ends where it lies, and the centre has the account', async () => {

@@ -138,6 +138,8 @@ const NEEDED: Readonly<Record<string, Right | 'none'>> = {
   'POST /v1/queues/{queue}/open': 'receive',
   'DELETE /v1/handles/{handle}': 'none',
   'GET /v1/outcome': 'send',
+  'GET /v1/ping': 'watch',
+  'GET /v1/trace': 'watch',
   'DELETE /v1/producers/{producer}': 'admin',
   'GET /v1/holes': 'watch',
   'POST /v1/holes/close': 'admin',
