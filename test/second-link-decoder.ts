@@ -32,7 +32,7 @@ export type Answer =
 
 const NUMBER_MAX = 2 ** 48 - 1;
 const HANDLE_MAX = 65_535;
-const CLASS_MAX = 21;
+const CLASS_MAX = 24;
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** The id of a session, from the four fields of eight bytes as hex. */

@@ -7,6 +7,7 @@
  *
  * To the next node of the old way the numbers of the old place are elsewhere.
  */
+import { NODE_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, withHop } from '../message/envelope.ts';
 import { type Identity, type StreamKey, streamText } from '../message/identity.ts';
@@ -110,7 +111,9 @@ export function identityAt(
 
 /** @throws as `Intake.beginWord` */
 export function gapWord(intake: Intake, { stream, ranges, class: ending, node }: GapWord): Planned {
-  const { node: destination } = intake.addressOf(stream.destination);
+  const { node: destination, queue } = intake.addressOf(stream.destination);
+  // Nobody asks what became of a word, and a word about a word would go on for ever where ways lead in a circle.
+  if (queue === NODE_QUEUE) return NOTHING;
   const fields = { stream: streamInWord(stream), ranges: ranges.map(({ from, to }) => [from, to]), class: ending, node };
   return intake.beginWord(destination, GAP_WORD, fields);
 }
