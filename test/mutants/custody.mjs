@@ -682,6 +682,18 @@ export const MUTANTS = [
     tests: ['test/attachments.test.ts'],
   },
   {
+    name: 'announced-once-for-ever',
+    breaks: 'a store above that was opened anew hears again who is below',
+    edits: [
+      {
+        file: 'shared/custody/own-route.ts',
+        find: "return isSameEpoch(to, opening) ? 'nothing' : 'again';",
+        replace: "return 'nothing';",
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
     name: 'attach-not-in-the-frame-of-the-note',
     breaks: 'that a node is below and the word that says so are one frame',
     edits: [
