@@ -147,3 +147,20 @@ describe.each(['central', 'gateway-1', 'gateway-2', 'device'])('%s loses its pow
     expect(world.stops()).toEqual([]);
   });
 });
+
+test('the central is opened anew after a move: whoever had the device knows its commands, and finds them in the offer', async () => {
+  world.box('other', { ...COMMANDS, uplinks: [{ via: 'link' }] });
+  world.lay('other', 'gateway-1');
+  await world.start(5_000);
+  await send(3);
+  await world.pass(5_000);
+  plug(2);
+  await world.pass(5_000);
+  await world.powerCut('central');
+  await world.pass(5_000);
+  expect(await world.send('central', 'other/commands', 'by gateway-1')).toMatchObject({ kind: 'sent' });
+  await world.pass(10_000);
+  expect(await world.texts('other', 'commands')).toEqual(['by gateway-1']);
+  expect(await world.texts('device', 'commands')).toEqual(numbered(3, 'command'));
+  expect(world.stops()).toEqual([]);
+});
