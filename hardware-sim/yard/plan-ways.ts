@@ -28,17 +28,19 @@ export function withWays(world: PlannedWorld, random: Prng, orders: string): Pla
   const gateways = world.nodes.filter(isGateway).length > 1 ? world.nodes : withSecondGateway(world.nodes, first);
   const hasArchive = world.nodes.some(({ name }) => name === ARCHIVE);
   const upwards: FurtherUplink[] = [];
-  if (brokers === 2) upwards.push({ name: 'second', via: 'mqtt', broker: 2, central: CENTRAL, to: ['*'] });
+  // What is for the archive waits for it: the central knows no way there.
+  const to = hasArchive ? [CENTRAL, 'gateway-*', 'device-*'] : ['*'];
+  if (brokers === 2) upwards.push({ name: 'second', via: 'mqtt', broker: 2, central: CENTRAL, to });
   if (hasArchive) upwards.push({ name: ARCHIVE, via: 'mqtt', broker: 1, central: ARCHIVE, to: [ARCHIVE] });
   const [failoverMs, failbackMs] = [random.pick([1_000, 5_000]), random.pick([2_000, 30_000])];
   const times = { failoverMs, failbackMs, holeWaitMs: random.pick([5_000, 60_000, 60_000]) };
   const nodes = gateways.map((node): PlannedNode => {
-    if (isGateway(node)) return { ...node, ...times, central: CENTRAL, uplinks: upwards };
+    if (isGateway(node)) return { ...node, ...times, central: CENTRAL, leadsTo: to, uplinks: upwards };
     if (node.isCentral === 'yes') return { ...node, ...times };
     if (!hangsOnGateway(node)) return { ...node, ...times, uplinks: [] };
     const queues =
       node.queues.some(({ name }) => name === orders) || !random.chance(0.8) ? node.queues : withOrders(node, orders);
-    return { ...node, ...times, queues, uplinks: drawUplinks(node, random) };
+    return { ...node, ...times, queues, uplinks: drawUplinks(node, to, random) };
   });
   const readers = nodes.flatMap(({ name, queues }) => {
     const isNew = !world.readers.some(({ node, queue }) => node === name && queue === orders);
@@ -64,11 +66,11 @@ function withOrders({ queues }: PlannedNode, orders: string): PlannedNode['queue
 }
 
 /** A second cable to the other gateway, a connection of its own to the broker, or none. */
-function drawUplinks({ dials }: PlannedNode, random: Prng): FurtherUplink[] {
+function drawUplinks({ dials }: PlannedNode, to: readonly string[], random: Prng): FurtherUplink[] {
   const roll = random.next();
   const other = dials === 'gateway-1' ? 'gateway-2' : 'gateway-1';
   if (roll < 0.35) return [{ name: 'second', via: 'link', dials: other, to: ['*'] }];
-  if (roll < 0.45) return [{ name: 'second', via: 'mqtt', broker: 1, central: CENTRAL, to: ['*'] }];
+  if (roll < 0.45) return [{ name: 'second', via: 'mqtt', broker: 1, central: CENTRAL, to }];
   return [];
 }
 

@@ -35,6 +35,8 @@ export interface PlannedNode {
   readonly driftPpm: number;
   /** Where there is more than one way: those that it has beside the first, the preferred one first. */
   readonly uplinks?: readonly FurtherUplink[];
+  /** Nodes that the first one leads to, as patterns. Undefined: all. */
+  readonly leadsTo?: readonly string[];
   readonly failoverMs?: number;
   readonly failbackMs?: number;
   readonly holeWaitMs?: number;

@@ -471,13 +471,12 @@ function configOf(plan: PlannedNode, { ways }: PlannedWorld): NodeConfig {
   };
 }
 
-function uplinksOf({ uplink, central }: PlannedNode, further: readonly FurtherUplink[]): UplinkSetup[] {
+function uplinksOf({ uplink, central, leadsTo: to = ['*'] }: PlannedNode, further: readonly FurtherUplink[]): UplinkSetup[] {
   const kind = uplink === 'mqtt' ? 'mqtt' : 'link';
-  const first: UplinkSetup = { name: 'up', kind, to: ['*'], central: kind === 'mqtt' ? central : '', partitionCount: 1 };
-  const others = further.map(({ name, to, ...how }): UplinkSetup => {
+  const first: UplinkSetup = { name: 'up', kind, to, central: kind === 'mqtt' ? central : '', partitionCount: 1 };
+  const others = further.map(({ name, to: nodes, ...how }): UplinkSetup => {
     const via = how.via === 'mqtt' ? { kind: how.via, central: how.central } : { kind: how.via, central: '' };
-    return { name, to, ...via, partitionCount: 1 };
+    return { name, to: nodes, ...via, partitionCount: 1 };
   });
-  // The narrower one first: where both fit, it is meant.
-  return [...others.filter(({ to }) => !to.includes('*')), first, ...others.filter(({ to }) => to.includes('*'))];
+  return [first, ...others];
 }

@@ -395,7 +395,8 @@ export class CustodySender {
     const changes: MetaChange[] = [];
     for (const { node: to, key, handle } of this.#store.outgoing) {
       const sent = this.#sent.get(handle) ?? 1;
-      if (to === node && key.origin === this.#store.self.name && sent > 1) changes.push(metaChange(`b/${this.hop}/${handle}`, sent));
+      if (to === node && key.origin === this.#store.self.name && sent > 1)
+        changes.push(metaChange(`b/${this.hop}/${handle}`, sent));
     }
     return changes;
   }
