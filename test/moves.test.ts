@@ -164,3 +164,33 @@ test('the central is opened anew after a move: whoever had the device knows its 
   expect(await world.texts('device', 'commands')).toEqual(numbered(3, 'command'));
   expect(world.stops()).toEqual([]);
 });
+
+test('an empty gateway hands commands back to where they began: carried from there, each arrives, once and in order', async () => {
+  world = new WaysWorld('handed back');
+  const below: PlannedBox = { queues: ['commands'], central: 'central', uplinks: [{ via: 'link' }] };
+  world.box('central', { ...COMMANDS });
+  for (const name of ['gateway-1', 'device']) world.box(name, below);
+  const up = world.lay('gateway-1', 'central');
+  const down = world.lay('device', 'gateway-1');
+  await world.start(10_000);
+  down.unplug();
+  up.unplug();
+  await send(4);
+  const gateway = world.get('gateway-1');
+  gateway.powerCut();
+  gateway.insert(gateway.blankDisk());
+  gateway.start();
+  up.plug();
+  const stream = () => world.get('central').stats()?.outgoing.find(({ stream: text }) => text.includes(':device/commands:'));
+  await world.until(() => (stream()?.next ?? 0) === 9);
+  up.unplug();
+  down.plug();
+  await world.pass(5_000);
+  expect(stream()?.held).toBe(4);
+  up.plug();
+  await world.pass(5_000);
+  await send(2, 'after');
+  await world.pass(2 * HOLE_WAIT_MS);
+  expect(await world.texts('device', 'commands')).toEqual([...numbered(4, 'command'), ...numbered(2, 'after')]);
+  for (const name of ['central', 'gateway-1', 'device']) expect(world.accounted('CORRUPT', name), name).toBe(0);
+});
