@@ -1,4 +1,5 @@
 /** What a whole node has. */
+import { ALL_STORE_PARTS } from '../custody/all-store-parts.ts';
 import { CommitDesk } from './commit-desk.ts';
 import { Handles } from './handles.ts';
 import { HoleDesk } from './hole-desk.ts';
@@ -9,4 +10,14 @@ import { ProbeDesk } from './probe-desk.ts';
 import { QueueDesk } from './queue-desk.ts';
 import { Repeats } from './repeats.ts';
 
-export const ALL_DESKS: MoreDesks = { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats, routesOf };
+export const ALL_DESKS: MoreDesks = {
+  CommitDesk,
+  QueueDesk,
+  LetterDesk,
+  HoleDesk,
+  ProbeDesk,
+  Handles,
+  Repeats,
+  routesOf,
+  storeParts: ALL_STORE_PARTS,
+};

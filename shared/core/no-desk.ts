@@ -2,7 +2,10 @@
  * Desks, and parts of desks, that not every node has. Who composes a node gives it those it needs (all-desks.ts), and what is not given is not part of it:
  * the small profile (embedded.ts) has none of them.
  */
+import { NO_NEIGHBOURS } from '../custody/no-neighbours.ts';
+import type { StoreParts } from '../custody/store-parts.ts';
 import { RingmailError } from '../errors.ts';
+import type { Maker } from '../part.ts';
 import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
@@ -12,10 +15,6 @@ import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
-
-/** Anything with the public members of a class, which is `keyof` of it. */
-type Like<T> = Pick<T, keyof T>;
-type Maker<T extends new (...parts: never[]) => unknown> = new (...parts: ConstructorParameters<T>) => Like<InstanceType<T>>;
 
 export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
@@ -27,6 +26,7 @@ export interface MoreDesks {
   readonly Repeats: Maker<typeof Repeats>;
   /** Undefined: no routes, whatever the configuration says. */
   readonly routesOf: RoutesOf | undefined;
+  readonly storeParts: StoreParts;
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -106,4 +106,5 @@ export const NO_DESKS: MoreDesks = {
   Handles: NoHandles,
   Repeats: NoRepeats,
   routesOf: undefined,
+  storeParts: NO_NEIGHBOURS,
 };

@@ -209,7 +209,7 @@ export class NodeCore {
   }
 
   #loadAll(nowMs: number): void {
-    const store = new NodeStore(this.#ring);
+    const store = new NodeStore(this.#ring, this.#desks.storeParts);
     store.nowMs = nowMs;
     const { config } = this;
     const { uplinks, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);

@@ -287,7 +287,7 @@ export class Arrivals {
 
   /** A number that this destination has, or waits for, under an epoch that cannot be: two messages bear it. */
   #isCloned(handle: number, key: StreamKey, item: MessageItem): boolean {
-    const spans = this.#store.destinations.get(handle)?.spans ?? [];
+    const spans = this.#store.ends.destinations.get(handle)?.spans ?? [];
     if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
     const arrived = this.#envelopes.read(key, item);
     // The epoch of one that is carried is of its own stream.

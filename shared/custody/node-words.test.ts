@@ -1,4 +1,5 @@
 /** Words between nodes: what is consumed, in which frame, and what is no word. Over a real store on a simulated disk. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
@@ -7,6 +8,7 @@ import { encodeCbor } from '../message/cbor.ts';
 import { encodeEnvelope } from '../message/envelope.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Arrivals } from './arrivals.ts';
 import { Intake } from './intake.ts';
 import { metaChange, metaValue } from './meta-keys.ts';
@@ -29,7 +31,7 @@ beforeEach(() => {
   const disk = formattedDisk(geometryFor(388 * 4096), random, 'at-once');
   driver = openRing(disk, { epochRandom: 1 });
   settle();
-  store = new NodeStore(driver.ring);
+  store = new NodeStore(driver.ring, ALL_STORE_PARTS);
   uplink = 'up';
   const canReach = () => uplink === 'up';
   intake = new Intake(store, { unknownQueue: 'create', queueBytesLimit: 100_000, canReach });
