@@ -33,6 +33,9 @@ import { toHex } from '../bytes.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 
+/** What the node was when it last opened. */
+export const CONFIG_KEY = 'config';
+
 export interface MetaChange {
   readonly key: string;
   readonly value: Uint8Array | undefined;

@@ -13,7 +13,7 @@ import { Arrivals } from './arrivals.ts';
 import { Intake } from './intake.ts';
 import { metaChange, metaValue } from './meta-keys.ts';
 import { NodeStore } from './node-store.ts';
-import { type HeardWord, streamInWord, WordFields, wordFor, wordIn } from './node-words.ts';
+import { beginWord, type HeardWord, streamInWord, WordFields, wordFor, wordIn } from './node-words.ts';
 import { batchOf, NOTHING } from './planned.ts';
 import { CBOR_TYPE } from './words.ts';
 
@@ -161,12 +161,12 @@ describe('a word for another node', () => {
 });
 
 test('a word is written as part of a batch that is made anyway', () => {
-  const planned = intake.beginWord('head-office', 'gap', { node: 'central' });
+  const planned = beginWord(intake, 'head-office', { kind: 'gap', fields: { node: 'central' } });
   store.commit({ ...batchOf(planned), metas: [...planned.changes, metaChange('p/why', 1)] }, () => {});
   planned.settle();
   settle();
   expect([stored(), metaValue(driver.ring.metas, 'p/why')]).toEqual([1, 1]);
-  expect(() => intake.beginWord('head-office', 'gap', { much: new Uint8Array(NODE_WORD_BYTES_MAX) })).toThrow(
+  expect(() => beginWord(intake, 'head-office', { kind: 'gap', fields: { much: new Uint8Array(NODE_WORD_BYTES_MAX) } })).toThrow(
     'MESSAGE_TOO_LARGE',
   );
 });
