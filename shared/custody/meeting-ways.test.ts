@@ -13,6 +13,7 @@ import type { Identity, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Bodies } from './bodies.ts';
 import { GAP_WORD, identityAt, planAway } from './carrying.ts';
 import { Intake } from './intake.ts';
