@@ -34,6 +34,10 @@ export const EXPIRED_READ_COUNT = 8;
 export const HOLE_COUNT_MAX = 64;
 /** Holes given up that are remembered for one stream. Who comes late for an older one is a counted repeat. As much META. */
 export const CLOSED_HOLE_COUNT_MAX = 64;
+/** Ranges of numbers in one loss account: up to 300 bytes of META. Beyond it the two nearest become one. */
+export const LOSS_RANGE_COUNT_MAX = 16;
+/** Ranges of all accounts that the drops for one message move: a kilobyte or two of its frame. */
+export const LOSS_RANGE_BATCH_MAX = 64;
 /** Ranges that a node in the middle remembers of a stream as elsewhere. Beyond it the two that are nearest become one. */
 export const PASSED_RANGE_COUNT_MAX = 64;
 /** How long a hole is waited for where the configuration does not say. A device that fails over is back at the other gateway sooner. */

@@ -6,6 +6,7 @@ import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import type { Ending } from '../message/message.ts';
+import { lossOf } from './accounts.ts';
 import { planEnding, planLosses } from './at-destination.ts';
 import { countedTo } from './entering.ts';
 import type { Intake, NewBody } from './intake.ts';
@@ -59,8 +60,9 @@ export class ArrivalEndings {
 
   /** A number that two messages bear stays whose it is, or whose it will be. */
   #atDestination({ handle, item }: { handle: number; item: MessageItem }, ending: EndingClass): Planned | 'too-many' {
-    if (ending === 'CLONED') return planLosses(this.#store, [{ handle, class: ending, count: 1 }]);
-    return planEnding(this.#store, handle, { ranges: [{ from: item.number, to: item.number }], class: ending });
+    const ranges = [{ from: item.number, to: item.number }];
+    if (ending === 'CLONED') return planLosses(this.#store, [lossOf(handle, ending, ranges)]);
+    return planEnding(this.#store, handle, { ranges, class: ending });
   }
 
   /**
@@ -74,10 +76,11 @@ export class ArrivalEndings {
   ): Planned {
     const { number } = item;
     const stream = this.#store.outgoing.open(handle, key);
-    const gap = endNumbers(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
+    const gap = { from: number, to: number, class: ending, node: this.#store.self.name };
+    const noted = endNumbers(stream, gap);
     const counted = countedTo(this.#store, { handle, key }, number + 1);
-    const account = planLosses(this.#store, letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []);
-    return joined(account, { ...NOTHING, changes: [gap, counted.change], settle: counted.settle });
+    const account = planLosses(this.#store, letter === 'bare' ? [lossOf(handle, ending, [gap])] : []);
+    return joined(account, { ...NOTHING, changes: [noted, counted.change], settle: counted.settle });
   }
 
   /** A dead letter, or undefined when it is too large for one. */

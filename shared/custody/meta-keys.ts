@@ -19,7 +19,7 @@
  *   n/<node>         true                                             a node below, over links (hops.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
- *   a/<handle>/<class> count                                          a loss account
+ *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
