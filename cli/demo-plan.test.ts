@@ -36,6 +36,7 @@ test('without options: the full hall, for 20 seconds where nobody watches, until
 test('every option', async () => {
   expect(await plan('--for 15s --outage --compact --json --keep --seed 7 --broker mqtt://10.0.0.1:1884')).toEqual({
     shape: 'compact',
+    neighbours: 'alone',
     telegrams: { kind: 'generated', seed: 7 },
     end: { kind: 'time', forMs: 15_000 },
     outageMs: 15_000,
@@ -45,6 +46,13 @@ test('every option', async () => {
     output: 'json',
     afterwards: 'keep',
   });
+});
+
+test('neighbours are a run of their own', async () => {
+  expect((await plan('--neighbours --for 15s')).neighbours).toBe('reached');
+  expect((await plan('')).neighbours).toBe('alone');
+  for (const other of ['--outage', '--compact', '--broker mqtt://h:1', '--from a.txt'])
+    await expect(plan(`--neighbours ${other}`)).rejects.toSatisfy((error) => hasCode(error, 'USAGE_INVALID'));
 });
 
 test('noise is a share of the bits on the cables, of which the compact hall has none', async () => {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { telegramProblem } from '../device/adapters/stx-etx.ts';
 import type { HallTelegrams } from '../hardware-sim/hall/hall-belt.ts';
-import type { HallShape } from '../hardware-sim/hall/hall-nodes.ts';
+import type { HallShape, Neighbours } from '../hardware-sim/hall/hall-nodes.ts';
 import { OUTAGE_RUN_MS_MIN } from '../hardware-sim/hall/hall-outages.ts';
 import { type CommandLine, durationMs, type OptionSpecs, usage, wholeNumber } from './args.ts';
 
@@ -26,6 +26,10 @@ export const DEMO_OPTIONS = {
     type: 'string',
     value: 'rate',
     help: 'share of wrong bits on the cables between devices and gateway, such as 1e-4; default: none',
+  },
+  neighbours: {
+    type: 'boolean',
+    help: 'belt 1 tells the device of belt 2, under the same gateway; broker and central are away all the while',
   },
   compact: { type: 'boolean', help: 'the belts straight into one node with an MQTT uplink' },
   broker: {
@@ -50,6 +54,7 @@ export const DEMO_OPTIONS = {
 export interface DemoPlan {
   readonly shape: HallShape;
   readonly telegrams: HallTelegrams;
+  readonly neighbours: Neighbours;
   /** The end of the belts; `told`: when everything given was told. */
   readonly end: { readonly kind: 'told' } | { readonly kind: 'time'; readonly forMs: number };
   /** Outages happen within this many ms. Undefined: there are none. */
@@ -67,7 +72,7 @@ export interface DemoPlan {
 /** @throws USAGE_INVALID */
 export async function planOf(line: CommandLine<typeof DEMO_OPTIONS>, world: { cwd: string; isTty: boolean }): Promise<DemoPlan> {
   const { values, operands } = line;
-  const { outage, compact, broker, from, json, keep } = values;
+  const { outage, compact, broker, from, json, keep, neighbours } = values;
   const seed = values.seed === undefined ? randomInt(SEED_MAX) : wholeNumber('seed', values.seed);
   if (from === undefined && operands[0] !== undefined) throw usage(`${operands[0]}: files stand behind --from`);
   if (from !== undefined && (values.for !== undefined || outage === true)) {
@@ -77,9 +82,12 @@ export async function planOf(line: CommandLine<typeof DEMO_OPTIONS>, world: { cw
   if (outage === true && values.for !== undefined && forMs < OUTAGE_RUN_MS_MIN) {
     throw usage(`--outage needs a run of at least ${OUTAGE_RUN_MS_MIN / 1000}s`);
   }
+  if (neighbours === true && (outage === true || compact === true || broker !== undefined || from !== undefined))
+    throw usage('--neighbours is a run of its own: it takes no --outage, --compact, --broker or --from');
   if (broker !== undefined) checkBroker(broker, outage === true ? 'interruptible' : 'direct');
   return {
     shape: compact === true ? 'compact' : 'full',
+    neighbours: neighbours === true ? 'reached' : 'alone',
     telegrams:
       from === undefined
         ? { kind: 'generated', seed }

@@ -82,11 +82,11 @@ async function runDemo(plan: DemoPlan, stage: Stage): Promise<number> {
   try {
     const found = await surroundings(directory, screen);
     const broker = brokerOf(plan);
-    const { shape, telegrams, seed, bitErrorRate } = plan;
+    const { shape, telegrams, seed, bitErrorRate, neighbours } = plan;
     const commandLine = process.argv[1] ?? '';
     const onEvent = (text: string): void => screen.say(text);
     hall = await Hall.open(
-      { shape, directory: directory.path, commandLine, telegrams, seed, bitErrorRate, broker, onEvent, ...found },
+      { shape, neighbours, directory: directory.path, commandLine, telegrams, seed, bitErrorRate, broker, onEvent, ...found },
       signal,
     );
     if (bitErrorRate > 0 && found.lines === 'tcp') screen.say('TCP lines carry no noise: there is none');
@@ -105,6 +105,7 @@ async function runDemo(plan: DemoPlan, stage: Stage): Promise<number> {
 async function runHall(hall: Hall, plan: DemoPlan, stage: Stage): Promise<number> {
   const { world, screen } = stage;
   screen.show(() => hall.view());
+  if (plan.neighbours === 'reached' && !(await hall.part(world.signal))) screen.say('the gateway does not have both devices');
   hall.start(plan.outageMs === undefined ? undefined : { withinMs: plan.outageMs });
   if (plan.end.kind === 'told') await hall.allTold(world.signal);
   else await sleep(plan.end.forMs, undefined, { signal: world.signal }).catch(() => undefined); // aborted: the end comes early

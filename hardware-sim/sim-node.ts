@@ -11,6 +11,7 @@ import { NodeCore } from '../shared/core/node-core.ts';
 import type { LineUse, NodeConfig } from '../shared/core/node-io.ts';
 import { crc32 } from '../shared/crc32.ts';
 import type { Policy } from '../shared/custody/policy.ts';
+import type { CborValue } from '../shared/message/cbor.ts';
 import type { Broker, Line, RingFile } from '../shared/ports.ts';
 import { geometryFor, type RingGeometry } from '../shared/ring/geometry.ts';
 import type { OpenReport } from '../shared/ring/ring.ts';
@@ -253,6 +254,11 @@ export class SimNode {
 
   stats(): Stats | undefined {
     return this.#core?.stats(this.#timers?.nowMs() ?? 0);
+  }
+
+  /** What it keeps in META under a key, planned changes left out. */
+  meta(key: string): CborValue {
+    return this.#core?.meta(key);
   }
 
   close(): void {

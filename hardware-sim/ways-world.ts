@@ -2,6 +2,7 @@
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { Call, CallResult, UplinkStats } from '../shared/core/calls.ts';
 import type { NodeConfig, UplinkSetup } from '../shared/core/node-io.ts';
+import type { CborValue } from '../shared/message/cbor.ts';
 import type { Message } from '../shared/message/message.ts';
 import { statusPublish } from '../shared/relay/status-layout.ts';
 import { type Prng, type Seed, stream } from './random.ts';
@@ -27,6 +28,8 @@ export interface PlannedBox {
   readonly centralAt?: readonly string[];
   readonly failoverMs?: number;
   readonly failbackMs?: number;
+  /** Name of the node where the directory is whole; its own unless given. */
+  readonly central?: string;
 }
 
 export class WaysWorld {
@@ -64,7 +67,7 @@ export class WaysWorld {
 
   /** A node, not started yet. */
   box(name: string, plan: PlannedBox = {}): SimNode {
-    const { queues = ['inbox'], centralAt, failoverMs, failbackMs } = plan;
+    const { queues = ['inbox'], centralAt, failoverMs, failbackMs, central = name } = plan;
     const uplinks = plan.uplinks?.map(setupOf);
     const config: NodeConfig = {
       name,
@@ -75,19 +78,19 @@ export class WaysWorld {
       uplinks,
       failoverMs,
       failbackMs,
-      central: name,
+      central,
       isCentral: centralAt === undefined ? 'no' : 'yes',
       centralBrokers: centralAt?.map((broker) => `$${broker}`),
       partitionCount: 1,
       commitDelayMs: 0,
       home: undefined,
     };
+    const will = statusPublish({ kind: 'offline', node: name });
     const connectBrokers: Record<string, () => ReturnType<SimBroker['connect']>> = {};
     for (const [at, { via }] of (plan.uplinks ?? []).entries()) {
       const uplink = uplinks?.[at]?.name ?? '';
-      if (via !== 'link') connectBrokers[uplink] = () => this.broker(via.broker).connect(`${name}-${uplink}`);
+      if (via !== 'link') connectBrokers[uplink] = () => this.broker(via.broker).connect(`${name}-${uplink}`, { will });
     }
-    const will = statusPublish({ kind: 'offline', node: name });
     for (const broker of centralAt ?? []) connectBrokers[`$${broker}`] = () => this.broker(broker).connect(name, { will });
     const dropBroker = (): void => {
       for (const broker of this.brokers.values())
@@ -104,9 +107,13 @@ export class WaysWorld {
     return node;
   }
 
-  /** A cable for an uplink; laid again whenever it is gone and both serve. */
-  lay(dials: string, accepts: string, options: { readonly uplink?: string; readonly baud?: number } = {}): SimLink {
-    const { uplink = 'up', baud } = options;
+  /** A cable for an uplink; laid again whenever it is gone and both serve. `as`: its name here, of several cables for one uplink. */
+  lay(
+    dials: string,
+    accepts: string,
+    options: { readonly uplink?: string; readonly baud?: number; readonly as?: string } = {},
+  ): SimLink {
+    const { uplink = 'up', baud, as = uplink } = options;
     const link = new SimLink({
       world: this.world,
       random: this.random(`line ${dials} ${accepts}`),
@@ -115,7 +122,7 @@ export class WaysWorld {
       uplink,
       ...(baud !== undefined && { baud }),
     });
-    this.links.set(`${dials} ${uplink}`, link);
+    this.links.set(`${dials} ${as}`, link);
     return link;
   }
 
@@ -187,6 +194,12 @@ export class WaysWorld {
     this.get(name).powerCut();
     await this.pass(downMs);
     this.get(name).start();
+  }
+
+  /** What a node keeps in META under a key; undefined while it is down. */
+  noted(name: string, key: string): CborValue {
+    const node = this.get(name);
+    return node.isServing ? node.meta(key) : undefined;
   }
 
   /** What its disk holds, for `restore`. */

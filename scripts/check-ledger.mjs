@@ -2,7 +2,9 @@
  * Reads what `ringmail demo --json` wrote to stdout and says what is wrong with it. Exits 0 only for one line of JSON, with exactly the
  * keys below, that accounts for every telegram.
  *
- *   node scripts/check-ledger.mjs FILE --outages COUNT
+ *   node scripts/check-ledger.mjs FILE --outages COUNT [--neighbours]
+ *
+ * `--neighbours`: of a run with that option, in which something has to have reached the neighbour.
  */
 import { readFileSync } from 'node:fs';
 
@@ -21,8 +23,11 @@ const KEYS = [
 ];
 /** Four belts in 15 seconds accept many times this. Fewer means that the demo stood still. */
 const ACCEPTED_MIN = 100;
+/** One belt of the four in a few seconds. */
+const NEIGHBOURS_MIN = 10;
 
-const [path, , outages] = process.argv.slice(2);
+const [path, , outages, option] = process.argv.slice(2);
+if (option === '--neighbours') KEYS.push('neighbours');
 const problems = findProblems(readFileSync(path, 'utf8'), Number(outages));
 for (const problem of problems) console.error(`ledger: ${problem}`);
 process.exitCode = problems.length === 0 ? 0 : 1;
@@ -48,6 +53,7 @@ function findProblems(text, outagesExpected) {
   const accounted = ledger.received + ledger.deadLettered + ledger.expired;
   check(ledger.accepted === accounted, `${ledger.accepted} accepted, ${accounted} accounted for`);
   check(ledger.accepted >= ACCEPTED_MIN, `only ${ledger.accepted} accepted`);
+  if (option === '--neighbours') check(ledger.neighbours >= NEIGHBOURS_MIN, `only ${ledger.neighbours} reached the neighbour`);
   check(ledger.outages === outagesExpected, `${ledger.outages} outages instead of ${outagesExpected}`);
   return problems;
 }

@@ -131,3 +131,9 @@ export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
 export const LIVE_IN_ROW_MAX = 3;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
+/** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */
+export const BELOW_COUNT_MAX = 1024;
+/** The same for a central, where the directory is whole. */
+export const BELOW_COUNT_CENTRAL_MAX = 65_536;
+/** Neighbours of one way whose tickets are kept for when it leads to them again: about 60 bytes of the ring each. */
+export const KEPT_TICKET_COUNT_MAX = 16;

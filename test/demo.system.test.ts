@@ -157,6 +157,19 @@ describe.each([
 });
 
 test(
+  'neighbours under one gateway reach each other while broker and central are away',
+  async () => {
+    const { out, ended } = run(['--neighbours', '--for', '10s', '--json']);
+    expect(await ended, out.stderr).toBe(0);
+    const ledger = JSON.parse(out.stdout) as HallLedger;
+    expectClean(ledger);
+    expect(ledger.neighbours).toBeGreaterThan(10);
+    expect(out.stderr).toMatch(/central is gone, and stays away until the end/);
+  },
+  DEMO_MS_MAX,
+);
+
+test(
   'telegrams of the world go through all hops byte for byte; the one without a tag is dead-lettered, with its reason',
   async (context) => {
     if (!existsSync(TELEGRAMS)) return context.skip(`no ${TELEGRAMS}`);

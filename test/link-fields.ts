@@ -15,9 +15,9 @@ export type Verdict = { kind: 'packet'; packet: Fields } | { kind: 'unknown'; ty
 /** Those that decoders tell; the vectors are older than the third. */
 const FEATURES = 3;
 const TLVS_OF: Record<'hello' | 'welcome' | 'note', readonly Tlv['kind'][]> = {
-  hello: ['stream'],
+  hello: ['stream', 'route'],
   welcome: ['stream', 'down-offer', 'cursor'],
-  note: ['stream', 'down-offer', 'stat', 'cursor', 'reject', 'gap', 'elsewhere', 'down-answer'],
+  note: ['stream', 'down-offer', 'stat', 'cursor', 'reject', 'gap', 'elsewhere', 'down-answer', 'route'],
 };
 
 export function secondVerdict(answer: Answer): Verdict {
@@ -147,6 +147,8 @@ function oneTlv(tlv: Tlv): Fields {
       return { tlv: 'ELSEWHERE', handle: tlv.handle, from: tlv.from, to: tlv.to };
     case 'down-answer':
       return { tlv: 'DOWN_ANSWER', fork: tlv.verdict === 'fork', ticket: toHex(tlv.ticket) };
+    case 'route':
+      return { tlv: 'ROUTE', epoch: tlv.epoch };
     case 'unknown':
       return { tlv: String(tlv.type) };
     default:

@@ -133,7 +133,7 @@ function readHello(body: Bytes): Fields {
     ackDelayMs: body.u8(),
     node: nodeName(body),
   };
-  return { ...head, ...readTlvs(body, ['STREAM']) };
+  return { ...head, ...readTlvs(body, ['STREAM', 'ROUTE']) };
 }
 
 function readWelcome(body: Bytes): Fields {
@@ -276,9 +276,19 @@ function readAck(header: number, body: Bytes): Fields {
   return { type: 'ACK', busy: (header & 0x40) !== 0, largest, delayMs, bitmap, records };
 }
 
-type TlvName = 'STREAM' | 'DOWN_OFFER' | 'STAT' | 'CURSOR' | 'REJECT' | 'GAP' | 'ELSEWHERE' | 'DOWN_ANSWER';
+type TlvName = 'STREAM' | 'DOWN_OFFER' | 'STAT' | 'CURSOR' | 'REJECT' | 'GAP' | 'ELSEWHERE' | 'DOWN_ANSWER' | 'ROUTE';
 
-const IN_NOTE: readonly TlvName[] = ['STREAM', 'DOWN_OFFER', 'STAT', 'CURSOR', 'REJECT', 'GAP', 'ELSEWHERE', 'DOWN_ANSWER'];
+const IN_NOTE: readonly TlvName[] = [
+  'STREAM',
+  'DOWN_OFFER',
+  'STAT',
+  'CURSOR',
+  'REJECT',
+  'GAP',
+  'ELSEWHERE',
+  'DOWN_ANSWER',
+  'ROUTE',
+];
 
 const TLVS = new Map<number, [TlvName, (value: Bytes) => Fields]>([
   [1, ['STREAM', stream]],
@@ -289,6 +299,7 @@ const TLVS = new Map<number, [TlvName, (value: Bytes) => Fields]>([
   [8, ['GAP', gap]],
   [11, ['ELSEWHERE', range]],
   [12, ['DOWN_ANSWER', (value) => ({ fork: (value.u8() & 1) !== 0, ticket: value.hex(8) })]],
+  [13, ['ROUTE', (value) => ({ epoch: value.vi(0xffff_ffff) })]],
 ]);
 
 function downOffer(value: Bytes): Fields {

@@ -61,6 +61,14 @@ test.each<[string, Accepted[], ArrivalRecord[], string[]]>([
   expect(ledgerProblems(settle(account(accepted, records)))).toEqual(problems);
 });
 
+test('neighbours are told of where they were told apart, and nothing that reached them is a problem', () => {
+  expect(settle(account(told(A), [effect(A)]))).not.toHaveProperty('neighbours');
+  const reached = settle({ ...account(told(A), [effect(A)]), neighbours: 1 });
+  expect([reached.neighbours, ledgerProblems(reached)]).toEqual([1, []]);
+  const none = settle({ ...account(told(A), [effect(A)]), neighbours: 0 });
+  expect(ledgerProblems(none)).toEqual(['nothing reached the neighbour while broker and central were away']);
+});
+
 test('given telegrams have no key: equal ones are told apart by their number, and one too many is twice', () => {
   const given = { ...account(told('x', 'x', 'y'), []), keyOf: () => undefined };
   const clean = settle({ ...given, records: [effect('x'), effect('x'), effect('y')] });

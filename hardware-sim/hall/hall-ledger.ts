@@ -21,6 +21,8 @@ export interface HallLedger extends Ledger {
   /** From the first telegram until the last one was accounted for. */
   readonly seconds: number;
   readonly messagesPerSecond: number;
+  /** What belt 1 told the device of belt 2 and arrived there while broker and central were away. Of a run in which they were. */
+  readonly neighbours?: number;
 }
 
 export interface HallAccount {
@@ -30,10 +32,11 @@ export interface HallAccount {
   readonly keyOf: (telegram: Uint8Array) => string | undefined;
   readonly outages: number;
   readonly seconds: number;
+  readonly neighbours?: number | undefined;
 }
 
 export function settle(account: HallAccount): HallLedger {
-  const { belts, records, keyOf, outages, seconds } = account;
+  const { belts, records, keyOf, outages, seconds, neighbours } = account;
   const told = new ToldTelegrams();
   const sent = belts.flatMap(({ label, accepted }) =>
     accepted.map((one): Sent => ({ key: told.add(label, one), orderedWith: orderOf(label, one) })),
@@ -60,6 +63,7 @@ export function settle(account: HallAccount): HallLedger {
     outages,
     seconds: round(seconds, 1),
     messagesPerSecond: seconds > 0 ? round(accepted / seconds, 1) : 0,
+    ...(neighbours !== undefined && { neighbours }),
   };
 }
 
@@ -72,6 +76,7 @@ export function ledgerProblems(ledger: HallLedger): string[] {
   const accounted = received + deadLettered + expired;
   if (accepted !== accounted) problems.push(`${accepted} accepted, ${accounted} accounted for`);
   if (accepted === 0) problems.push('nothing was accepted');
+  if (ledger.neighbours === 0) problems.push('nothing reached the neighbour while broker and central were away');
   return problems;
 }
 

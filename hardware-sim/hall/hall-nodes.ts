@@ -6,10 +6,11 @@
  *             belt-2 ── device-2 ══ cable ══╬══ gateway ── broker ── central ── application
  *             belt-3 ── device-3 ── socket ─╣
  *             belt-4 ── device-4 ── socket ─╝
+ *             with `neighbours` what belt-1 tells goes to device-2, past the gateway, and nowhere else
  *   compact   belt-1 … belt-4 ── node ── broker ── central ── application
  */
 
-import { presetText } from '../../shared/node/config/presets.ts';
+import { type PresetOptions, presetText } from '../../shared/node/config/presets.ts';
 
 export type HallShape = 'full' | 'compact';
 
@@ -43,7 +44,14 @@ export interface HallPlaces {
   readonly cables: readonly { readonly deviceEnd: string; readonly gatewayEnd: string }[];
   /** Before the names of those who meet at the broker: one that is not ours may have nodes of the usual names. */
   readonly namePrefix: string;
+  /** `reached`: belt 1 tells the device of belt 2, in the full hall. */
+  readonly neighbours?: Neighbours;
 }
+
+export type Neighbours = 'alone' | 'reached';
+
+/** The device that belt 1 tells when neighbours are reached. */
+export const NEIGHBOUR = 'device-2';
 
 export function beltLabel(index: number): string {
   return `belt-${index + 1}`;
@@ -72,7 +80,7 @@ export function hallNodes(shape: HallShape, places: HallPlaces): HallNode[] {
     return {
       role: 'device',
       name,
-      config: presetText('device', { name, central, line, belts: [belt], ringSize: DEVICE_RING_SIZE }),
+      config: presetText('device', { name, central, line, ringSize: DEVICE_RING_SIZE, ...sorted(belt, i, places.neighbours) }),
     };
   });
   const name = `${namePrefix}gateway`;
@@ -83,4 +91,15 @@ export function hallNodes(shape: HallShape, places: HallPlaces): HallNode[] {
     config: presetText('gateway', { name, broker, central, listen, ringSize: GATEWAY_RING_SIZE }),
   };
   return [...devices, gateway, centralNode];
+}
+
+/** The belts of a device, and its queues, where neighbours tell each other. */
+function sorted(
+  belt: { name: string; port: string },
+  index: number,
+  neighbours: Neighbours = 'alone',
+): Pick<PresetOptions, 'belts' | 'queues'> {
+  if (neighbours === 'alone') return { belts: [belt] };
+  const belts = [index === 0 ? { ...belt, destination: `${NEIGHBOUR}/${HALL_QUEUE}` } : belt];
+  return `device-${index + 1}` === NEIGHBOUR ? { belts, queues: [HALL_QUEUE] } : { belts };
 }

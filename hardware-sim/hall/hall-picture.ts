@@ -42,7 +42,7 @@ export function lineOf(view: HallView): string {
 /** What happened to everything that the belts were told is safe. */
 export function ledgerText(ledger: HallLedger): string[] {
   const problems = ledgerProblems(ledger);
-  const { seconds, messagesPerSecond } = ledger;
+  const { seconds, messagesPerSecond, neighbours } = ledger;
   return [
     'The ledger: what the belts were told is safe, against what the application wrote down. No node was asked.',
     '',
@@ -59,6 +59,9 @@ export function ledgerText(ledger: HallLedger): string[] {
     ]),
     '',
     `${seconds} s, ${messagesPerSecond} telegrams a second`,
+    ...(neighbours === undefined
+      ? []
+      : [`${neighbours} went from belt 1 to the device of belt 2 while broker and central were away`]),
     problems.length === 0 ? 'Every acknowledged telegram is accounted for.' : `NOT CLEAN: ${problems.join('; ')}`,
   ];
 }

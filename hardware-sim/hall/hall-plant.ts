@@ -8,7 +8,17 @@ import type { Seed } from '../random.ts';
 import type { Breakable } from './hall-breaker.ts';
 import { foreignBroker, freePort, type HallBroker, ownBroker, proxiedBroker } from './hall-broker.ts';
 import { type BeltPort, type HallPlug, type LinkCable, ptyLines, tcpLines } from './hall-lines.ts';
-import { BELT_COUNT, beltLabel, CABLE_COUNT, HALL_QUEUE, type HallNode, type HallShape, hallNodes } from './hall-nodes.ts';
+import {
+  BELT_COUNT,
+  beltLabel,
+  CABLE_COUNT,
+  HALL_QUEUE,
+  type HallNode,
+  type HallShape,
+  hallNodes,
+  NEIGHBOUR,
+  type Neighbours,
+} from './hall-nodes.ts';
 import type { OutageTarget } from './hall-outages.ts';
 import { HallProcess } from './hall-processes.ts';
 
@@ -17,6 +27,7 @@ export const ARRIVALS_FILE = 'arrivals.jsonl';
 
 export interface PlantOptions {
   readonly shape: HallShape;
+  readonly neighbours?: Neighbours;
   /** Everything of it: configurations, rings, sockets, logs, the application's file. It is there. */
   readonly directory: string;
   /** The script that is the command line of ringmail. */
@@ -58,11 +69,13 @@ export class Plant {
       beltPorts: belts.map(({ address }) => address),
       cables,
       namePrefix: options.broker.kind === 'own' ? '' : 'demo-',
+      ...(options.neighbours && { neighbours: options.neighbours }),
     });
     for (const { name } of this.nodes) this.#processes.set(name, newProcess(options, name, nodeArguments(options, name)));
     const sources = this.nodes.flatMap(({ role, name }) => {
       const dead = `$dead=${this.socketOf(name)}`;
-      return role === 'central' ? [`${HALL_QUEUE}=${this.socketOf(name)}`, dead] : [dead];
+      const isRead = role === 'central' || (options.neighbours === 'reached' && name === NEIGHBOUR);
+      return isRead ? [`${HALL_QUEUE}=${this.socketOf(name)}`, dead] : [dead];
     });
     this.#processes.set(
       APPLICATION,

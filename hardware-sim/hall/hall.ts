@@ -7,9 +7,9 @@
 
 import { type Seed, stream } from '../random.ts';
 import { HallBelt, type HallTelegrams, keysOf } from './hall-belt.ts';
-import { Breaker } from './hall-breaker.ts';
+import { type Breakable, Breaker } from './hall-breaker.ts';
 import { type HallLedger, settle } from './hall-ledger.ts';
-import { BELT_COUNT } from './hall-nodes.ts';
+import { BELT_COUNT, beltLabel, NEIGHBOUR } from './hall-nodes.ts';
 import { COMPACT_HALL_TARGETS, FULL_HALL_TARGETS, planOutages } from './hall-outages.ts';
 import { APPLICATION, Plant, type PlantOptions } from './hall-plant.ts';
 import { type HallView, type NodeView, nodeView } from './hall-view.ts';
@@ -44,6 +44,9 @@ export class Hall {
   readonly #tail: ArrivalTail;
   readonly #watches: ReadonlyMap<string, NodeWatch>;
   readonly #looking: ReturnType<typeof setInterval>;
+  readonly #away: Breakable[] = [];
+  /** What arrived at a neighbour while broker and central were away; undefined: they never were. */
+  #neighbours: number | undefined;
   #isClosed = false;
   #startedMs: number | undefined;
   #drainedMs: number | undefined;
@@ -114,6 +117,37 @@ export class Hall {
     }
   }
 
+  /**
+   * Broker and central are gone from one instant to the next, and stay away until `drain`: what neighbours tell each other must not
+   * need them. Before the belts start: resolves when the gateway has both devices, to false when it has not in time.
+   */
+  async part(signal: AbortSignal): Promise<boolean> {
+    const gateway = this.#plant.nodes.find(({ role }) => role === 'gateway')?.name ?? '';
+    const links = (): string => this.#watches.get(gateway)?.stats?.links.join() ?? '';
+    const knows = (): boolean => ['device-1', NEIGHBOUR].every((name) => links().includes(name));
+    if (!(await this.#until(knows, READY_MS_MAX, signal))) return false;
+    const { broker = [], central = [] } = this.#plant.breakables;
+    for (const away of [...broker, ...central]) {
+      await away.break();
+      this.#away.push(away);
+      this.#options.onEvent(`${away.name} is gone, and stays away until the end`);
+    }
+    return true;
+  }
+
+  /** Broker and central are there again; what arrived without them is counted. */
+  async #rejoin(): Promise<void> {
+    if (this.#away.length === 0) return;
+    this.#tail.read();
+    this.#neighbours = this.#tail.records.filter(
+      (record) => record.kind === 'effect' && record.arrival.label === beltLabel(0) && record.arrival.ending === undefined,
+    ).length;
+    for (const away of this.#away.splice(0)) {
+      await away.mend();
+      this.#options.onEvent(`${away.name} is back`);
+    }
+  }
+
   /** Given telegrams only: resolves when all were acknowledged, at the latest when `signal` aborts. */
   async allTold(signal: AbortSignal): Promise<void> {
     await this.#until(() => this.#belts.every((belt) => belt.isDone), Number.POSITIVE_INFINITY, signal);
@@ -125,6 +159,7 @@ export class Hall {
    */
   async drain(): Promise<boolean> {
     const never = new AbortController().signal;
+    await this.#rejoin();
     const stopped = Promise.all([this.#breaker.end(), ...this.#belts.map((belt) => belt.stop())]).then(() => 'stopped' as const);
     let isStopped = false;
     void stopped.then(() => {
@@ -161,6 +196,7 @@ export class Hall {
       records: this.#tail.records,
       keyOf: keysOf(telegrams),
       outages: this.#breaker.count,
+      neighbours: this.#neighbours,
       seconds: (endedMs - (this.#startedMs ?? endedMs)) / 1000,
     });
   }

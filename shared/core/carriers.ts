@@ -1,13 +1,17 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
+import { Attachments } from '../custody/attachments.ts';
 import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
+import { metaValues } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { earliest } from '../earliest.ts';
+import { BELOW_COUNT_CENTRAL_MAX } from '../limits.ts';
 import { LinkSession } from '../link/link-session.ts';
+import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
@@ -43,6 +47,7 @@ export class Carriers implements NodeCarriers {
   /** What the links counted whose lines are no more. */
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
+  readonly #attachments: Attachments;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
 
@@ -52,10 +57,11 @@ export class Carriers implements NodeCarriers {
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
-    for (const below of store.hops.below) this.#senderTo(below);
+    this.#attachments = this.#makeAttachments(central);
+    for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
     if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
-    const senderTo = (below: string) => (store.hops.isBelow(below) ? this.#senderTo(below) : undefined);
+    const senderTo = (neighbour: string) => this.#senderTo(neighbour);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
       this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
   }
@@ -115,19 +121,52 @@ export class Carriers implements NodeCarriers {
       emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
       return;
     }
-    const side = role === 'dial' ? { sender } : { sender: undefined, senderTo: (node: string) => this.#meet(node) };
-    const session = new LinkSession({ role, store, receiver, random, baud, ...side });
+    const session = new LinkSession({ role, store, receiver, random, baud, sender, ...this.#talkOf(sender) });
     this.#links.set(line, session);
     session.opened(nowMs);
   }
 
-  /** A node dials this one: from now on what is for it goes there. Undefined for one of too many. */
-  #meet(node: string): CustodySender | undefined {
-    const { store, uplinks } = this.#parts;
-    const met = store.hops.meet(node);
-    const strays = met === undefined ? [] : uplinks.senders.flatMap((sender) => sender.strays(node));
-    if (met !== undefined) store.commit({ metas: [met, ...strays] }, () => {});
-    return store.hops.isBelow(node) ? this.#senderTo(node) : undefined;
+  /** What is said on a line of who is attached where. `sender`: of a line that this node dials. */
+  #talkOf(sender: CustodySender | undefined): { route: DiallerRoute } | { below: AcceptorRoute } {
+    const attachments = this.#attachments;
+    const { directory } = this.#parts.store.hops;
+    if (sender !== undefined) {
+      const { hop } = sender;
+      const doubted = (epoch: number) => attachments.doubted(hop, epoch);
+      return { route: { epoch: () => attachments.route.epochOn(hop), doubted } };
+    }
+    return {
+      below: {
+        met: (node, epoch) => attachments.met(node, epoch),
+        toTell: (node) => attachments.toTell(node),
+        senderTo: (node) => (directory.wayOf(node) === node ? this.#senderTo(node) : undefined),
+      },
+    };
+  }
+
+  #makeAttachments(central: string): Attachments {
+    const { store, intake, uplinks } = this.#parts;
+    const isCentral = central === store.self.name;
+    if (isCentral) store.hops.belowCountMax = BELOW_COUNT_CENTRAL_MAX;
+    return new Attachments({
+      store,
+      intake,
+      central,
+      above: () => {
+        const hop = isCentral ? undefined : store.hops.upTo(central);
+        return hop && uplinks.above(hop);
+      },
+      receiversAbove: () => uplinks.senders.map(({ receiver }) => receiver),
+      strays: (node) => uplinks.senders.flatMap((sender) => sender.strays(node)),
+    });
+  }
+
+  /** Those by whom any node is reached, and those who ever were: what they were given is known of them alone. */
+  #neighboursBelow(): Set<string> {
+    const { hops, ring } = this.#parts.store;
+    const neighbours = hops.directory.ways();
+    for (const [name] of metaValues(ring.metas, 't/down/')) neighbours.add(name);
+    return neighbours;
   }
 
   #senderTo(node: string): CustodySender {
@@ -151,6 +190,7 @@ export class Carriers implements NodeCarriers {
 
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
+    this.#attachments.pump();
     this.#expiry.pump();
     this.#pumpAll(nowMs, wallUs);
     // What ended or came about just now may be why others go on.
@@ -185,7 +225,7 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#parts.uplinks.wakeAtMs];
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
@@ -208,8 +248,8 @@ export class Carriers implements NodeCarriers {
     return this.#parts.uplinks.describe();
   }
 
-  uplinks(): UplinkStats[] {
-    return this.#parts.uplinks.stats(this.#parts.store.nowMs);
+  uplinks(nowMs: number): UplinkStats[] {
+    return this.#parts.uplinks.stats(nowMs);
   }
 
   counters(): Record<string, number> {
@@ -224,6 +264,8 @@ export class Carriers implements NodeCarriers {
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };
+    const { attached, detached, refused, full } = this.#attachments.counts;
+    addCounts(counters, { attached, detached, attachRefused: refused, attachFull: full });
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
     for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());

@@ -28,7 +28,7 @@ export interface NodeCarriers {
   clocks(): ClockStats[];
   describeUplink(): string;
   /** Every uplink, the preferred one first. */
-  uplinks(): UplinkStats[];
+  uplinks(nowMs: number): UplinkStats[];
   counters(): Record<string, number>;
 }
 

@@ -18,6 +18,7 @@ import { Rehoming } from '../custody/rehoming.ts';
 import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
+import type { CborValue } from '../message/cbor.ts';
 import type { Random } from '../ports.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
@@ -116,6 +117,11 @@ export class NodeCore {
     const { carriers, desk } = (this.phase === 'serving' ? this.#serving : undefined) ?? {};
     if (carriers !== undefined) times.push(carriers.wakeAtMs, desk?.wakeAtMs);
     return earliest(...times);
+  }
+
+  /** What the ring keeps in META under a key. For tools and the simulator. */
+  meta(key: string): CborValue {
+    return metaValue(this.#ring.metas, key);
   }
 
   stats(nowMs: number): Stats {

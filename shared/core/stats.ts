@@ -53,7 +53,7 @@ export function statsOf(sources: Sources): Stats {
       next: out.next,
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
-    uplinks: carriers?.uplinks() ?? [],
+    uplinks: carriers?.uplinks(nowMs) ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],

@@ -8,7 +8,9 @@
  * by the central's status on its broker.
  */
 import { invariant } from '../assert.ts';
+import type { Hop } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
+import type { Above } from '../custody/own-route.ts';
 import type { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
 import { chooseWay, type Patience } from '../custody/ways.ts';
@@ -83,6 +85,14 @@ export class Uplinks {
   senderOf(name: string | undefined): CustodySender | undefined {
     const is = ({ kind, name: own }: UplinkSetup) => (name === undefined ? kind === 'link' : own === name);
     return this.#ways.find(({ setup }) => setup.uplinks.some(is))?.sender;
+  }
+
+  /** Who is at the other end of a way, while there is a session. */
+  above(hop: Hop): (Above & { readonly carrier: 'link' | 'mqtt' }) | undefined {
+    const way = this.#ways.find(({ setup }) => setup.hop === hop);
+    if (way?.sender.state !== 'ready') return undefined;
+    const { receiver: node, receiverIncarnation: incarnation } = way.sender;
+    return { way: hop, node, incarnation, carrier: way.setup.uplinks[0]?.kind ?? 'link' };
   }
 
   /** Of the broker of an uplink; the first unless it is named. */

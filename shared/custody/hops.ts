@@ -1,21 +1,21 @@
 /**
- * Which way a stream leaves this node. Below are the nodes that dial it over links: what is for one of them goes there, and everything
- * else up. A node is remembered once it was below, so that what is for it waits for it and goes nowhere else while it is away. What was
- * handed over upwards before that is not handed over twice: a stream goes down once all of that has ended up there.
+ * Which way a stream leaves this node. Below are the nodes that dial it over links, the gateways that sync with it over MQTT, and those
+ * below them (directory.ts): what is for one of them goes there, and everything else up. A node is remembered once it was below, so that
+ * what is for it waits for it and goes nowhere else while it is away. What was handed over upwards before that is not handed over twice:
+ * a stream goes down once all of that has ended up there.
  *
  *   up, up/<name>  an uplink: the node this one dials, or a central over MQTT. Of several the one that ways.ts chooses
- *   down/<node>    the lines on which that node dials this one
+ *   down/<node>    a neighbour below: the lines on which it dials this node, or what it takes over MQTT
  */
-import { STREAM_COUNT_MAX } from '../limits.ts';
+import { BELOW_COUNT_MAX, STREAM_COUNT_MAX } from '../limits.ts';
 import { fitsPattern } from '../message/name-pattern.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
-import { type MetaChange, metaChange, metaValues } from './meta-keys.ts';
+import { Directory } from './directory.ts';
+import type { MetaChange } from './meta-keys.ts';
 import type { OutStream } from './outgoing.ts';
 import { chooseWay, type Patience } from './ways.ts';
 
 export const UP = 'up';
-/** Nodes remembered as being below. Messages for those who come later go up. */
-export const BELOW_COUNT_MAX = 1024;
 export const FAILOVER_MS = 5_000;
 export const FAILBACK_MS = 30_000;
 
@@ -50,9 +50,11 @@ interface Chosen {
 }
 
 export class Hops {
-  /** Grows whenever a stream may have another way than before. */
-  changeCount = 0;
-  readonly #below = new Map<string, Hop>();
+  /** Nodes remembered as being below. Messages for those who come later go up. */
+  belowCountMax = BELOW_COUNT_MAX;
+  readonly directory = new Directory(() => this.belowCountMax);
+  #choiceCount = 0;
+  readonly #down = new Map<string, Hop>();
   #ways: readonly Standing[] = [{ hop: UP, to: ['*'], stands: false, sinceMs: 0 }];
   #patience: Patience = { failoverMs: FAILOVER_MS, failbackMs: FAILBACK_MS };
   /** By the ways that lead there; that of a node which all of them lead to is there from the beginning. */
@@ -69,7 +71,7 @@ export class Hops {
   }
 
   load(metas: MetaTable): void {
-    for (const [node] of metaValues(metas, 'n/')) this.#below.set(node, `down/${node}`);
+    this.directory.load(metas);
   }
 
   /** The uplinks there are, the preferred one first; without this call there is one, and it leads everywhere. None of them stands. */
@@ -82,24 +84,39 @@ export class Hops {
     this.#everywhere = this.#chosenBy(this.#ways);
   }
 
-  /** Names of the nodes below. */
-  get below(): Iterable<string> {
-    return this.#below.keys();
+  /** Grows whenever a stream may have another way than before. */
+  get changeCount(): number {
+    return this.#choiceCount + this.directory.changeCount;
   }
 
   isBelow(node: string): boolean {
-    return this.#below.has(node);
+    return this.directory.wayOf(node) !== undefined;
   }
 
   /** True when a message for this node can leave here. */
   leadsTo(node: string): boolean {
-    return this.#below.has(node) || this.#ways.some((way) => leads(way, node));
+    return this.isBelow(node) || this.#ways.some((way) => leads(way, node));
   }
 
   /** The way that a stream takes now. Undefined: no uplink leads there any more. */
   of({ node, lo, upTo }: Pick<OutStream, 'node' | 'lo' | 'upTo'>): Hop | undefined {
-    const below = this.#below.get(node);
-    return below === undefined || lo < upTo ? this.#chosenFor(node).way?.hop : below;
+    const below = this.directory.wayOf(node);
+    return below === undefined || lo < upTo ? this.#chosenFor(node).way?.hop : this.#downTo(below);
+  }
+
+  /** The way up that messages for a node which is not below would take now, or the preferred one where none leads there. */
+  upTo(node: string): UpHop | undefined {
+    return (this.#chosenFor(node).way ?? this.#ways[0])?.hop;
+  }
+
+  /** One text for each neighbour: it is asked for at every step. */
+  #downTo(neighbour: string): Hop {
+    let hop = this.#down.get(neighbour);
+    if (hop === undefined) {
+      hop = `down/${neighbour}`;
+      this.#down.set(neighbour, hop);
+    }
+    return hop;
   }
 
   /** Says whether an uplink has a session. Call with every step: it takes note of changes only. */
@@ -137,12 +154,12 @@ export class Hops {
     };
   }
 
-  /** A node dials this one. What must be stored with that; undefined when it is known, or one too many. */
+  /** A node is below, by itself and without an epoch. What must be stored with that; undefined when it is known, or one too many. */
   meet(node: string): MetaChange | undefined {
-    if (this.#below.has(node) || this.#below.size >= BELOW_COUNT_MAX) return undefined;
-    this.#below.set(node, `down/${node}`);
-    this.changeCount += 1;
-    return metaChange(`n/${node}`, true);
+    if (this.isBelow(node)) return undefined;
+    const noted = this.directory.note(node, { way: node, epochs: [] });
+    noted?.settle();
+    return noted?.changes.at(-1);
   }
 
   #chosenFor(node: string): Chosen {
@@ -172,7 +189,7 @@ export class Hops {
     const before = chosen.way;
     const { way, againAtMs } = chooseWay(chosen.ways, before, { ...this.#patience, nowMs: this.#nowMs });
     chosen.way = way;
-    if (way !== before) this.changeCount += 1;
+    if (way !== before) this.#choiceCount += 1;
     if (againAtMs !== undefined) this.#againAtMs = Math.min(this.#againAtMs ?? againAtMs, againAtMs);
   }
 }

@@ -16,7 +16,9 @@
  *   x/<handle>       true                                              a stream of express messages, written down (express-streams.ts)
  *   t/<hop>          [receiver, incarnation, ticket, nonce, based]    what our next offer on a hop shows
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
- *   n/<node>         true                                             a node below, over links (hops.ts)
+ *   y/<hop>/<node>   [when, incarnation, ticket, nonce]               that of a neighbour the hop led to before (kept-tickets.ts)
+ *   n/<node>         true | [way, epoch, ...]                         a node below, and by which neighbour (directory.ts)
+ *   route            [epoch, way, neighbour, incarnation, announced]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)

@@ -19,6 +19,7 @@ import { NO_SLOT } from '../ring/message-index.ts';
 import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
 import { type Hop, isUp } from './hops.ts';
+import { KeptTickets, type Ticket } from './kept-tickets.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
@@ -60,6 +61,8 @@ export class CustodySender {
   /** Numbers asked for that were freed here long ago: the receiver lost them, or never had them. */
   elsewhereCount = 0;
   receiver = '';
+  /** Of its store. */
+  receiverIncarnation = '';
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
   /** Senders of the other ways. */
@@ -73,7 +76,7 @@ export class CustodySender {
   readonly #before = new Map<number, number>();
   readonly #bodies: Bodies;
   readonly #refusals: Refusals;
-  #receiverIncarnation = '';
+  readonly #kept: KeptTickets;
   #ticket: Uint8Array = NO_TICKET;
   #ticketNonce: Uint8Array = new Uint8Array(NONCE_BYTES);
   #nonce: Uint8Array = NO_BYTES;
@@ -85,6 +88,7 @@ export class CustodySender {
     this.#bodies = new Bodies(store.ring);
     this.#refusals = new Refusals(store);
     this.hop = hop;
+    this.#kept = new KeptTickets(hop);
     this.#random = random;
   }
 
@@ -94,8 +98,9 @@ export class CustodySender {
     const { metas } = this.#store.ring;
     const fields = new MetaFields(metaValue(metas, `t/${this.hop}`));
     if (fields.bytes(2).length === 0) return;
+    this.#kept.load(this.#store);
     this.receiver = fields.text(0);
-    this.#receiverIncarnation = fields.hex(1);
+    this.receiverIncarnation = fields.hex(1);
     this.#ticket = fields.bytes(2);
     this.#ticketNonce = fields.bytes(3);
     for (const [handle, base] of metaValues(metas, `b/${this.hop}/`))
@@ -152,20 +157,22 @@ export class CustodySender {
   answered(answer: Answer): void {
     if (this.state !== 'offered' || !this.isCurrent(answer.nonce)) return;
     this.isRival = answer.kind === 'fork' && this.#isOthers(answer);
-    if (this.isRival) return this.lost();
+    if (this.isRival || (answer.kind === 'fork' && this.#recalls(answer))) return this.lost();
     if (answer.kind === 'fork' || answer.cursors.some((cursor) => this.#isImpossible(cursor.stream, cursor.cursor))) {
       this.state = 'forked';
       return;
     }
     for (const { stream, cursor, credit } of answer.cursors) this.declared(stream, cursor, credit);
+    const isAnother = this.receiver !== answer.receiver;
+    const kept = isAnother && this.receiver !== '' ? this.#kept.keep(this.#shown) : [];
     this.receiver = answer.receiver;
-    this.#receiverIncarnation = answer.incarnation;
+    this.receiverIncarnation = answer.incarnation;
     this.#ticket = answer.ticket;
     this.#ticketNonce = this.#nonce;
     this.state = 'ticketing';
     const incarnation = fromHex(answer.incarnation) ?? NO_BYTES;
     const nonce = this.#nonce;
-    this.#store.commit({ metas: [this.#ticketChange(answer.receiver, incarnation, 0)] }, (outcome) => {
+    this.#store.commit({ metas: [this.#ticketChange(answer.receiver, incarnation, 0), ...kept] }, (outcome) => {
       if (outcome === 'durable' && this.state === 'ticketing' && nonce === this.#nonce) this.state = 'ready';
     });
   }
@@ -326,11 +333,31 @@ export class CustodySender {
     this.#store.commit({ acks, metas: [noted, this.#store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]))] }, () => {});
   }
 
+  get #shown(): Ticket {
+    const { receiver, receiverIncarnation: incarnation } = this;
+    return { receiver, incarnation, ticket: this.#ticket, nonce: this.#ticketNonce };
+  }
+
+  /** Not a fork: the way leads to a neighbour of before, and was shown the ticket of another one. The next offer has the right one. */
+  #recalls(answer: Answer): boolean {
+    const kept = this.#kept.of(answer);
+    if (kept === undefined || (this.receiver === answer.receiver && this.receiverIncarnation === answer.incarnation))
+      return false;
+    const changes = this.#kept.keep(this.#shown);
+    this.receiver = kept.receiver;
+    this.receiverIncarnation = kept.incarnation;
+    this.#ticket = kept.ticket;
+    this.#ticketNonce = kept.nonce;
+    const change = this.#ticketChange(kept.receiver, fromHex(kept.incarnation) ?? NO_BYTES, 0);
+    this.#store.commit({ metas: [change, ...changes] }, () => {});
+    return true;
+  }
+
   /** Not a fork: whoever answers gave its newest ticket to this store all the same, on another way. */
   #isOthers({ receiver, incarnation }: Answer): boolean {
-    if (this.receiver === receiver && this.#receiverIncarnation === incarnation) return false;
+    if (this.receiver === receiver && this.receiverIncarnation === incarnation) return false;
     for (const other of this.others())
-      if (other !== this && other.receiver === receiver && other.#receiverIncarnation === incarnation) return true;
+      if (other !== this && other.receiver === receiver && other.receiverIncarnation === incarnation) return true;
     return false;
   }
 

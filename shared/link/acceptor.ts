@@ -22,7 +22,7 @@ import { KEEPALIVE_S, limitsOf, offerOf, welcomeOf } from './offer-packets.ts';
 import { BYE_REASON, HELLO_SLEEPY, NONCE_BYTES, RML_VERSION } from './packet-layout.ts';
 import { type PlainPacket, sessionId } from './packets.ts';
 import { streamKeyOf } from './stream-key.ts';
-import { hasTwice, isCritical } from './tlv.ts';
+import { hasTwice, isCritical, routeIn } from './tlv.ts';
 
 /** Between two KNOCKs. */
 const KNOCK_MS = 2_000;
@@ -125,6 +125,7 @@ export class Acceptor {
       inbound: { streams, session },
       keepaliveS: KEEPALIVE_S,
       heard: [],
+      route: routeIn(hello.tlvs),
       told: undefined,
     };
     this.#offered = { nonce: offer.nonce, welcome, sid };

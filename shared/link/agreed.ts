@@ -28,6 +28,8 @@ export interface Agreed {
   readonly keepaliveS: number;
   /** TLVs of the answer, which may offer the other direction. */
   readonly heard: readonly Tlv[];
+  /** The dialler's route, as it was in the offer; undefined: it knows of none. */
+  readonly route: number | undefined;
   /** What the answer told of the time: the offer was said first at `askedAtMs`, the answer came at `atMs`. Of the dialling side. */
   readonly told: { readonly askedAtMs: number; readonly atMs: number; readonly unixTimeUs: number } | undefined;
 }

@@ -22,7 +22,8 @@ import { Outbound } from './outbound.ts';
 import { BYE_REASON, HELLO_BYTES_MAX, RML_VERSION } from './packet-layout.ts';
 import { PacketSize } from './packet-size.ts';
 import { type PlainPacket, sessionId } from './packets.ts';
-import { isCritical } from './tlv.ts';
+import type { DiallerRoute } from './route-talk.ts';
+import { isCritical, routeIn, type Tlv, tlvBytes } from './tlv.ts';
 
 /** Waits between repeats of a HELLO. */
 export const HELLO_MS_MIN = 1_000;
@@ -52,6 +53,7 @@ export interface DiallerOptions {
   readonly sender: CustodySender;
   readonly random: Random;
   readonly profile: LineProfile;
+  readonly route?: DiallerRoute | undefined;
   readonly say: (packet: PlainPacket) => void;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
@@ -68,15 +70,17 @@ export class Dialler {
 
   /** A new attempt, now. Whatever session there was is over, on this line and on any other. */
   start(nowMs: number): void {
-    const { sender, profile, store, log } = this.#options;
+    const { sender, profile, store, route, log } = this.#options;
     if (sender.state === 'forked') {
       this.#state = { at: 'forked' };
       return;
     }
     const offer = sender.offer();
     const outbound = new Outbound(store, sender, log);
-    const tlvs = outbound.hello(HELLO_BYTES_MAX - HELLO_FIXED_BYTES, nowMs);
-    const hello = helloOf(offer, limitsOf(profile), tlvs);
+    const told: Tlv[] = route === undefined ? [] : [{ kind: 'route', epoch: route.epoch() }];
+    const toldBytes = told.reduce((sum, tlv) => sum + tlvBytes(tlv), 0);
+    const tlvs = outbound.hello(HELLO_BYTES_MAX - HELLO_FIXED_BYTES - toldBytes, nowMs);
+    const hello = helloOf(offer, limitsOf(profile), [...told, ...tlvs]);
     const times = { beganAtMs: nowMs, sentAtMs: nowMs, repeatAtMs: nowMs };
     this.#state = { at: 'calling', hello, outbound, ...times, waitMs: HELLO_MS_MIN };
     this.pump(nowMs);
@@ -199,6 +203,11 @@ export class Dialler {
     const cursors = cursorsOf(welcome);
     sender.answered(answerOf(welcome, outbound.answered(cursors)));
     if (sender.state === 'forked') return this.#forked();
+    if (sender.state === 'idle' && !sender.isRival) {
+      // The line leads to a neighbour of before: its ticket is found again.
+      this.start(nowMs);
+      return NOTHING;
+    }
     const { node, incarnation, epoch, limits } = welcome;
     const peer = { node, incarnation, epoch, limits, awake: 'always' as const };
     const { packetBytesMax, features } = limits;
@@ -207,7 +216,8 @@ export class Dialler {
     dataSize.limit(Math.min(packetBytesMax, profile.packetBytesSent));
     const told = { askedAtMs: beganAtMs, atMs: nowMs, unixTimeUs: welcome.unixTimeUs };
     const { keepaliveS, tlvs } = welcome;
-    const below = { acceptorNonce: acceptor.nonce, inbound: undefined, heard: tlvs };
+    const saidRoute = routeIn(hello.tlvs);
+    const below = { acceptorNonce: acceptor.nonce, inbound: undefined, heard: tlvs, route: saidRoute };
     const agreed: Agreed = { sid, peer, outbound, dataSize, keepaliveS, told, ...below };
     const { messageForm } = profile;
     const begin = () => outbound.begin({ dataSize, packetBytesMax, features, messageForm }, cursors);

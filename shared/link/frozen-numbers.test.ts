@@ -22,6 +22,7 @@ const TLV = {
   firmware: 10,
   elsewhere: 11,
   downAnswer: 12,
+  route: 13,
 };
 const CLASSES = {
   UNUSED: 0,

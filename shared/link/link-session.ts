@@ -29,6 +29,7 @@ import { KEEPALIVE_S } from './offer-packets.ts';
 import { BYE_REASON } from './packet-layout.ts';
 import { PacketSize } from './packet-size.ts';
 import { type PlainPacket, type SealedPacket, sealId } from './packets.ts';
+import { type AcceptorRoute, type DiallerRoute, RouteTalk } from './route-talk.ts';
 import { SESSION_END, type SessionEnd } from './session-end.ts';
 import { STAT_FIRST_MS, STAT_MS, statCounters } from './stat-counters.ts';
 import { type ClockOffset, clockText, TimeSync } from './time-sync.ts';
@@ -48,8 +49,10 @@ export interface LinkSessionOptions {
   /** Needed to dial; not used to accept. */
   readonly sender: CustodySender | undefined;
   readonly receiver: CustodyReceiver;
-  /** The custody sender for what waits here for a node that dials, once it has proved to be there. Undefined: nothing goes that way. */
-  readonly senderTo?: (node: string) => CustodySender | undefined;
+  /** Of a line that is accepted: who is below, and what hands over to them. Undefined: nothing goes that way. */
+  readonly below?: AcceptorRoute | undefined;
+  /** Of a line that is dialled: where this node is attached. Undefined: nothing is said of it. */
+  readonly route?: DiallerRoute | undefined;
   readonly random: Random;
   /** Bits per second; undefined: a socket. */
   readonly baud: number | undefined;
@@ -100,7 +103,7 @@ export class LinkSession {
   #past: Record<string, number> = {};
 
   constructor(options: LinkSessionOptions) {
-    const { role, store, sender, receiver, random, baud } = options;
+    const { role, store, sender, receiver, random, baud, route } = options;
     this.#role = role;
     this.#options = options;
     this.#profile = options.profile ?? lineProfile(baud);
@@ -117,7 +120,7 @@ export class LinkSession {
       this.#handshake = new Acceptor({ ...shared, receiver, unixTimeUs: () => toldTimeUs(this.#wallUs) });
     } else {
       invariant(sender !== undefined, 'a dialler has something to offer from');
-      this.#handshake = new Dialler({ ...shared, sender });
+      this.#handshake = new Dialler({ ...shared, sender, route });
     }
   }
 
@@ -344,20 +347,32 @@ export class LinkSession {
     if (this.#role === 'accept') return;
     const answer = this.#downAnswer(agreed);
     answer.heard(agreed.heard);
-    exchange.opposite = answer;
+    const { route } = this.#options;
+    const toSay = () => route?.epoch();
+    const onHeard = (epoch: number) => route?.doubted(epoch);
+    exchange.opposite = route === undefined ? answer : new RouteTalk({ inner: () => answer, toSay, onHeard, said: agreed.route });
     // The acceptor may only speak once it has heard us, and it has to be sure that its answer came.
     exchange.speak();
   }
 
   /** Who dials has proved to be there: from now on it may be sent to. */
   #offerBack({ exchange, agreed }: Current): void {
-    const { store, senderTo } = this.#options;
-    const { peer, acceptorNonce: nonce } = agreed;
-    const sender = senderTo?.(peer.node);
-    if (sender === undefined) return;
+    const { below } = this.#options;
+    const { peer } = agreed;
+    if (below === undefined) return;
+    below.met(peer.node, agreed.route);
+    const inner = () => this.#downOffer(agreed, below.senderTo(peer.node));
+    const toSay = () => below.toTell(peer.node);
+    const onHeard = (epoch: number) => below.met(peer.node, epoch);
+    exchange.opposite = new RouteTalk({ inner, toSay, onHeard });
+  }
+
+  #downOffer({ peer, acceptorNonce: nonce }: Agreed, sender: CustodySender | undefined): DownOffer | undefined {
+    if (sender === undefined) return undefined;
+    const { store } = this.#options;
     const profile = this.#profile;
     const dataSize = new PacketSize(profile);
-    exchange.opposite = new DownOffer({ store, sender, peer, nonce, dataSize, profile, log: this.#log });
+    return new DownOffer({ store, sender, peer, nonce, dataSize, profile, log: this.#log });
   }
 
   #downAnswer({ peer, acceptorNonce: nonce }: Agreed): DownAnswer {

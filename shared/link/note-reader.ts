@@ -57,6 +57,7 @@ export class NoteReader {
         return 'arrived';
       case 'down-offer':
       case 'down-answer':
+      case 'route':
       case 'unknown':
         return this.#ignored();
     }

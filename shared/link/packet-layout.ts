@@ -92,6 +92,7 @@ export const TLV_TYPE = {
   firmware: 10,
   elsewhere: 11,
   downAnswer: 12,
+  route: 13,
 } as const;
 
 /** TLV types that must not be passed over: who does not know one says BYE with reason `version`. */

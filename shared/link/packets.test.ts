@@ -385,10 +385,10 @@ describe('what a later version may send', () => {
   test('TLVs of other types are kept as they came', () => {
     const value = Uint8Array.of(1, 2);
     const unknown = (type: number) => ({ kind: 'unknown', type, value });
-    expect(sealed('0600 0d020102 40020102 ff020102 03020102')).toEqual({
+    expect(sealed('0600 0e020102 40020102 ff020102 03020102')).toEqual({
       kind: 'note',
       pn: 0,
-      tlvs: [unknown(13), unknown(64), unknown(255), unknown(TLV_TYPE.sleep)],
+      tlvs: [unknown(14), unknown(64), unknown(255), unknown(TLV_TYPE.sleep)],
     });
   });
 
@@ -456,10 +456,11 @@ const tlv: fc.Arbitrary<Tlv> = fc.oneof(
     { requiredKeys: ['kind', 'ticket', 'ticketNonce', 'own'] },
   ),
   fc.record({ kind: fc.constant('down-answer' as const), verdict, ticket: eight }),
+  fc.record({ kind: fc.constant('route' as const), epoch: fc.nat(0xffff_ffff) }),
   fc.record({ kind: fc.constant('stat' as const), counters: fc.array(fc.maxSafeNat(), { maxLength: 31 }) }),
   fc.record({
     kind: fc.constant('unknown' as const),
-    type: fc.integer({ min: 13, max: 255 }),
+    type: fc.integer({ min: 14, max: 255 }),
     value: fc.uint8Array({ maxLength: 255 }),
   }),
 );

@@ -11,6 +11,7 @@
  *      8  GAP          handle vi, from vi, to vi, class u8, node text                                   its sender
  *     11  ELSEWHERE    handle vi, from vi, to vi                                                        its sender
  *     12  DOWN_ANSWER  flags u8 (0 fork), ticket[8]                                                     dialler, in NOTE
+ *     13  ROUTE        epoch vi, of 32 bits                                                             dialler; acceptor, in NOTE
  *
  * A text is a length byte and UTF-8. `to` is the last number meant. A handle is always the one its stream's sender gave it.
  * Bytes behind the last field of a value are ignored: later versions may add some.
@@ -48,6 +49,7 @@ import {
 } from './packet-layout.ts';
 
 const VALUE_BYTES_MAX = 255;
+const EPOCH_MAX = 0xffff_ffff;
 const PRIORITY_BITS = 0x07;
 const TRAIT_FORWARDED = 0x80;
 
@@ -87,6 +89,7 @@ export type Tlv =
       readonly age?: 'live';
     }
   | { readonly kind: 'down-answer'; readonly verdict: 'welcome' | 'fork'; readonly ticket: Uint8Array }
+  | { readonly kind: 'route'; readonly epoch: number }
   | { readonly kind: 'stat'; readonly counters: readonly number[] }
   /** A type of later, or a GAP with a class of later: the caller ignores and counts it, or ends the session (docs/link.md). */
   | { readonly kind: 'unknown'; readonly type: number; readonly value: Uint8Array };
@@ -163,6 +166,9 @@ function writeValue(writer: ByteWriter, tlv: Tlv): number {
       writer.u8(tlv.verdict === 'fork' ? ANSWER_FORK : 0);
       writeFixed(writer, tlv.ticket, TICKET_BYTES);
       return TLV_TYPE.downAnswer;
+    case 'route':
+      writer.varint(tlv.epoch);
+      return TLV_TYPE.route;
     case 'stat':
       for (const counter of tlv.counters) writer.varint(counter);
       return TLV_TYPE.stat;
@@ -216,6 +222,10 @@ function decodeValue(type: number, value: Uint8Array): Tlv | undefined {
       const ticket = reader.bytes(TICKET_BYTES);
       if (flags === undefined || ticket === undefined) return undefined;
       return { kind: 'down-answer', verdict: flags & ANSWER_FORK ? 'fork' : 'welcome', ticket };
+    }
+    case TLV_TYPE.route: {
+      const epoch = reader.varint();
+      return epoch === undefined || epoch > EPOCH_MAX ? undefined : { kind: 'route', epoch };
     }
     case TLV_TYPE.stat:
       return readStat(reader);
@@ -286,4 +296,10 @@ export function isCritical(tlv: Tlv): boolean {
 export function hasTwice(tlvs: readonly Tlv[]): boolean {
   const handles = tlvs.flatMap((tlv) => (tlv.kind === 'stream' ? [tlv.handle] : []));
   return new Set(handles).size < handles.length;
+}
+
+/** The epoch that a ROUTE tells. */
+export function routeIn(tlvs: readonly Tlv[]): number | undefined {
+  for (const tlv of tlvs) if (tlv.kind === 'route') return tlv.epoch;
+  return undefined;
 }

@@ -437,8 +437,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/sender.ts',
-        find: 'const current = this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);',
-        replace: 'const current = this.#nonce.length > 0 && nonce.length > 0;',
+        find: 'return this.#nonce.length > 0 && equalBytes(nonce, this.#nonce);',
+        replace: 'return this.#nonce.length > 0 && nonce.length > 0;',
       },
     ],
     sim,
@@ -451,5 +451,95 @@ export const MUTANTS = [
     ],
     // Damage, a fork and an end on the way together: one seed in several hundred.
     tests: ['shared/custody/rehoming.test.ts'],
+  },
+  {
+    name: 'failback-at-once',
+    breaks: 'a better way is taken back when it has stood for failbackMs without a break',
+    edits: [
+      {
+        file: 'shared/custody/ways.ts',
+        find: 'const isBack = ({ stands, sinceMs }: W) => stands && nowMs >= sinceMs + failbackMs;',
+        replace: 'const isBack = ({ stands }: W) => stands && failbackMs >= 0;',
+      },
+    ],
+    tests: ['shared/custody/ways.test.ts', 'test/failover.test.ts'],
+  },
+  {
+    name: 'failover-at-once',
+    breaks: 'a way that lost its session counts as standing for failoverMs',
+    edits: [
+      {
+        file: 'shared/custody/ways.ts',
+        find: 'const counts = ({ stands, sinceMs }: W) => stands || nowMs < sinceMs + failoverMs;',
+        replace: 'const counts = ({ stands }: W) => stands || failoverMs < 0;',
+      },
+    ],
+    tests: ['shared/custody/ways.test.ts', 'test/failover.test.ts'],
+  },
+  {
+    name: 'one-ticket-for-all-ways',
+    breaks: 'each way has a ticket of its own: what one neighbour has says nothing about another',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'metaValue(metas, `t/',
+        replace: "metaValue(metas, isUp(this.hop) ? 't/up' : `t/",
+      },
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'metaChange(`t/',
+        replace: "metaChange(isUp(this.hop) ? 't/up' : `t/",
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'freed-on-failover',
+    breaks: 'what was handed over and not acknowledged stays, also when its way is lost',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: "    if (this.state !== 'forked') this.state = 'idle';\n    this.#streams.clear();",
+        replace:
+          "    if (this.state !== 'forked') this.state = 'idle';\n    if (isUp(this.hop)) for (const { out, send } of this.#streams.values()) this.#free(out, send);\n    this.#streams.clear();",
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'a-ticket-for-each-broker',
+    breaks: 'brokers that lead to one central are one way: its store has one ticket for this node',
+    edits: [
+      {
+        file: 'shared/core/way-setup.ts',
+        find: "uplink.kind === 'mqtt' ? `mqtt",
+        replace: "uplink.kind === 'link' ? `mqtt",
+      },
+    ],
+    tests: ['test/two-brokers.test.ts'],
+  },
+  {
+    name: 'expires-what-another-way-may-have',
+    breaks: 'a message that was handed over on any way does not expire here',
+    edits: [
+      {
+        file: 'shared/custody/outgoing-expiry.ts',
+        find: 'this.#senders().some((sender) => sender.mayHaveHandedOver(out, number))',
+        replace: 'this.#senders().slice(0, 1).some((sender) => sender.mayHaveHandedOver(out, number))',
+      },
+    ],
+    tests: ['test/failover.test.ts'],
+  },
+  {
+    name: 'own-streams-unnamed-on-a-spare-way',
+    breaks: 'an offer names every stream that its receiver may know, on whichever way it goes now',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: 'return isUp(this.hop) ? !hops.isBelow(out.node) || out.lo < out.upTo : hops.of(out) === this.hop;',
+        replace: 'return hops.of(out) === this.hop;',
+      },
+    ],
+    tests: ['test/failover.test.ts'],
   },
 ];

@@ -1020,7 +1020,7 @@ export const MUTANTS = [
   {
     name: 'handed-up-goes-down-too',
     breaks: 'what was handed over on one way is not handed over on another',
-    edits: [{ file: 'shared/custody/sender.ts', find: '      out.upTo = sent;\n', replace: '' }],
+    edits: [{ file: 'shared/custody/sender.ts', find: '      out.upTo = Math.max(out.upTo, sent);\n', replace: '' }],
     tests: ['test/downstream.test.ts'],
   },
   {
@@ -1029,7 +1029,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/sender.ts',
-        find: 'return this.hop === UP && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;',
+        find: 'return isUp(this.hop) && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;',
         replace: 'return hops.isBelow(out.node) ? Number.MAX_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;',
       },
     ],

@@ -437,7 +437,7 @@ describe('one mistake, one line that says where', () => {
     [
       'what is only set while a node runs',
       '[queues.bags]\nstate = "paused"',
-      'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
+      'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, replay, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
     ],
     [
       'a general limit above the ring',
