@@ -47,6 +47,7 @@ const VERBS: Readonly<Record<Call['verb'], 'asked'>> = {
   open: 'asked',
   close: 'asked',
   outcome: 'asked',
+  probe: 'asked',
   retireProducer: 'asked',
   holes: 'asked',
   closeHoles: 'asked',

@@ -127,6 +127,10 @@ export const ANSWER_STRETCH_COUNT_MAX = 32;
 export const REPEAT_WAITING_COUNT_MAX = 64;
 /** Bytes of express messages in memory, with 64 for each. As much as may wait for the disk: they are for what is worthless in a minute. */
 export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
+/** Questions to other nodes that wait for answers. Beyond it BUSY. */
+export const PROBE_COUNT_MAX = 64;
+/** Answers that one question waits for at the most: a way has 15 nodes. */
+export const PROBE_ANSWER_COUNT_MAX = 32;
 /** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
 export const LIVE_IN_ROW_MAX = 3;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */

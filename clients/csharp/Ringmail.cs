@@ -549,6 +549,17 @@ namespace Ringmail
             return (long)(await AskAsync("POST", "/v1/holes/close" + query).ConfigureAwait(false))["count"];
         }
 
+        /// <summary>What a node, and those on the way to it, answer within the wait: node, hops, afterMs, at.</summary>
+        public async Task<IList<object>> PingAsync(string node, long waitMs = 10000)
+        {
+            var query = Query(new Dictionary<string, object> { ["node"] = node, ["waitMs"] = waitMs });
+            return (IList<object>)(await AskAsync("GET", "/v1/ping" + query).ConfigureAwait(false))["answers"];
+        }
+
+        /// <summary>Where a message is: custody (stored@node, received, ...), and answers of the nodes on its way.</summary>
+        public Task<IDictionary<string, object>> TraceAsync(string identity, long waitMs = 10000) =>
+            AskAsync("GET", "/v1/trace" + Query(new Dictionary<string, object> { ["identity"] = identity, ["waitMs"] = waitMs }));
+
         /// <summary>Forgets a producer: its name may begin at 1 again.</summary>
         public Task RetireProducerAsync(string producer) => AskAsync("DELETE", "/v1/producers/" + Quote(producer));
 

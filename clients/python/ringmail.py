@@ -28,7 +28,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 __all__ = ['Ringmail', 'RingmailError', 'Message', 'Received', 'Peeked', 'Sent', 'Committed', 'Transaction', 'Producer', 'GiveUp']
 
@@ -302,6 +302,15 @@ class Ringmail:
     def outcome(self, identity: str, epoch: Optional[int] = None) -> str:
         """What became of a send that was IN_DOUBT: ``kept``, ``absent`` or ``unknown``."""
         return str(self._fields('GET', f'/v1/outcome{_query({"identity": identity, "epoch": epoch})}').get('outcome'))
+
+    def ping(self, node: str, *, wait_ms: int = 10_000) -> Sequence[Mapping[str, Any]]:
+        """What a node, and those on the way to it, answer within the wait."""
+        return tuple(self._fields('GET', f'/v1/ping{_query({"node": node, "waitMs": wait_ms})}')['answers'])
+
+    def trace(self, identity: str, *, wait_ms: int = 10_000) -> Tuple[str, Sequence[Mapping[str, Any]]]:
+        """Where a message is (``stored@<node>``, ``received``, ...), and what each node on its way says."""
+        found = self._fields('GET', f'/v1/trace{_query({"identity": identity, "waitMs": wait_ms})}')
+        return str(found['custody']), tuple(found['answers'])
 
     # --- receiving
 

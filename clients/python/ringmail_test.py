@@ -293,6 +293,8 @@ class ClientTest(unittest.TestCase):
         sent = self.node.send(self.queue, 'x')
         epoch = self.take().message.epoch['counter']
         self.assertEqual(self.node.outcome(sent.identity, epoch), 'kept')
+        self.assertEqual([answer['at'] for answer in self.node.ping('box-1')], ['reached'])
+        self.assertEqual(self.node.trace(sent.identity)[0], 'stored@box-1')
 
     def test_over_tls_a_token_has_its_rights(self) -> None:
         with Ringmail(url=os.environ['RINGMAIL_URL'], token=os.environ['RINGMAIL_TOKEN'], ca=os.environ['RINGMAIL_CA']) as remote:

@@ -4,7 +4,8 @@ import { Handles } from './handles.ts';
 import { HoleDesk } from './hole-desk.ts';
 import { LetterDesk } from './letter-desk.ts';
 import type { MoreDesks } from './no-desk.ts';
+import { ProbeDesk } from './probe-desk.ts';
 import { QueueDesk } from './queue-desk.ts';
 import { Repeats } from './repeats.ts';
 
-export const ALL_DESKS: MoreDesks = { CommitDesk, QueueDesk, LetterDesk, HoleDesk, Handles, Repeats };
+export const ALL_DESKS: MoreDesks = { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats };

@@ -101,6 +101,12 @@ export type Call =
   | { readonly verb: 'close'; readonly handle: string }
   /** What became of a send that was IN_DOUBT: `epoch` is the one its error named. */
   | { readonly verb: 'outcome'; readonly identity: string; readonly epoch?: number }
+  /**
+   * Asks other nodes: whether the way to one is open, or where a message is. Answered when there is nothing more to learn, or after
+   * `waitMs` with what came: who does not answer is not among `answers`.
+   */
+  | { readonly verb: 'probe'; readonly about: 'node'; readonly node: string; readonly waitMs: number }
+  | { readonly verb: 'probe'; readonly about: 'message'; readonly identity: string; readonly waitMs: number }
   /** Forgets a producer: its name may begin at 1 again. */
   | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
@@ -138,6 +144,33 @@ export interface Peeked extends Omit<Received, 'lease' | 'leaseMs'> {
 
 /** `kept`: it was stored, whatever became of it since. `absent`: it never was, and never will be. `unknown`: nobody can say any more. */
 export type SendOutcome = 'kept' | 'absent' | 'unknown';
+
+/** What one node says to a probe. */
+export interface ProbeAnswer {
+  readonly node: string;
+  /** Nodes between it and who asks, as the question came. */
+  readonly hops: number;
+  /** Since it was asked, by the clock of who asks. */
+  readonly afterMs: number;
+  /** Of a node: `passed` on the way, `reached`. Of a message: where it is (whereabouts.ts). */
+  readonly at:
+    | 'passed'
+    | 'reached'
+    | 'ready'
+    | 'leased'
+    | 'delayed'
+    | 'held'
+    | 'on-its-way'
+    | 'handed-over'
+    | 'received'
+    | 'ended'
+    | 'absent'
+    | 'unknown';
+  /** The node that it goes to, or went to. */
+  readonly next?: string;
+  /** What its stream lost at this node, as `<class> <count>`. */
+  readonly losses?: readonly string[];
+}
 
 export interface QueueStats extends QueueOptions {
   readonly name: string;
@@ -272,6 +305,7 @@ export type CallResult =
   | { readonly kind: 'holes'; readonly holes: readonly HoleStats[] }
   /** So many numbers are missing now. */
   | { readonly kind: 'holesClosed'; readonly count: number }
+  | { readonly kind: 'probed'; readonly answers: readonly ProbeAnswer[] }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

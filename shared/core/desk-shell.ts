@@ -1,4 +1,5 @@
 /** What the desks share: whom they answer, how long anybody may wait, and what the outcome of a write is called. */
+import type { Hop } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { RingmailError } from '../errors.ts';
@@ -20,6 +21,8 @@ export interface DeskShell {
   readonly intervalMs: number | undefined;
   /** For what is left to chance: the jitter of back-off. */
   readonly random: Random;
+  /** The node at the other end of a way; '' as long as it is not known. */
+  readonly neighbourOn: (hop: Hop) => string;
   /** How long a send waits for room when it does not say. */
   readonly blockMs: number;
   /** How long a hole is waited for; undefined: HOLE_WAIT_MS. */

@@ -28,13 +28,14 @@ export class Desk {
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
   readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
+  readonly #probes: InstanceType<MoreDesks['ProbeDesk']>;
   readonly #handles: DeskParts['handles'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -47,6 +48,7 @@ export class Desk {
     this.#queues = new QueueDesk(parts, this.#receives);
     this.#letters = new LetterDesk(parts);
     this.#holes = new HoleDesk(parts);
+    this.#probes = new ProbeDesk(parts);
     this.#due = new DueWork(store, endings);
   }
 
@@ -65,6 +67,7 @@ export class Desk {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
     this.#commits.cancel(token);
+    this.#probes.cancel(token);
   }
 
   /** Serves who waits, returns what rested long enough, ends what timed out. Called after every step. */
@@ -75,6 +78,7 @@ export class Desk {
     this.#isBehind = !this.#due.pump();
     this.#queues.pump();
     this.#letters.pump();
+    this.#probes.pump();
     this.#commits.pump();
     this.#receives.pump(nowMs, this.#isBehind ? 'hold' : 'serve');
     this.#sends.pump(nowMs);
@@ -83,6 +87,7 @@ export class Desk {
   /** Answers the senders who wait for room, and plans to write what only memory knows. The ring is closed next. */
   close(): void {
     this.#sends.close();
+    this.#probes.close();
     this.#commits.close();
     this.#receives.close();
     this.#store.storeExpress();
@@ -102,6 +107,7 @@ export class Desk {
       this.#due.wakeAtMs,
       this.#queues.wakeAtMs,
       this.#holes.wakeAtMs,
+      this.#probes.wakeAtMs,
     );
   }
 
@@ -144,6 +150,8 @@ export class Desk {
       case 'holes':
       case 'closeHoles':
         return this.#holes.call(token, call);
+      case 'probe':
+        return this.#probes.call(token, call);
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':

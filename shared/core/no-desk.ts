@@ -8,6 +8,7 @@ import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
 import type { HoleDesk } from './hole-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
+import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
 
@@ -20,6 +21,7 @@ export interface MoreDesks {
   readonly QueueDesk: Maker<typeof QueueDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
   readonly HoleDesk: Maker<typeof HoleDesk>;
+  readonly ProbeDesk: Maker<typeof ProbeDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
 }
@@ -97,6 +99,7 @@ export const NO_DESKS: MoreDesks = {
   QueueDesk: NoDesk,
   LetterDesk: NoDesk,
   HoleDesk: NoDesk,
+  ProbeDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
 };

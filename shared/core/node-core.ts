@@ -240,6 +240,7 @@ export class NodeCore {
       durability: () => this.#describeFile().durability,
       intervalMs: config.intervalMs,
       random: this.#random,
+      neighbourOn: (hop) => carriers.senders.find((sender) => sender.hop === hop)?.receiver ?? '',
       blockMs: config.blockMs ?? BLOCK_MS_MAX,
       holeWaitMs: config.holeWaitMs,
       suspectIdMax,

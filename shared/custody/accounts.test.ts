@@ -57,12 +57,12 @@ test('against a plain set of numbers: the count is always right, exact ranges ar
     const random = stream('accounts', String(run));
     const model = new Set<number>();
     let tally = NO_TALLY;
-    const span = 20 + random.below(200);
+    const span = 20 + random.int(200);
     for (let step = 0; step < 120; step++) {
-      const from = 1 + random.below(span);
-      const to = Math.min(span, from + random.below(4));
+      const from = 1 + random.int(span);
+      const to = Math.min(span, from + random.int(4));
       const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-      if (random.below(3) > 0) {
+      if (random.int(3) > 0) {
         const fresh = numbers.filter((number) => !model.has(number));
         if (fresh.length === 0) continue;
         tally = tallied(tally, { count: fresh.length, ranges: fresh.map(at) });

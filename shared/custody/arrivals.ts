@@ -185,7 +185,7 @@ export class Arrivals {
     if (fields === undefined) return this.#endings.end(what, 'ACCESS_DENIED', changes);
     if (arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.end(what, 'HOP_COUNT_EXCEEDED', changes);
     const identity = { ...key, number: item.number };
-    const word = { fields, identity: arrived.carried ?? identity, from };
+    const word = { fields, identity: arrived.carried ?? identity, from, hops: arrived.hop.count };
     const { words } = this.#store;
     if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
     if (!this.#intake.canReach(node)) return joined(this.#consumed(what, undefined, changes), words.passing(word));

@@ -31,6 +31,8 @@ export interface HeardWord {
   readonly identity: Identity;
   /** The neighbour that handed it over. */
   readonly from: string;
+  /** Nodes that stored it before this one. */
+  readonly hops: number;
 }
 
 /**
@@ -112,6 +114,12 @@ export class WordFields {
 
   value(key: string): CborValue {
     return this.#fields.get(key);
+  }
+
+  /** Up to so many characters. */
+  text(key: string, lengthMax: number): string | undefined {
+    const value = this.#fields.get(key);
+    return typeof value === 'string' && value.length <= lengthMax ? value : undefined;
   }
 
   /** Name of a node. */

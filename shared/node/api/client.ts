@@ -13,6 +13,7 @@ import type {
   Health,
   HoleStats,
   Peeked,
+  ProbeAnswer,
   ProducerNumber,
   QueueStats,
   Received,
@@ -263,6 +264,22 @@ export class ApiClient implements NodeCalls {
     return OUTCOMES.find((known) => known === outcome) ?? this.#transport.malformed();
   }
 
+  /** What nodes on the way to this one say, within the wait. */
+  async ping(node: string, waitMs: number): Promise<ProbeAnswer[]> {
+    return this.#probed(`/v1/ping${queryOf({ node, waitMs })}`);
+  }
+
+  /** What nodes say of a message, within the wait. */
+  async trace(identity: string, waitMs: number): Promise<ProbeAnswer[]> {
+    return this.#probed(`/v1/trace${queryOf({ identity, waitMs })}`);
+  }
+
+  async #probed(path: string): Promise<ProbeAnswer[]> {
+    const { body } = await this.#ask('GET', path);
+    const { answers } = fieldsOf(body);
+    return Array.isArray(answers) ? (answers as ProbeAnswer[]) : this.#transport.malformed();
+  }
+
   /** Forgets a producer: its name may begin at 1 again. */
   async retireProducer(producer: string): Promise<void> {
     await this.#ask('DELETE', `/v1/producers/${percentEncode(producer)}`);
@@ -357,6 +374,11 @@ export class ApiClient implements NodeCalls {
         return done(this.closeHandle(call.handle));
       case 'outcome':
         return { kind: 'outcome', outcome: await this.outcome(call.identity, call.epoch) };
+      case 'probe': {
+        const { waitMs } = call;
+        const asked = call.about === 'node' ? this.ping(call.node, waitMs) : this.trace(call.identity, waitMs);
+        return { kind: 'probed', answers: await asked };
+      }
       case 'retireProducer':
         return done(this.retireProducer(call.producer));
       case 'holes':

@@ -130,6 +130,11 @@ export class FakeNode implements NodeCalls {
         return DONE;
       case 'outcome':
         return { kind: 'outcome', outcome: this.#identities.has(call.identity) ? 'kept' : 'absent' };
+      case 'probe':
+        return {
+          kind: 'probed',
+          answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
+        };
       case 'retireProducer':
         this.#producers.delete(call.producer);
         return DONE;

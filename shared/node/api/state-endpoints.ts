@@ -1,10 +1,11 @@
 /** What the node says of itself, and what it remembers for others. */
 import type { Health } from '../../core/calls.ts';
+import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { NodeCalls } from '../node-calls.ts';
 import { API_VERSION, HEALTH_MS_MAX } from './api-limits.ts';
 import type { Endpoint, Serving } from './endpoint.ts';
-import { needText, unanswered } from './query-parts.ts';
+import { needText, takeWait, unanswered } from './query-parts.ts';
 import { jsonReply, NOTHING, type Reply } from './reply.ts';
 import { demand } from './rights.ts';
 import { base64Of, checkPositionName } from './transaction-json.ts';
@@ -12,6 +13,8 @@ import { ownVersion } from './version.ts';
 
 export const STATE_ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/outcome', parameters: ['identity', 'epoch'], body: 'none', answers: [200], serve: outcome },
+  { method: 'GET', path: '/v1/ping', parameters: ['node', 'waitMs'], body: 'none', answers: [200], serve: ping },
+  { method: 'GET', path: '/v1/trace', parameters: ['identity', 'waitMs'], body: 'none', answers: [200], serve: trace },
   { method: 'DELETE', path: '/v1/producers/{producer}', parameters: [], body: 'none', answers: [204], serve: retire },
   { method: 'GET', path: '/v1/holes', parameters: [], body: 'none', answers: [200], serve: holes },
   { method: 'POST', path: '/v1/holes/close', parameters: ['of'], body: 'none', answers: [200], serve: closeHoles },
@@ -29,6 +32,26 @@ async function outcome({ ask, node, query }: Serving): Promise<Reply> {
   const result = await node.call({ verb: 'outcome', identity, ...(epoch >= 0 && { epoch }) });
   if (result.kind !== 'outcome') throw unanswered('outcome');
   return jsonReply({ outcome: result.outcome });
+}
+
+async function ping({ ask, node, query }: Serving): Promise<Reply> {
+  demand(ask.client, 'watch');
+  const asked = needText(query, 'node');
+  const waitMs = takeWait(query);
+  query.refuseOthers();
+  const result = await node.call({ verb: 'probe', about: 'node', node: asked, waitMs });
+  if (result.kind !== 'probed') throw unanswered('probe');
+  return jsonReply({ answers: result.answers });
+}
+
+async function trace({ ask, node, query }: Serving): Promise<Reply> {
+  demand(ask.client, 'watch');
+  const identity = needText(query, 'identity');
+  const waitMs = takeWait(query);
+  query.refuseOthers();
+  const result = await node.call({ verb: 'probe', about: 'message', identity, waitMs });
+  if (result.kind !== 'probed') throw unanswered('probe');
+  return jsonReply({ custody: custodyOf(result.answers), answers: result.answers });
 }
 
 async function retire({ ask, node, query, names: [producer = ''] }: Serving): Promise<Reply> {

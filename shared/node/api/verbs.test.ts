@@ -112,6 +112,10 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'outcome', identity: IDENTITY, epoch: 1 },
     { verb: 'outcome', identity: 'belt1:00c0ffee00c0ffee:belt1/bags:6:99' },
   ],
+  probe: [
+    { verb: 'probe', about: 'node', node: 'central', waitMs: 0 },
+    { verb: 'probe', about: 'message', identity: IDENTITY, waitMs: 1 },
+  ],
   retireProducer: [{ verb: 'retireProducer', producer: 'p' }],
   holes: [{ verb: 'holes' }],
   closeHoles: [{ verb: 'closeHoles', of: 'bags' }],

@@ -2,7 +2,8 @@
  * All that a program does with a node, over a node in this process or over its local API alike: whatever answers calls (NodeCalls).
  * What each verb promises stands in docs/queues.md, how it is used in docs/library.md.
  */
-import type { QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import type { ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
 import type { NodeCalls } from '../node-calls.ts';
@@ -195,6 +196,23 @@ export class RingmailClient {
   /** What became of a send that was IN_DOUBT, once the node is open again. */
   async outcome(identity: string, epoch?: number): Promise<SendOutcome> {
     return (await ask(this.#node, { verb: 'outcome', identity, ...(epoch !== undefined && { epoch }) }, 'outcome')).outcome;
+  }
+
+  /**
+   * Whether the way to a node is open: each node on it answers, itself last. Who did not within `waitMs` is not among them, and may later.
+   * @throws NAME_INVALID, ROUTE_NOT_FOUND
+   */
+  async ping(node: string, waitMs = 10_000): Promise<readonly ProbeAnswer[]> {
+    return (await ask(this.#node, { verb: 'probe', about: 'node', node, waitMs }, 'probed')).answers;
+  }
+
+  /**
+   * Where a message is: `stored@<node>`, `handed-over@<node>` where that one did not answer within `waitMs`, `received`, `ended`, or
+   * `unknown`; and what each node on its way said. @throws PROPERTY_INVALID
+   */
+  async custody(identity: string, waitMs = 10_000): Promise<{ custody: string; answers: readonly ProbeAnswer[] }> {
+    const { answers } = await ask(this.#node, { verb: 'probe', about: 'message', identity, waitMs }, 'probed');
+    return { custody: custodyOf(answers), answers };
   }
 
   /** Forgets a producer: its name may begin at 1 again. */

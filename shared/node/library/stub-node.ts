@@ -72,6 +72,8 @@ export class StubNode implements NodeCalls {
         return { kind: 'opened', handle: `${call.queue}-handle` };
       case 'outcome':
         return { kind: 'outcome', outcome: 'kept' };
+      case 'probe':
+        return { kind: 'probed', answers: [{ node: 'box', hops: 0, afterMs: 0, at: 'reached' }] };
       case 'redrive':
         return { kind: 'sent', identity: `again ${call.lookupId}`, durability: 'sync' };
       case 'purge':
