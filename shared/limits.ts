@@ -131,6 +131,16 @@ export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
 export const PROBE_COUNT_MAX = 64;
 /** Answers that one question waits for at the most: a way has 15 nodes. */
 export const PROBE_ANSWER_COUNT_MAX = 32;
+/** Bytes of what a node says of itself after a reconnect, as it is said and as it is kept. */
+export const DIGEST_BYTES_MAX = 4096;
+/** Streams of one digest, and accounts of it. */
+export const DIGEST_STREAM_COUNT_MAX = 64;
+/** Nodes of which a digest is kept. */
+export const DIGEST_NODE_COUNT_MAX = 4096;
+/** Between two digests of a node, whose line may come and go all the time. */
+export const DIGEST_EVERY_MS = 10_000;
+/** Streams of one answer about a node: about 100 KiB where each of them lost something. */
+export const LEDGER_STREAM_COUNT_MAX = 1024;
 /** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
 export const LIVE_IN_ROW_MAX = 3;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */

@@ -1,6 +1,7 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
 import { Attachments } from '../custody/attachments.ts';
+import { Digests } from '../custody/digests.ts';
 import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import { metaValues } from '../custody/meta-keys.ts';
@@ -48,6 +49,7 @@ export class Carriers implements NodeCarriers {
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
   readonly #attachments: Attachments;
+  readonly #digests: Digests;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
 
@@ -58,6 +60,8 @@ export class Carriers implements NodeCarriers {
     const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     this.#attachments = this.#makeAttachments(central);
+    const session = (): string | undefined => this.#sessionTo(central);
+    this.#digests = new Digests({ store, intake: parts.intake, central, session });
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
     if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
@@ -161,6 +165,13 @@ export class Carriers implements NodeCarriers {
     });
   }
 
+  /** Names the session by which messages for the central leave, while there is one. */
+  #sessionTo(central: string): string | undefined {
+    const hop = this.#parts.store.hops.upTo(central);
+    const above = hop && this.#parts.uplinks.above(hop);
+    return above && `${above.way} ${above.node} ${above.incarnation}`;
+  }
+
   /** Those by whom any node is reached, and those who ever were: what they were given is known of them alone. */
   #neighboursBelow(): Set<string> {
     const { hops, ring } = this.#parts.store;
@@ -191,6 +202,7 @@ export class Carriers implements NodeCarriers {
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
     this.#attachments.pump();
+    this.#digests.pump();
     this.#expiry.pump();
     this.#pumpAll(nowMs, wallUs);
     // What ended or came about just now may be why others go on.
@@ -225,7 +237,7 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    const times = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#digests.wakeAtMs, this.#parts.uplinks.wakeAtMs];
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);

@@ -7,6 +7,7 @@ import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
 import type { HoleDesk } from './hole-desk.ts';
+import type { LedgerDesk } from './ledger-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
@@ -19,6 +20,7 @@ type Maker<T extends new (...parts: never[]) => unknown> = new (...parts: Constr
 export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
+  readonly LedgerDesk: Maker<typeof LedgerDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
   readonly HoleDesk: Maker<typeof HoleDesk>;
   readonly ProbeDesk: Maker<typeof ProbeDesk>;
@@ -97,6 +99,7 @@ class NoRepeats {
 export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
+  LedgerDesk: NoDesk,
   LetterDesk: NoDesk,
   HoleDesk: NoDesk,
   ProbeDesk: NoDesk,

@@ -53,7 +53,7 @@ describe('an account', () => {
 
 test('against a plain set of numbers: the count is always right, exact ranges are the set, and coarse ones hold it', () => {
   let coarse = 0;
-  for (let run = 0; run < 300; run++) {
+  for (let run = 0; run < 60; run++) {
     const random = stream('accounts', String(run));
     const model = new Set<number>();
     let tally = NO_TALLY;
@@ -76,7 +76,7 @@ test('against a plain set of numbers: the count is always right, exact ranges ar
       tally = tallyOf([tallyFields(tally)].flat());
       expect([tally.count, tally.unnumbered]).toEqual([model.size, 0]);
       expect(tally.ranges.length).toBeLessThanOrEqual(LOSS_RANGE_COUNT_MAX);
-      for (const number of model) expect(includes(tally.ranges, number)).toBe(true);
+      expect([...model].every((number) => includes(tally.ranges, number))).toBe(true);
       if (isExact(tally)) expect(countOf(tally.ranges)).toBe(model.size);
       else coarse += 1;
     }

@@ -24,6 +24,7 @@
  *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
+ *   y/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */
