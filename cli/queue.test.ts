@@ -85,6 +85,22 @@ test('purge says how many, delete says nothing, and both are done', async () => 
   expect(cli.node.queues.has('bags')).toBe(false);
 });
 
+const CLOSE = { verb: 'closeHoles', of: 'bags' };
+
+test('holes', async () => {
+  const { out, code } = await cli.run(['holes', 'list']);
+  expect(code).toBe(0);
+  const [head = '', open = '', missing = ''] = out.split('\n');
+  expect(head.split(/ {2,}/)).toEqual(['stream', 'from', 'to', 'state', 'left', 'held']);
+  expect(open.split(/ {2,}/).slice(1)).toEqual(['2', '3', 'open', '1 s', '4']);
+  expect(missing.split(/ {2,}/).slice(1)).toEqual(['9', '9', 'missing', '0']);
+  const json = await cli.run(['holes', 'list', '--json']);
+  expect(JSON.parse(json.out)).toMatchObject({ holes: [{ state: 'open', leftMs: 1_000 }, { state: 'missing' }] });
+  expect(await cli.run(['holes', 'close', 'bags'])).toEqual({ code: 0, out: '2 missing\n', err: '' });
+  expect((await cli.run(['holes', 'close', 'bags', '--json'])).out).toBe('{"count":2}\n');
+  expect(asked()).toEqual([{ verb: 'holes' }, { verb: 'holes' }, CLOSE, CLOSE]);
+});
+
 test('producer retire', async () => {
   expect(await cli.run(['producer', 'retire', 'scanner'])).toEqual(DONE);
   expect(asked()).toEqual([{ verb: 'retireProducer', producer: 'scanner' }]);

@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import { RingmailError } from '../shared/errors.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { identityText } from '../shared/message/identity.ts';
+import { uncovered } from '../shared/message/shared-envelope.ts';
 import { openForReading, type RingReader, type Running, readThrough } from '../shared/node/read-ring.ts';
 import { fileBytesOf } from '../shared/ring/geometry.ts';
 import { countersOf, epochOf } from '../shared/ring/inspect.ts';
-import { Follower, readView } from '../shared/ring/inspect-view.ts';
+import { type FollowedBody, Follower, readView } from '../shared/ring/inspect-view.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { base64, type ExportCounts, endLine, headerLine, lostLine, messageLine, metaLine } from './ring-lines.ts';
@@ -76,13 +77,31 @@ async function exportLines(
     const found = await readThrough(follower.body(id), file, running);
     if (found.kind === 'ended') continue;
     const isBody = found.kind === 'body';
-    const line = isBody
-      ? messageLine(found.entry, found.body, form === 'decoded' ? decoded(found.body) : {})
-      : lostLine(found.entry);
+    const envelope =
+      isBody && form === 'decoded'
+        ? await wholeOf(found, (holder) => readThrough(follower.body(holder), file, running))
+        : undefined;
+    const line = isBody ? messageLine(found.entry, found.body, envelope && decoded(envelope)) : lostLine(found.entry);
     if (!(await write(line))) return 'closed';
     counts[isBody ? 'messages' : 'lost'] += 1;
   }
   return (await write(endLine(counts))) ? counts : 'closed';
+}
+
+/** The envelope of a message: with its body, where another message keeps that. */
+async function wholeOf(
+  { entry, body }: Extract<FollowedBody, { kind: 'body' }>,
+  bodyOf: (id: number) => Promise<FollowedBody>,
+): Promise<Uint8Array> {
+  const isPlace = entry.holder !== undefined && entry.holder !== entry.id;
+  const held = isPlace && entry.holder !== undefined ? await bodyOf(entry.holder).catch(() => undefined) : undefined;
+  if (held?.kind !== 'body') return body;
+  try {
+    return uncovered(body, held.body) ?? body;
+  } catch (error) {
+    if (error instanceof RingmailError) return body;
+    throw error;
+  }
 }
 
 /** What an envelope says; nothing for a body that is none. */

@@ -78,6 +78,7 @@ function asJson({ file, inspection: i, owner, lists }: Shown): object {
       tornBlocks: i.tornBlocks,
     },
     messages: i.messages,
+    sharedBodies: i.sharedBodies,
     queues: i.queues.map((queue) => ({ ...queue, name: names.queue(queue.queue) })),
     meta: { keys: i.metas.length, bytes: i.metaBytes },
     liveBytes: i.liveBytes,
@@ -121,6 +122,7 @@ function asText({ file, inspection: i, owner, lists }: Shown): string {
     ...i.queues.map(
       ({ queue, messages, bodyBytes }) => `            ${names.queue(queue)}: ${messages}, ${formatSize(bodyBytes)}`,
     ),
+    ...(i.sharedBodies > 0 ? [`            ${i.sharedBodies} bodies that several of them share`] : []),
     `meta        ${i.metas.length} keys, ${formatSize(i.metaBytes)}`,
     `live        ${formatSize(i.liveBytes)} of ${formatSize(i.liveBytesMax)} (${share} %), ${i.freeBlocks} of ${g.blockCount} blocks free`,
     `opening     epoch ${i.opening.epoch}, says ${i.opening.relogged} entries again, durable tail ${i.opening.durableTailLsn}`,

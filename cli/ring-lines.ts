@@ -4,8 +4,9 @@
  *   {"kind":"ringmail-export","version":1,"blockBytes","fileBytes","epoch","nextId","queueTimeMs"}   first
  *   {"kind":"meta","key","value"}                                                 value in base64
  *   {"kind":"message","id","queue","priority","stream","number","epoch":{"counter","random"},"deliveryCount",
- *    "moveCount","attended","storedAt","expiresAt","notBefore","body"}
- *                                       body in base64, times in queue time, ms; moveCount unless it is 0, attended where it is true
+ *    "moveCount","attended","holder","storedAt","expiresAt","notBefore","body"}
+ *                                       body in base64, times in queue time, ms; moveCount unless it is 0, attended where it is true,
+ *                                       holder where the body is shared: the id of the message that keeps it, or its own
  *   {"kind":"lost", as a message without body}                                    its body is damaged
  *   {"kind":"end","messages","metas","lost"}                                      last: without it the file was cut short
  *
@@ -15,6 +16,7 @@
 import { toUtf8 } from '../shared/bytes.ts';
 import {
   DELIVERY_COUNT_MAX,
+  HOLDER_DISTANCE_MAX,
   META_KEY_BYTES_MAX,
   META_VALUE_BYTES_MAX,
   MOVE_COUNT_MAX,
@@ -80,6 +82,7 @@ function fieldsOf(entry: PutEntry): object {
     ...{ id, queue, priority, stream, number, epoch: { counter: epochCounter, random: epochRandom }, deliveryCount },
     ...(entry.moveCount > 0 && { moveCount: entry.moveCount }),
     ...(entry.attended && { attended: true }),
+    ...(entry.holder !== undefined && { holder: entry.holder }),
     ...{ storedAt: entry.storedAtMs, expiresAt: entry.expiresAtMs, notBefore: entry.notBeforeMs },
   };
 }
@@ -132,7 +135,7 @@ function headerOf(fields: Fields): ExportHeader | string {
 
 function messageOf(fields: Fields): ExportLine | string {
   const { id, queue, priority, stream, number, deliveryCount, moveCount = 0, storedAt } = fields;
-  const { expiresAt, notBefore, attended } = fields;
+  const { expiresAt, notBefore, attended, holder } = fields;
   const epoch = (typeof fields.epoch === 'object' && fields.epoch !== null ? fields.epoch : {}) as Fields;
   const { counter, random } = epoch;
   const body = bytesOf(fields.body);
@@ -141,6 +144,7 @@ function messageOf(fields: Fields): ExportLine | string {
   if (!isWhole(priority, 7) || !isWhole(deliveryCount, DELIVERY_COUNT_MAX)) return 'priority or deliveryCount';
   if (!isWhole(moveCount, MOVE_COUNT_MAX)) return 'moveCount';
   if (attended !== undefined && attended !== true) return 'attended';
+  if (holder !== undefined && (!isWhole(holder, id) || holder === 0 || id - holder > HOLDER_DISTANCE_MAX)) return 'holder';
   if (!isWhole(counter, UINT32_MAX) || !isWhole(random, UINT32_MAX)) return 'epoch';
   if (!isWhole(storedAt) || !isWhole(expiresAt) || !isWhole(notBefore)) return 'storedAt, expiresAt or notBefore';
   if (body === undefined) return 'body';
@@ -148,6 +152,7 @@ function messageOf(fields: Fields): ExportLine | string {
     ...{ kind: 'put' as const, id, queue, priority, copy: false, damaged: false, deliveryCount, moveCount, stream, number },
     ...{ epochCounter: counter, epochRandom: random, storedAtMs: storedAt, expiresAtMs: expiresAt, notBeforeMs: notBefore },
     attended: attended === true ? (true as const) : undefined,
+    holder,
     ...{ bodyBytes: body.length, bodyCrc: 0, bodyOffset: 0 },
   };
   return { kind: 'message', entry, body };

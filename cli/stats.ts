@@ -5,6 +5,7 @@ import { formatSize } from '../shared/node/config/sizes.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
+import { routeText } from './routes.ts';
 
 export const stats = defineCommand(
   {
@@ -49,6 +50,10 @@ export function statsText(stats: Stats): string {
     ...section(
       ['outgoing', 'held', 'first', 'next'],
       outgoing.map((o) => [o.stream, String(o.held), String(o.lo), String(o.next)]),
+    ),
+    ...section(
+      ['route', 'taken'],
+      stats.routes.map((route) => [routeText(route), String(route.taken)]),
     ),
     ...section(
       ['losses', 'class', 'count'],

@@ -67,7 +67,7 @@ export class Gate {
 
   broker(broker: Broker): Broker {
     return {
-      publish: (publish) => broker.publish(publish),
+      publish: (publish, ended) => broker.publish(publish, ended && ((outcome) => this.pass(() => ended(outcome)))),
       subscribe: (topics) => broker.subscribe(topics),
       close: () => broker.close(),
       listen: (listener: BrokerListener) =>

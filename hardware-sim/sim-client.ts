@@ -8,7 +8,7 @@
  *                                        broken
  */
 import { invariant } from '../shared/assert.ts';
-import type { Broker, BrokerListener, Publish } from '../shared/ports.ts';
+import type { Broker, BrokerListener, Publish, PublishEnd } from '../shared/ports.ts';
 import type { SimBroker } from './sim-broker.ts';
 import { topicMatches } from './topic-filter.ts';
 
@@ -18,7 +18,7 @@ const LEFT_MAX = 256;
 const UNANSWERED_LOOK_MS = 50;
 
 type Ascent =
-  | { readonly kind: 'publish'; readonly publish: Publish }
+  | { readonly kind: 'publish'; readonly publish: Publish; readonly ended?: ((outcome: PublishEnd) => void) | undefined }
   | { readonly kind: 'subscribe'; readonly filters: readonly string[] };
 
 export class SimClient implements Broker {
@@ -51,9 +51,9 @@ export class SimClient implements Broker {
     this.#connectAfter(this.#broker.delayMs());
   }
 
-  publish(publish: Publish): void {
+  publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {
     if (this.#state !== 'up') return;
-    this.#ascend({ kind: 'publish', publish: { ...publish, payload: publish.payload.slice() } });
+    this.#ascend({ kind: 'publish', publish: { ...publish, payload: publish.payload.slice() }, ended });
   }
 
   subscribe(topics: readonly string[]): void {
@@ -165,7 +165,15 @@ export class SimClient implements Broker {
       const refused = this.#refusal(next);
       if (refused !== undefined) return this.broken(refused);
       this.#arrive(next);
+      if (next.kind === 'publish' && next.ended !== undefined) this.#confirm(next.ended, connection);
       this.#perhapsBreak(connection);
+    });
+  }
+
+  /** The PUBACK, on its way down. */
+  #confirm(ended: (outcome: PublishEnd) => void, connection: number): void {
+    this.#broker.afterInLife(this.#broker.delayMs(), () => {
+      if (connection === this.#connection && this.#state === 'up' && this.#wire === 'whole') ended('acknowledged');
     });
   }
 

@@ -29,7 +29,7 @@ export type { Glance, PeekOptions, ReceiveOptions } from './node/library/receivi
 export type { RequestOptions } from './node/library/requests.ts';
 export type { SendOptions, Sent, SentAll } from './node/library/sending.ts';
 export type { Committed, Transaction, TransactionOptions } from './node/library/transaction.ts';
-export type { Condition, Trigger, TriggerAction, TriggerOptions } from './node/library/triggers.ts';
+export type { Trigger, TriggerAction, TriggerOptions } from './node/library/triggers.ts';
 export { type ConnectOptions, connectNode, LocalNode, type OpenOptions, openNode, RemoteNode } from './node/library.ts';
 export type { NodeCalls } from './node/node-calls.ts';
 export type {

@@ -151,3 +151,18 @@ export const BELOW_COUNT_MAX = 1024;
 export const BELOW_COUNT_CENTRAL_MAX = 65_536;
 /** Neighbours of one way whose tickets are kept for when it leads to them again: about 60 bytes of the ring each. */
 export const KEPT_TICKET_COUNT_MAX = 16;
+
+/** Routes of one node. Each is remembered in the ring, up to 4 KiB of META; each message is held against them one after the other. */
+export const ROUTE_COUNT_MAX = 64;
+/** Places that one message may be forwarded to, chains of routes within the node included. */
+export const DESTINATION_COUNT_MAX = 16;
+/**
+ * Bytes of a body from which on several destinations share it. Sharing costs an entry of 64 bytes and 8 bytes for each of them: below this
+ * two copies are hardly larger, and each is read in one piece.
+ */
+export const SHARED_BODY_BYTES_MIN = 256;
+/** Publishes to plain topics without a PUBACK: as many as the broker port has out at once. */
+export const TOPIC_WINDOW_COUNT_MAX = 64;
+/** Until something is published again after the broker refused a publish; doubled each time in vain. */
+export const TOPIC_RETRY_MS_MIN = 1_000;
+export const TOPIC_RETRY_MS_MAX = 300_000;

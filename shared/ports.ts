@@ -59,11 +59,17 @@ export interface Publish {
   retain: 'retain' | 'transient';
 }
 
+export type PublishEnd = 'acknowledged' | 'failed';
+
 /** An MQTT broker as ringmail uses it: QoS 1 both ways, clean sessions, no memory that anything relies on. */
 export interface Broker {
   listen(listener: BrokerListener): void;
-  /** While up. Fire and forget from here: only a receipt says that it was stored. Dropped when not up. */
-  publish(publish: Publish): void;
+  /**
+   * While up. Fire and forget from here: only a receipt says that it was stored. Dropped when not up. `ended` is called at most once, never
+   * from inside a call of yours: `acknowledged` by the broker's PUBACK, `failed` when there will be none though the connection stands.
+   * What was on its way when that ends is in doubt, and nothing is said of it any more.
+   */
+  publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void;
   /** While up; lost with the connection. */
   subscribe(topics: readonly string[]): void;
   close(): void | Promise<void>;

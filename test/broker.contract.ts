@@ -136,6 +136,28 @@ export function brokerContract(name: string, open: () => Promise<BrokerWorld>): 
       expect(b.on('t')).toEqual(texts);
     });
 
+    test('the word of the broker on each publish that wants it comes once, later, and of no connection that is over', async () => {
+      const a = await probe('a');
+      const told: string[] = [];
+      const publish = (text: string) => {
+        let isInside = true;
+        const ended = (outcome: string) => told.push(`${text} ${outcome}${isInside ? ' from inside a call' : ''}`);
+        a.during(() => a.broker.publish({ topic: 't', payload: toUtf8(text), qos: 1, retain: 'transient' }, ended));
+        isInside = false;
+      };
+      const texts = Array.from({ length: 100 }, (_, at) => `m${at}`);
+      for (const text of texts) publish(text);
+      await world.until(() => told.length >= 100, 'all told');
+      await world.settle();
+      expect([...told].sort()).toEqual(texts.map((text) => `${text} acknowledged`).sort());
+      world.sever('a');
+      publish('in doubt');
+      a.whenDown = () => publish('dropped');
+      await world.until(() => a.count('up') === 2, 'up again');
+      await world.settle();
+      expect(told.filter((word) => !word.startsWith('m') && word !== 'in doubt acknowledged')).toEqual([]);
+    });
+
     test('what is retained is heard by who subscribes later, the newest only', async () => {
       const a = await probe('a');
       a.publish('r', 'old', { retain: 'retain' });

@@ -43,7 +43,8 @@ const missingOf = (line: LedgerStream): Record<string, string> =>
 const shown = (ranges: readonly Range[]): string => ranges.map(({ from, to }) => `${from}-${to}`).join(' ');
 
 async function send(count: number, properties = {}, destination = 'central/bags'): Promise<void> {
-  for (const text of numbered(count)) expect(await world.send('device', destination, text, properties)).toMatchObject({ kind: 'sent' });
+  for (const text of numbered(count))
+    expect(await world.send('device', destination, text, properties)).toMatchObject({ kind: 'sent' });
 }
 
 async function take(count: number): Promise<void> {
@@ -121,7 +122,11 @@ describe.each(['link', 'mqtt'] as const)('over %s', (name) => {
     await world.pass(5_000);
     await world.ask('device', { verb: 'setQueue', queue: 'own', changes: { bytesLimit: 2_000, whenFull: 'drop-oldest' } });
     await send(60, {}, 'own');
-    const kept = world.get('device').stats()?.queues.find((queue) => queue.name === 'own')?.ready ?? 0;
+    const kept =
+      world
+        .get('device')
+        .stats()
+        ?.queues.find((queue) => queue.name === 'own')?.ready ?? 0;
     await reconnect();
     await reconnect();
     const losses = (await ledger()).digest?.losses.map((loss) => `${loss.class} ${loss.count}`);

@@ -76,7 +76,7 @@ const shown = (answers: readonly ProbeAnswer[] | undefined): string[] =>
 describe('a ping', () => {
   test('is answered by every node on the way, and by the one it is for', async () => {
     expect(shown(await probe(device, { about: 'node', node: 'central' }))).toEqual(['gateway-1 0 passed', 'central 1 reached']);
-    expect(shown(await probe(centre, { about: 'node', node: 'device-1' }))).toEqual([]);
+    expect(shown(await probe(centre, { about: 'node', node: 'device-1' }))).toEqual(['gateway-1 0 passed', 'device-1 1 reached']);
   });
 
   test('says within its time how far it came, and what comes later is consumed and hurts nobody', async () => {
@@ -125,6 +125,7 @@ describe('a trace', () => {
   test('names the node that had it last when nobody further answers', async () => {
     const identity = await send(device, 'central/bags');
     await pass(2_000);
+    expect(custodyOf((await probe(centre, { about: 'message', identity })) ?? [])).toBe('stored@central');
     upper.unplug();
     await pass(1_000);
     expect(custodyOf((await probe(device, { about: 'message', identity })) ?? [])).toBe('handed-over@central');

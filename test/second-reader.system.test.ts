@@ -130,11 +130,13 @@ function use(h: RingHarness, random: Prng, load: number): void {
   const ids = [...index.slots()].map((slot) => index.id(slot)).sort((a, b) => a - b);
   const isFull = ring.bytesUsed > load * ring.bytesMax;
   const puts = Array.from({ length: isFull ? random.int(2) : random.int(6) }, () => drawMessage(random));
+  if (puts.length > 1 && random.chance(0.3)) share(puts);
   const metas = new Map<string, Uint8Array | undefined>();
   while (random.chance(0.3)) metas.set(random.pick(META_KEYS), drawValue(random));
   // Runs, so that they are said in one entry, and single ones.
   const from = random.chance(0.3) ? random.int(ids.length + 1) : 0;
-  const acked = ids.slice(from, from + random.int(isFull ? 30 : 5));
+  // A holder goes with its last place, by itself.
+  const acked = ids.slice(from, from + random.int(isFull ? 30 : 5)).filter((id) => !index.isHolder(index.find(id)));
   const reason = random.pick<AckReason>(['acknowledged', 'expired', 'dropped', 'purged', 'handed-over', 'replaced']);
   const states = ids.filter((id) => !acked.includes(id) && random.chance(0.02));
   const batch: Batch = {
@@ -168,6 +170,11 @@ function drawMessage(random: Prng): NewMessage {
     notBeforeMs: random.pick([0, random.int(1 << 30)]),
     body: random.bytes(bytes),
   };
+}
+
+/** The first keeps a body for the others. */
+function share(puts: NewMessage[]): void {
+  for (const [i, put] of puts.entries()) puts[i] = { ...put, holder: i === 0 ? 'itself' : 'above' };
 }
 
 function drawValue(random: Prng): Uint8Array | undefined {
@@ -235,6 +242,7 @@ function shownBy(driver: RingDriver): Shown {
     expiresAt: index.expiresAtMs(slot),
     notBefore: index.notBeforeMs(slot),
     damaged: index.isDamaged(slot),
+    holder: index.copyOf(slot).holder ?? 0,
     ...toldBody(readBody(driver, index.id(slot), 0)),
   }));
   const values = [...metas.withPrefix('')].map(([key, value]) => [key, toHex(value)]);

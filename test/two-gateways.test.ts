@@ -134,7 +134,8 @@ describe('a gateway dies with what it took, and comes back', () => {
     expect(await received()).toEqual(range(1, 60));
     expect(accounts()).toEqual([]);
     expect(await holes()).toEqual([]);
-    expect([device, a, b].flatMap((node) => node.stats()?.outgoing.map(({ held }) => held) ?? [])).toEqual([0, 0, 0]);
+    const left = [device, a, b].flatMap((node) => node.stats()?.outgoing ?? []).filter(({ held }) => held > 0);
+    expect(left).toEqual([]);
     await send(61, 62);
     await pass(5_000);
     expect(await received()).toEqual([61, 62]);

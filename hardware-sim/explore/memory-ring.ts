@@ -218,7 +218,7 @@ export class MemoryRing {
   }
 
   #insert(id: number, message: NewMessage): number {
-    const { body, ...fields } = message;
+    const { body, holder: _nobody, ...fields } = message;
     const told = { copy: false, damaged: false, storedAtMs: 0, bodyBytes: body.length, bodyCrc: 0, bodyOffset: 0, moveCount: 0 };
     const entry: PutEntry = { kind: 'put', id, ...told, ...fields };
     this.#bodies.set(id, body);

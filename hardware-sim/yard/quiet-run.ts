@@ -180,6 +180,7 @@ export function atRest(
     outgoing: [],
     uplink: '',
     uplinks: [],
+    routes: [],
     links: [],
     clocks: [],
     accounts: accounts.map(([origin, destination, priority, ending, count]) => ({

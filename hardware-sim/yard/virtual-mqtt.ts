@@ -77,10 +77,10 @@ export class VirtualMqtt implements YardBroker {
           },
         });
       },
-      publish: (publish) => {
+      publish: (publish, ended) => {
         this.#world.promised();
         if (state === 'up') this.counters.published += 1;
-        inner.publish(publish);
+        inner.publish(publish, ended);
         this.#maybeBreak(clientName);
       },
       subscribe: (topics) => {

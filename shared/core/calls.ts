@@ -7,6 +7,7 @@ import type { EndingClass } from '../message/classes.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
 import type { QueueOptions } from '../queue/queue-options.ts';
+import type { Route } from '../queue/routes.ts';
 import type { Selector } from '../queue/selector.ts';
 
 /** A message to send. */
@@ -257,6 +258,11 @@ export interface StreamStats {
   readonly next: number;
 }
 
+export interface RouteStats extends Route {
+  /** Messages that it took on since the node opened. */
+  readonly taken: number;
+}
+
 /** Numbers of a stream that another neighbour was to bring. */
 export interface HoleStats {
   readonly stream: string;
@@ -335,6 +341,8 @@ export interface Stats {
   readonly uplink: string;
   /** All of them, the preferred one first. */
   readonly uplinks: readonly UplinkStats[];
+  /** In order: the first that fits decides. */
+  readonly routes: readonly RouteStats[];
   readonly links: readonly string[];
   /** Clocks of neighbours that this node dials; nothing here is ordered or validated by them. */
   readonly clocks: readonly ClockStats[];

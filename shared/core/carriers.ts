@@ -16,10 +16,13 @@ import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
+import { TopicPublisher } from '../relay/topic-publisher.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
+import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
 import { CENTRAL_BROKER } from './node-io.ts';
 import { Uplinks } from './uplinks.ts';
+import type { WaySetup } from './way-setup.ts';
 
 interface Parts extends CarrierStart {
   readonly store: NodeStore;
@@ -27,6 +30,7 @@ interface Parts extends CarrierStart {
   readonly receiver: CustodyReceiver;
   readonly random: Random;
   readonly intake: Intake;
+  readonly ways: readonly WaySetup[];
 }
 
 /** Times that carriers are asked again in one step because another way is taken. More are left to the next step. */
@@ -37,7 +41,7 @@ export function linksAndRelay({ store, intake, random, ways }: CarrierRoots): (s
   const receiver = new CustodyReceiver(store, intake);
   receiver.load();
   const uplinks = new Uplinks({ store, random, ways });
-  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random });
+  return (start) => new Carriers({ ...start, store, intake, uplinks, receiver, random, ways });
 }
 
 export class Carriers implements NodeCarriers {
@@ -52,6 +56,7 @@ export class Carriers implements NodeCarriers {
   readonly #digests: Digests;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
+  readonly #topics: TopicPublisher;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -59,6 +64,8 @@ export class Carriers implements NodeCarriers {
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
+    const endings = new Endings(store, parts.intake);
+    this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
     this.#attachments = this.#makeAttachments(central);
     const session = (): string | undefined => this.#sessionTo(central);
     this.#digests = new Digests({ store, intake: parts.intake, central, session });
@@ -107,10 +114,14 @@ export class Carriers implements NodeCarriers {
         return this.#closed(input.line, nowMs);
       case 'broker-up':
         for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
+        this.#topics.up(input.broker);
         return;
       case 'broker-down':
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
+        this.#topics.down(input.broker);
         return;
+      case 'broker-ended':
+        return this.#topics.ended(input.token, input.outcome, nowMs);
       case 'broker-message':
         for (const relay of this.#relaysAt(input.broker)) relay.message(input, nowMs);
         return;
@@ -204,6 +215,7 @@ export class Carriers implements NodeCarriers {
     this.#attachments.pump();
     this.#digests.pump();
     this.#expiry.pump();
+    for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
     this.#pumpAll(nowMs, wallUs);
     // What ended or came about just now may be why others go on.
     for (let rounds = 0; rounds < ROUNDS_MAX && this.#parts.uplinks.pump(nowMs) === 'changed'; rounds++)
@@ -237,7 +249,8 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const times = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#digests.wakeAtMs, this.#parts.uplinks.wakeAtMs];
+    const { uplinks } = this.#parts;
+    const times = [this.#expiry, this.#attachments, this.#digests, this.#topics, uplinks].map(({ wakeAtMs }) => wakeAtMs);
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
@@ -276,6 +289,7 @@ export class Carriers implements NodeCarriers {
       repeats: receiver.repeatCount,
       forksRefused: receiver.forkCount,
     };
+    addCounts(counters, this.#topics.counters());
     const { attached, detached, refused, full } = this.#attachments.counts;
     addCounts(counters, { attached, detached, attachRefused: refused, attachFull: full });
     addCounts(counters, this.#ended);
@@ -283,6 +297,12 @@ export class Carriers implements NodeCarriers {
     for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());
     return counters;
   }
+}
+
+/** Brokers of uplinks, the preferred one first. None of a node that transmits nothing. */
+function topicBrokers({ config, ways }: Pick<Parts, 'config' | 'ways'>): string[] {
+  if (config.uplink === 'kept') return [];
+  return ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt').map(({ name }) => name));
 }
 
 function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {

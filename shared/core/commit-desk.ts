@@ -194,7 +194,7 @@ export class CommitDesk {
   #free(slot: number): void {
     const { ring, queues, draft } = this.#parts.store;
     const queue = queues.of(slot);
-    draft.frees(queue.parent ?? queue, ring.index.bodyBytes(slot));
+    draft.frees(queue.parent ?? queue, ring.index.wholeBytes(slot));
   }
 
   /** @throws as `Ring.append`; then nothing was planned */

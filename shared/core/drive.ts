@@ -9,7 +9,7 @@
 
 import { RingmailError } from '../errors.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
-import type { Broker, Line, RingFile, Timers, WallClock } from '../ports.ts';
+import type { Broker, Line, PublishEnd, RingFile, Timers, WallClock } from '../ports.ts';
 import type { RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
@@ -179,7 +179,7 @@ export class Drive {
       case 'subscribe':
         return this.#broker(output.broker)?.subscribe(output.topics);
       case 'publish':
-        return this.#broker(output.broker)?.publish(output.publish);
+        return this.#publish(output);
       case 'log':
         return this.#listener.onLog(output.level, output.text);
       case 'console':
@@ -193,6 +193,12 @@ export class Drive {
         this.#end('closed');
         return this.#listener.onClosed();
     }
+  }
+
+  #publish({ broker, publish, token }: NodeOutput & { readonly kind: 'publish' }): void {
+    const ended =
+      token === undefined ? undefined : (outcome: PublishEnd) => this.#put({ kind: 'broker-ended', token, outcome, broker });
+    this.#broker(broker)?.publish(publish, ended);
   }
 
   /** Its wait was cancelled in the same step: nobody else knows of this lease. */

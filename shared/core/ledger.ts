@@ -93,7 +93,10 @@ function summed(line: Omit<LedgerStream, 'received' | 'waiting'> & { readonly wa
   return { ...line, received };
 }
 
-function waitingOf({ ring: { index }, streams, queues, queueTimeMs }: NodeStore, handles: ReadonlySet<number>): Map<number, Waiting> {
+function waitingOf(
+  { ring: { index }, streams, queues, queueTimeMs }: NodeStore,
+  handles: ReadonlySet<number>,
+): Map<number, Waiting> {
   const waiting = new Map<number, Waiting>();
   for (const slot of index.slots()) {
     const handle = streams.standing(index.stream(slot));

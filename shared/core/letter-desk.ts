@@ -13,6 +13,7 @@ import { RingmailError } from '../errors.ts';
 import { isSystemQueue, parseAddress } from '../message/address.ts';
 import { decodeEnvelope, type Envelope } from '../message/envelope.ts';
 import { identityText, parseIdentity } from '../message/identity.ts';
+import { isTopicDestination } from '../message/topic-destination.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Call } from './calls.ts';
 import { type DeskParts, outcomeResult } from './desk-shell.ts';
@@ -104,7 +105,9 @@ export class LetterDesk {
     const { name } = this.#parts.store.self;
     const destination = to ?? parseIdentity(previous)?.destination ?? notALetter('where it was going is not known: say `to`');
     const goal = parseAddress(destination, name);
-    if (isSystemQueue(goal.queue)) {
+    // One that a route sent to a topic may go there again; nobody else sends to one.
+    const isTopic = to === undefined && isTopicDestination(destination);
+    if (isSystemQueue(goal.queue) && !isTopic) {
       const reason = 'a system queue: say `to`';
       throw new RingmailError('ACCESS_MODE_INVALID', { queue: goal.queue, needed: 'send', reason });
     }

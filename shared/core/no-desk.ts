@@ -7,6 +7,7 @@ import type { Call } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
 import type { HoleDesk } from './hole-desk.ts';
+import type { RoutesOf } from './kept-routes.ts';
 import type { LedgerDesk } from './ledger-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
@@ -26,6 +27,8 @@ export interface MoreDesks {
   readonly ProbeDesk: Maker<typeof ProbeDesk>;
   readonly Handles: Maker<typeof Handles>;
   readonly Repeats: Maker<typeof Repeats>;
+  /** Undefined: no routes, whatever the configuration says. */
+  readonly routesOf: RoutesOf | undefined;
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -105,4 +108,5 @@ export const NO_DESKS: MoreDesks = {
   ProbeDesk: NoDesk,
   Handles: NoHandles,
   Repeats: NoRepeats,
+  routesOf: undefined,
 };

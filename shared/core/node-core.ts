@@ -71,7 +71,7 @@ export class NodeCore {
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
-  #serving: { store: NodeStore; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
+  #serving: { store: NodeStore; intake: Intake; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
   #repair: MetaRepair | undefined;
   #rehoming: Rehoming | undefined;
   #early: Asked[] = [];
@@ -125,9 +125,20 @@ export class NodeCore {
   }
 
   stats(nowMs: number): Stats {
-    const { store, desk, carriers, watch } = this.#serving ?? {};
+    const { store, desk, carriers, watch, intake } = this.#serving ?? {};
     const file = this.#describeFile();
-    return statsOf({ phase: this.phase, config: this.config, ring: this.#ring, file, store, desk, carriers, watch, nowMs });
+    return statsOf({
+      phase: this.phase,
+      config: this.config,
+      ring: this.#ring,
+      file,
+      store,
+      desk,
+      carriers,
+      watch,
+      routes: intake?.routes,
+      nowMs,
+    });
   }
 
   #take(input: NodeInput, nowMs: number): void {
@@ -207,12 +218,17 @@ export class NodeCore {
     store.hops.configure(ways, { failoverMs, failbackMs, nowMs });
     const make = this.#makeCarriers;
     const canReach = (node: string) => make !== undefined && store.hops.leadsTo(node);
-    const intake = new Intake(store, { unknownQueue, queueBytesLimit, canReach, policy: this.#policy });
+    const routes = this.#desks.routesOf?.(config, this.#ring.metas);
+    const intake = new Intake(store, {
+      ...{ unknownQueue, queueBytesLimit, canReach, policy: this.#policy },
+      routing: routes?.routing,
+    });
+    const hasBroker = uplinks.some(({ kind }) => kind === 'mqtt') ? 'yes' : 'no';
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
     const startCarriers = make?.({ store, intake, random: this.#random, ways });
-    for (const note of startQueues(store, intake, config.queues)) this.#log('warn', note);
+    for (const note of startQueues(store, intake, { queues: config.queues, hasBroker })) this.#log('warn', note);
     if (!isKept) releaseReserves(store);
     const home = metaValue(this.#ring.metas, 'home');
     const isCopy = config.home !== undefined && home !== undefined && home !== config.home;
@@ -221,6 +237,7 @@ export class NodeCore {
     const open = metaValue(this.#ring.metas, 'open');
     const suspectIdMax = open === true ? this.#ring.messagesStored : typeof open === 'number' ? open : 0;
     const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
+    remembered.push(...(routes?.remembered ?? []));
     if (open !== true) remembered.push(metaChange('open', true));
     if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
@@ -245,7 +262,7 @@ export class NodeCore {
       holeWaitMs: config.holeWaitMs,
       suspectIdMax,
     });
-    this.#serving = { store, desk, carriers, watch };
+    this.#serving = { store, intake, desk, carriers, watch };
     this.phase = 'loading';
   }
 

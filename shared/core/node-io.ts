@@ -1,8 +1,9 @@
 /** What goes into a node core, what comes out of it, and what it is told about itself. */
 import type { UnknownQueue } from '../custody/intake.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
-import type { Publish } from '../ports.ts';
+import type { Publish, PublishEnd } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
+import type { Route } from '../queue/routes.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult, Durability } from './calls.ts';
@@ -36,6 +37,8 @@ export interface NodeConfig {
   /** '': the name that the ring remembers. */
   readonly name: string;
   readonly queues: readonly (QueueDefinition & { readonly name: string })[];
+  /** Where what is stored for a queue here goes instead, or too; none unless said. Without problems (`routeProblems`). */
+  readonly routes?: readonly Route[] | 'kept';
   readonly unknownQueue: UnknownQueue | 'kept';
   /** Limit of queues made on demand, and of `$dead`, in bytes of bodies. */
   readonly queueBytesLimit: number | 'kept';
@@ -103,6 +106,7 @@ export type NodeInput =
   | ({ readonly kind: 'broker-up' } & AtBroker)
   | ({ readonly kind: 'broker-down'; readonly reason: string } & AtBroker)
   | ({ readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array } & AtBroker)
+  | ({ readonly kind: 'broker-ended'; readonly token: number; readonly outcome: PublishEnd } & AtBroker)
   | { readonly kind: 'close' }
   | { readonly kind: 'tick' };
 
@@ -114,7 +118,8 @@ export type NodeOutput =
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly text: string }
   | ({ readonly kind: 'console'; readonly line: number } & ConsoleLine)
   | { readonly kind: 'subscribe'; readonly topics: readonly string[]; readonly broker: string }
-  | { readonly kind: 'publish'; readonly publish: Publish; readonly broker: string }
+  /** `token`: the broker's word on it is wanted (`broker-ended`). */
+  | { readonly kind: 'publish'; readonly publish: Publish; readonly broker: string; readonly token?: number }
   | { readonly kind: 'serving'; readonly report: OpenReport }
   | { readonly kind: 'stopped'; readonly error: Error }
   | { readonly kind: 'closed' };

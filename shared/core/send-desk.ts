@@ -7,9 +7,10 @@ import type { MetaChange } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { isSystemQueue, parseAddress } from '../message/address.ts';
+import { isSystemQueue, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
 import { checkProperties } from '../message/message.ts';
+import { isTopicDestination } from '../message/topic-destination.ts';
 import { drops } from '../queue/queue-options.ts';
 import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
@@ -42,7 +43,7 @@ export class SendDesk {
     const first = this.#blocked.first(queue);
     const refusal = first?.refusal ?? this.#refused(token, call);
     if (refusal === undefined) return;
-    if (waitMs === 0 || hasCode(refusal, 'BUSY') || !(first !== undefined || this.#mayWait(queue))) throw refusal;
+    if (waitMs === 0 || hasCode(refusal, 'BUSY') || !(first !== undefined || this.#mayWait(queue, refusal))) throw refusal;
     this.#blocked.add(queue, { token, call, deadlineMs: this.#store.nowMs + waitMs, refusal });
   }
 
@@ -84,10 +85,11 @@ export class SendDesk {
     return this.#blocked.nextDeadlineMs;
   }
 
-  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node. */
-  #isExpress({ delivery, dead, position, by, sendKey, destination }: SendCall): boolean {
+  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its queue. */
+  #isExpress({ delivery, dead, position, by, sendKey, destination, properties }: SendCall): boolean {
     const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
-    return delivery === 'express' && !asksForMore && this.#store.isLocal(destination);
+    if (delivery !== 'express' || asksForMore) return false;
+    return this.#store.isLocal(destination) && this.#intake.routedOf(destination, properties) === undefined;
   }
 
   /** @throws as `Intake.beginExpress`, `Ring.takeExpress`; then nothing was planned */
@@ -143,7 +145,7 @@ export class SendDesk {
       const refusal = this.#refused(token, call);
       if (refusal === undefined) return true;
       if (hasCode(refusal, 'QUEUE_FULL')) send.refusal = refusal;
-      if (hasCode(refusal, 'BUSY') || this.#mayWait(queue)) return false;
+      if (hasCode(refusal, 'BUSY') || this.#mayWait(queue, refusal)) return false;
       this.#refuse(token, refusal);
       return true;
     } catch (error) {
@@ -176,9 +178,10 @@ export class SendDesk {
     return address.node === self.name ? address.queue : '';
   }
 
-  /** Where a queue drops, room may be on its way: whoever found it taken waits for one frame. */
-  #mayWait(queue: string): boolean {
-    const whenFull = this.#store.queues.find(queue)?.options.whenFull;
+  /** Where a queue drops, room may be on its way: whoever found it taken waits for one frame. It may be the queue that a route leads to. */
+  #mayWait(queue: string, refusal: RingmailError): boolean {
+    const full = (hasCode(refusal, 'QUEUE_FULL') && refusal.details.queue) || queue;
+    const whenFull = this.#store.queues.find(full)?.options.whenFull;
     return whenFull === 'block' || (drops(whenFull) && this.#store.room.isMoving);
   }
 }
@@ -188,10 +191,12 @@ export class SendDesk {
  * @throws ACCESS_MODE_INVALID
  */
 export function checkDestination(destination: string): void {
-  // Nearly all that are sent have none of the two.
-  if (!destination.includes('$') && !destination.includes(';')) return;
+  // Nearly all that are sent have none of the three.
+  if (!destination.includes('$') && !destination.includes(';') && !destination.includes(':')) return;
   const queue = destination.split('/').at(-1) ?? '';
   const isSubqueue = queue.includes(';');
+  if (isTopicDestination(destination))
+    throw new RingmailError('ACCESS_MODE_INVALID', { queue: TOPIC_QUEUE, needed: 'send', reason: 'only routes lead to topics' });
   if (!isSubqueue && !isSystemQueue(queue)) return;
   const reason = isSubqueue ? 'a subqueue is filled by moves' : 'a system queue is filled by the node';
   throw new RingmailError('ACCESS_MODE_INVALID', { queue, needed: 'send', reason });

@@ -2,6 +2,7 @@
 import type { NodeStore } from '../custody/node-store.ts';
 import { streamText } from '../message/identity.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
+import type { RouteTable } from '../queue/routes.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { QueueStats, Stats } from './calls.ts';
 import type { Desk } from './desk.ts';
@@ -18,6 +19,7 @@ interface Sources {
   readonly desk: Desk | undefined;
   readonly carriers: NodeCarriers | undefined;
   readonly watch: HealthWatch | undefined;
+  readonly routes: RouteTable | undefined;
   readonly nowMs: number;
 }
 
@@ -54,6 +56,7 @@ export function statsOf(sources: Sources): Stats {
     })),
     uplink: carriers?.describeUplink() ?? config.uplink,
     uplinks: carriers?.uplinks(nowMs) ?? [],
+    routes: sources.routes?.stats() ?? [],
     links: carriers?.describeLinks() ?? [],
     clocks: carriers?.clocks() ?? [],
     accounts: store?.accounts() ?? [],
@@ -67,7 +70,8 @@ function leftOut(store: NodeStore | undefined): Record<string, number> {
   const { words = 0, copies = 0, letters = 0 } = store?.leftOut ?? {};
   const { heard = 0, unknown = 0, malformed = 0 } = store?.words.counts ?? {};
   const told = { nodeWords: heard, nodeWordsUnknown: unknown, nodeWordsMalformed: malformed };
-  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, ...told };
+  const numbersForgotten = store?.forgottenCount ?? 0;
+  return { wordsLeftOut: words, copiesLeftOut: copies, lettersLeftOut: letters, numbersForgotten, ...told };
 }
 
 function queueStats(store: NodeStore, blockedIn: (queue: string) => number): QueueStats[] {

@@ -1,6 +1,7 @@
 /**
  * Messages that come by custody and cannot stay: they end here, as dead letters with the reason, and their streams go on over them.
  */
+import { invariant } from '../assert.ts';
 import { hasCode } from '../errors.ts';
 import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
@@ -13,7 +14,7 @@ import type { Intake, NewBody } from './intake.ts';
 import { contentOf } from './letter-content.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { endNumbers } from './outgoing.ts';
+import { endNumber } from './outgoing.ts';
 import { joined, NOTHING, type Planned } from './planned.ts';
 import type { MessageItem } from './session.ts';
 
@@ -65,9 +66,18 @@ export class ArrivalEndings {
     return planEnding(this.#store, handle, { ranges, class: ending });
   }
 
+  /** What can have no letter either, and is refused by nobody since it began here: the account alone. */
+  lost(what: { handle: number; key: StreamKey; item: MessageItem }, ending: EndingClass): Planned {
+    const ended = this.#store.isLocal(what.key.destination)
+      ? this.#atDestination(what, ending)
+      : this.#onTheWay(what, ending, 'bare');
+    invariant(ended !== 'too-many', 'the next number of a stream opens no hole');
+    return ended;
+  }
+
   /**
-   * A gap in a stream that leaves here. Noted in memory at once: the item of a batch that is refused comes again and notes the same. One
-   * for a node that nobody can reach is told to nobody: without a letter the account here is all that speaks of it.
+   * A gap in a stream that leaves here. One for a node that nobody can reach is told to nobody: without a letter the account here is all
+   * that speaks of it.
    */
   #onTheWay(
     { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
@@ -76,11 +86,15 @@ export class ArrivalEndings {
   ): Planned {
     const { number } = item;
     const stream = this.#store.outgoing.open(handle, key);
-    const gap = { from: number, to: number, class: ending, node: this.#store.self.name };
-    const noted = endNumbers(stream, gap);
+    const range = { from: number, to: number };
+    const gap = endNumber(stream, { ...range, class: ending, node: this.#store.self.name });
     const counted = countedTo(this.#store, { handle, key }, number + 1);
-    const account = planLosses(this.#store, letter === 'bare' ? [lossOf(handle, ending, [gap])] : []);
-    return joined(account, { ...NOTHING, changes: [noted, counted.change], settle: counted.settle });
+    const account = planLosses(this.#store, letter === 'bare' ? [lossOf(handle, ending, [range])] : []);
+    const settle = (): void => {
+      this.#store.draft.note(gap.settle());
+      counted.settle();
+    };
+    return joined(account, { ...NOTHING, changes: [gap.change, counted.change], settle });
   }
 
   /** A dead letter, or undefined when it is too large for one. */

@@ -5,18 +5,20 @@
 import { NO_BYTES } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';
 import { HOLE_COUNT_MAX, HOP_COUNT_MAX } from '../limits.ts';
-import { NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { isSystemQueue, NODE_QUEUE, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, withHop } from '../message/envelope.ts';
 import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
+import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
+import type { Routed } from '../queue/routes.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
 import { GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
 import { countedTo, type Entering, entering } from './entering.ts';
-import { includes, isKnown, placeOf, withMessage } from './holes.ts';
+import { firstHole, includes, isKnown, placeOf, withMessage } from './holes.ts';
 import type { Intake } from './intake.ts';
 import { ADMIN_QUEUE, DEAD_QUEUE, JOURNAL_QUEUE } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
@@ -78,12 +80,19 @@ export class Arrivals {
     if (arrived === undefined) return this.#endings.end({ handle, key, item }, 'CORRUPT', changes);
     if (arrived.envelope.length > this.#store.ring.bodyBytesMax) return { refused: 'TOO_LARGE' };
     const bytes = arrived.envelope.length;
+    const routed = queue === undefined ? undefined : this.#routedOf(queue, key, arrived.properties);
     // It would never fit, and nothing behind it would ever pass.
-    if (queue !== undefined && bytes > queue.options.bytesLimit)
+    if (queue !== undefined && bytes > queue.options.bytesLimit && routed?.original !== 'goes')
       return this.#endings.end({ handle, key, item }, 'TOO_LARGE', changes);
     const refused = this.#refusalOf(arrived.carried ?? key, arrived);
     if (refused !== undefined) return this.#endings.end({ handle, key, item, carried: arrived.carried }, refused, changes);
     if (queue?.name === ADMIN_QUEUE) return this.#word({ handle, key, number: item.number }, { queue, ...arrived }, changes);
+    const { forwarding } = this.#intake;
+    if (queue !== undefined && routed !== undefined && forwarding !== undefined) {
+      // What is above a hole waits where it is: forwarded, it would be ahead of those that are to come.
+      if (firstHole(numbersOf(this.#store, handle)) < item.number) return undefined;
+      return forwarding.arrived({ handle, key, item }, { ...arrived, queue, routed }, changes);
+    }
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#endings.end({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
@@ -163,11 +172,21 @@ export class Arrivals {
     // Nothing of a word stays here.
     if (isLocal && name === NODE_QUEUE) return bytesMax;
     const queue = isLocal ? queues.find(name) : undefined;
-    const isBounded = queue !== undefined && queue.options.remoteWhenFull === 'wait' && queue.name !== ADMIN_QUEUE;
-    const queueRoom = isBounded ? room.inQueue(queue) : bytesMax;
+    let queueRoom = queue !== undefined && keepsWaiting(queue) ? room.inQueue(queue) : bytesMax;
+    // Who is refused for the sake of a queue that a route leads to asks again when that has room.
+    for (const behind of queue === undefined ? [] : (this.#intake.routes?.queuesBehind(queue.name) ?? [])) {
+      const other = queues.find(behind);
+      if (other !== undefined && keepsWaiting(other)) queueRoom = Math.min(queueRoom, room.inQueue(other));
+    }
     const inRing = room.inRing(queue);
     const ownRoom = queue === undefined ? 0 : Math.min(inRing, room.unusedReserve(queue));
     return Math.max(0, Math.min(bytesMax, queueRoom, Math.max(ownRoom, Math.floor(inRing / 4))));
+  }
+
+  #routedOf(queue: Queue, { origin, priority }: StreamKey, properties: Properties): Routed | undefined {
+    const { routes } = this.#intake;
+    if (routes === undefined || routes.isEmpty || isSystemQueue(queue.name)) return undefined;
+    return routes.of({ queue: queue.name, source: origin, properties: { priority, ...properties } });
   }
 
   /** A word between nodes: of this one it is consumed, others it passes, and where its way ends it ends. */
@@ -227,7 +246,7 @@ export class Arrivals {
     const isReplayed = isHere && hop.replayed === true;
     if (isReplayed && this.#store.queues.find(queue)?.options.replay === 'never') return 'NOT_REPLAYED';
     // Records of this node are its own.
-    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE)) return 'ACCESS_DENIED';
+    if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
@@ -314,4 +333,9 @@ export class Arrivals {
       throw new RingmailError('BUSY', { pending: HOLE_COUNT_MAX, pendingMax: HOLE_COUNT_MAX });
     return joined({ ...NOTHING, changes: opened.changes }, planned);
   }
+}
+
+/** What comes from other nodes waits for its room. */
+function keepsWaiting({ options, name }: Queue): boolean {
+  return options.remoteWhenFull === 'wait' && name !== ADMIN_QUEUE;
 }

@@ -23,15 +23,45 @@ export interface Entering {
   readonly epoch: Epoch;
   readonly queue: Queue | undefined;
   readonly envelope: Uint8Array;
+  /** Where its body is another's: the envelope has a stand-in for it. */
+  readonly shared?: Shared | undefined;
   readonly properties: Properties;
   readonly hop: Hop;
   /** What a node keeps for people: its timers are over, and nobody is told how it ends. */
   readonly what: Newcomer['what'];
 }
 
+/** A body that lies in the ring by itself, for several messages. */
+export interface Shared {
+  /** `above`: in the same batch, before them. Else its id. */
+  readonly holder: 'above' | number;
+  /** What the envelopes have in its place. */
+  readonly standIn: Uint8Array;
+  readonly bodyBytes: number;
+  /** Room of the ring for the body: told to the first that shares it. */
+  readonly ringBytes: number;
+}
+
+/** Bytes of a message in its queue, with all that belongs to it. */
+export function wholeBytes({ envelope, shared }: Pick<Entering, 'envelope' | 'shared'>): number {
+  return envelope.length + (shared?.bodyBytes ?? 0);
+}
+
+/** Its number is given, and nothing of it is stored: it goes on from its queue at once. */
+export function passing(
+  store: NodeStore,
+  { handle, identity, epoch }: Pick<Entering, 'handle' | 'identity' | 'epoch'>,
+  changes: readonly MetaChange[],
+): Planned {
+  const { origin, number } = identity;
+  const { change, settle } = planNumber(store, handle, { number, epoch: origin === store.self.name ? undefined : epoch });
+  return { puts: [], acks: [], changes: [...changes, change], settle };
+}
+
 /** A message that enters as part of a batch: in its queue, or among what goes out, with its stream's counter behind it. */
 export function entering(store: NodeStore, entered: Entering, changes: readonly MetaChange[]): Planned {
   const { handle, identity, epoch, queue, envelope, properties, hop, what } = entered;
+  const bytes = wholeBytes(entered);
   const isMessage = what === 'message';
   const { queueTimeMs } = store;
   const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
@@ -49,6 +79,7 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
     expiresAtMs: times.expiresAtMs,
     notBeforeMs: times.notBeforeMs,
+    holder: entered.shared?.holder,
     body: envelope,
   };
   const isOwn = identity.origin === store.self.name;
@@ -61,11 +92,11 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     counted.settle();
     if (queue === undefined) return;
     queue.plannedCount += 1;
-    queue.plannedBytes += envelope.length;
+    queue.plannedBytes += bytes;
     if (!store.draft.isOpen) return;
     store.draft.note(() => {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= envelope.length;
+      queue.plannedBytes -= bytes;
     });
   };
   return { puts: [put], acks: [], changes: [...changes, counted.change], settle };

@@ -4,18 +4,20 @@
  */
 import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
-import { type Address, NODE_QUEUE, parseAddress } from '../message/address.ts';
+import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import type { CborInput } from '../message/cbor.ts';
-import { decodeEnvelope, encodeNew, FIRST_HOP } from '../message/envelope.ts';
+import { decodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { checkOptions } from '../queue/check-options.ts';
 import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-options.ts';
 import type { Queue } from '../queue/queues.ts';
+import type { Routed, RouteTable } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { entering, nextNumber } from './entering.ts';
+import { entering, nextNumber, passing, type Shared, wholeBytes } from './entering.ts';
 import { expressIncarnation } from './express-streams.ts';
+import type { Forwarding } from './forwarding.ts';
 import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -32,12 +34,22 @@ export interface NewBody {
   readonly previous?: string;
   readonly maybeDuplicate?: 'maybe';
   readonly transaction?: TransactionMark;
+  /** How far it has come, where it is made from one that came. */
+  readonly hop?: Hop;
+  /** `body` lies in the ring by itself, and others have it too. */
+  readonly shared?: Shared;
 }
 
 type Delivery = 'recoverable' | 'express';
 
 /** What hops may add to an envelope on its way: a message accepted here must fit a ring like this one everywhere. */
-const HOP_BYTES_MAX = 16;
+export const HOP_BYTES_MAX = 16;
+
+/** Routes, and what carries them out: of a node that has any. */
+export interface Routing {
+  readonly table: RouteTable;
+  forwarding(store: NodeStore, intake: Intake): Forwarding;
+}
 
 /** What a node does with a queue it does not know: refuse it, or make it (a development node). */
 export type UnknownQueue = 'refuse' | 'create';
@@ -50,6 +62,8 @@ export class Intake {
   /** True when a message for this node can leave it. */
   readonly canReach: (node: string) => boolean;
   readonly policy: Policy | undefined;
+  readonly routes: RouteTable | undefined;
+  readonly forwarding: Forwarding | undefined;
 
   constructor(
     store: NodeStore,
@@ -58,6 +72,7 @@ export class Intake {
       readonly queueBytesLimit: number;
       readonly canReach: (node: string) => boolean;
       readonly policy?: Policy | undefined;
+      readonly routing?: Routing | undefined;
     },
   ) {
     this.#store = store;
@@ -65,12 +80,15 @@ export class Intake {
     this.#queueBytesLimit = options.queueBytesLimit;
     this.canReach = options.canReach;
     this.policy = options.policy;
+    this.routes = options.routing?.table;
+    this.forwarding = options.routing?.forwarding(store, this);
   }
 
   /**
    * A message that begins here: gets the next number of its stream. Where its queue makes room by dropping, what goes is part of it, and
    * so are its copy in `$journal` and the word that it is in its queue, where they are asked for: it may be several messages, itself
-   * the first. `replacing`: the caller ends a message of this ring in the same batch.
+   * the first. `replacing`: the caller ends a message of this ring in the same batch. Where a route fits, what that makes of it stands in
+   * its place, and the identity is still the one that its sender is told.
    * @throws NAME_INVALID, QUEUE_NOT_FOUND, ROUTE_NOT_FOUND, QUEUE_FULL, MESSAGE_TOO_LARGE, MESSAGE_REFUSED
    */
   begin(
@@ -82,7 +100,10 @@ export class Intake {
     const { properties, maybeDuplicate } = content;
     // One that is moved to another stream was let in before, and has its copy.
     if (maybeDuplicate === undefined) this.#checkPolicy(destination, content);
-    const begun = this.#begin(destination, content, { place, what: 'message', delivery });
+    const routed = maybeDuplicate === undefined ? this.routedOf(destination, properties) : undefined;
+    if (routed !== undefined && this.forwarding !== undefined)
+      return this.forwarding.sent(destination, content, { place, routed });
+    const begun = this.beginAlone(destination, content, { place, what: 'message', delivery });
     if (maybeDuplicate !== undefined) return begun;
     let planned: Planned = begun;
     if (properties.journal === 'on') planned = this.#withCopy(planned, content, begun.identity);
@@ -91,9 +112,25 @@ export class Intake {
     return planned === begun ? begun : { ...planned, identity: begun.identity };
   }
 
+  /** What a route makes of a message that is sent to a queue here; undefined where none fits. */
+  routedOf(destination: string, properties: Properties): Routed | undefined {
+    const { self } = this.#store;
+    if (this.routes === undefined || this.routes.isEmpty) return undefined;
+    const { node, queue } = this.#own.destination(destination, self.name).address;
+    if (node !== self.name || isSystemQueue(queue)) return undefined;
+    return this.routes.of({ queue, source: self.name, properties });
+  }
+
+  /** The stream of what begins here. @throws NAME_INVALID, BUSY */
+  streamTo(destination: string, priority: number): { key: StreamKey; handle: number; changes: MetaChange[] } {
+    const { name: origin, incarnation } = this.#store.self;
+    const key = this.#own.key(this.#own.destination(destination, origin), { origin, incarnation, priority });
+    return { key, ...this.#openStream(key) };
+  }
+
   /** A copy for `$journal`. @throws as `begin`, but that it is full */
   beginCopy(content: NewBody, place: Newcomer['place']): Planned {
-    return this.#begin(`${this.#store.self.name}/${JOURNAL_QUEUE}`, content, { place, what: 'record' });
+    return this.beginAlone(`${this.#store.self.name}/${JOURNAL_QUEUE}`, content, { place, what: 'record' });
   }
 
   /**
@@ -102,7 +139,7 @@ export class Intake {
    */
   beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
     const { destination, content } = wordFor(node, kind, fields);
-    return this.#begin(destination, content, { place: 'new', what: 'record' });
+    return this.beginAlone(destination, content, { place: 'new', what: 'record' });
   }
 
   /**
@@ -119,7 +156,7 @@ export class Intake {
     const identity = { ...key, number: nextNumber(this.#store, { handle, key, endsHere: false }) };
     const what = to.address.queue === NODE_QUEUE ? 'record' : 'message';
     const entered = { handle, identity, epoch: ring.epoch, queue: undefined, envelope, properties: message, hop, what } as const;
-    const planned = this.#withEpoch(entering(this.#store, entered, changes), handle, identity.number);
+    const planned = this.withEpoch(entering(this.#store, entered, changes), handle, identity.number);
     return withRoom(this.#store, planned, undefined, { place, what, bytes: envelope.length, priority });
   }
 
@@ -135,7 +172,7 @@ export class Intake {
     to: string = DEAD_QUEUE,
   ): Planned & { identity: Identity } {
     const letter = { ...content, history: [...(content.history ?? []), ending] };
-    const begin = (queue: string) => this.#begin(`${this.#store.self.name}/${queue}`, letter, { place, what: 'record' });
+    const begin = (queue: string) => this.beginAlone(`${this.#store.self.name}/${queue}`, letter, { place, what: 'record' });
     if (to === DEAD_QUEUE || this.#store.queues.find(to) === undefined) return begin(DEAD_QUEUE);
     try {
       return begin(to);
@@ -153,7 +190,7 @@ export class Intake {
     if (!wants(asked.acknowledge, what)) return planned;
     const { destination, content } = wordTo(asked, what, this.#store.self.name);
     const place = planned.acks.length > 0 ? 'replacing' : 'new';
-    const both = this.#beside(planned, () => this.#begin(destination, content, { place, what: 'record' }));
+    const both = this.#beside(planned, () => this.beginAlone(destination, content, { place, what: 'record' }));
     // What is refused itself comes again.
     if (both === undefined && this.#store.ring.admits(batchOf(planned))) this.#store.leftOut.words += 1;
     return both ?? planned;
@@ -195,10 +232,11 @@ export class Intake {
     return { message, identity: planned.identity, beside: { ...planned, puts } };
   }
 
-  #begin(
+  /** The message and nothing that goes along with it. `keeps`: it goes on from its queue at once. @throws as `begin` */
+  beginAlone(
     destination: string,
     content: NewBody,
-    how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery },
+    how: Pick<Newcomer, 'place' | 'what'> & { delivery?: Delivery; keeps?: 'its number' },
   ): Planned & { identity: Identity } {
     const { self, ring } = this.#store;
     const to = this.#own.destination(destination, self.name);
@@ -212,14 +250,19 @@ export class Intake {
     const { handle, changes } = this.#openStream(key);
     const number = nextNumber(this.#store, { handle, key, endsHere: queue !== undefined });
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
-    const envelope = encodeNew(key, { number, epoch: ring.epoch }, content);
-    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queue?.options.bytesLimit ?? ring.bodyBytesMax);
-    if (envelope.length > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes: envelope.length, bytesMax });
-    const { properties } = content;
-    const entered = { handle, identity, epoch: ring.epoch, queue, envelope, properties, hop: FIRST_HOP, what: how.what };
+    const { properties, shared, hop } = content;
+    const told = shared === undefined ? content : { ...content, body: shared.standIn };
+    const envelope = encodeNew(key, { number, epoch: ring.epoch, hop }, told);
+    const bytes = wholeBytes({ envelope, shared });
+    const queueBytesMax = how.keeps === undefined ? queue?.options.bytesLimit : undefined;
+    const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queueBytesMax ?? ring.bodyBytesMax);
+    if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
+    const arrival = { handle, identity, epoch: ring.epoch };
+    if (how.keeps !== undefined) return { ...this.withEpoch(passing(this.#store, arrival, changes), handle, number), identity };
+    const entered = { ...arrival, queue, envelope, shared, properties, hop: hop ?? FIRST_HOP, what: how.what };
     const own = entering(this.#store, entered, changes);
     // What is in memory only has its counters there, too.
-    const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.#withEpoch(own, handle, identity.number);
+    const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.withEpoch(own, handle, identity.number);
     const { place, what } = how;
     const {
       puts,
@@ -229,7 +272,8 @@ export class Intake {
     } = withRoom(this.#store, planned, queue, {
       place,
       what,
-      bytes: envelope.length,
+      bytes,
+      ...(shared && { ringBytes: PUT_BYTES + envelope.length + shared.ringBytes }),
       priority,
     });
     return { puts, acks, changes: all, settle, identity };
@@ -291,7 +335,7 @@ export class Intake {
   }
 
   /** The first of its stream in this opening says so, for who asks what became of it (first-numbers.ts). */
-  #withEpoch(planned: Planned, handle: number, number: number): Planned {
+  withEpoch(planned: Planned, handle: number, number: number): Planned {
     const { firstNumbers, ring, draft } = this.#store;
     const first = firstNumbers.plan(handle, number, ring.epoch.counter);
     if (first === undefined) return planned;

@@ -17,6 +17,7 @@ import { chooseVictims } from '../queue/overflow.ts';
 import { drops, type QueueDefinition } from '../queue/queue-options.ts';
 import { bytesUsed, messageCount, type Queue, type Queues } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
+import { FreedBytes } from '../ring/freed-bytes.ts';
 import { bodyBytesMaxOf, liveBytesMaxOf, metaReserveBytesOf, type RingGeometry } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Ring } from '../ring/ring.ts';
@@ -32,6 +33,9 @@ const META_SLACK_BYTES = 1024;
 
 /** A message that looks for room. */
 export interface Newcomer {
+  /** Bodies that it brings into the ring, each with its entry; `bytes` and one entry where nothing is said. */
+  readonly ringBytes?: number;
+  /** In its queue. */
   readonly bytes: number;
   readonly priority: number;
   /** `replacing`: a message of this ring goes in the same frame, and the ring itself says whether it has room for that. */
@@ -106,7 +110,7 @@ export class MessageRoom {
    */
   admit(queue: Queue | undefined, newcomer: Newcomer, metaBytes: number): number[] {
     const { bytes, place } = newcomer;
-    const ringNeeded = PUT_BYTES + bytes + metaBytes;
+    const ringNeeded = ringBytesOf(newcomer) + metaBytes;
     const ringRoom = place === 'replacing' ? Number.POSITIVE_INFINITY : this.inRing(queue);
     const queueRoom = queue === undefined ? Number.POSITIVE_INFINITY : this.inQueue(queue);
     if (ringNeeded <= ringRoom && bytes <= queueRoom) return [];
@@ -128,7 +132,8 @@ export class MessageRoom {
       this.#dropping = before;
     });
     this.#dropping = before.filter(({ id }) => index.find(id) !== NO_SLOT);
-    for (const slot of slots) this.#dropping.push({ id: index.id(slot), bytes: PUT_BYTES + index.bodyBytes(slot) });
+    const freed = new FreedBytes(index);
+    for (const slot of slots) this.#dropping.push({ id: index.id(slot), bytes: freed.with(slot) });
   }
 
   /** True while room is on its way that the ring does not see yet: who was refused may ask again after the next frame. */
@@ -154,7 +159,6 @@ export class MessageRoom {
     return chooseVictims(queue, ring.index, isLeastUrgent ? 'least-urgent' : 'oldest', {
       queueBytes: bytes - room.queueRoom,
       ringBytes: room.ringNeeded - room.ringRoom - this.#droppingBytes,
-      entryBytes: PUT_BYTES,
       priorityMax: isRecord ? PRIORITY_MAX : priority,
     });
   }
@@ -176,6 +180,11 @@ export class MessageRoom {
     for (const one of this.#dropping) if (index.find(one.id) !== NO_SLOT) bytes += one.bytes;
     return bytes;
   }
+}
+
+/** Of entries and bodies. */
+export function ringBytesOf({ bytes, ringBytes }: Pick<Newcomer, 'bytes' | 'ringBytes'>): number {
+  return ringBytes ?? PUT_BYTES + bytes;
 }
 
 /** What queues may have reserved together in a ring of this shape. */

@@ -22,6 +22,7 @@
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
+ *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
  *   y/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)

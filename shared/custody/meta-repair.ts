@@ -102,7 +102,7 @@ export class MetaRepair {
     const streams = new Map<number, number[]>();
     for (const slot of index.slots()) {
       const stream = index.stream(slot);
-      if (!this.#named.has(stream)) push(streams, stream, index.id(slot));
+      if (!index.isHolder(slot) && !this.#named.has(stream)) push(streams, stream, index.id(slot));
     }
     for (const [handle, ids] of streams) this.#unnamed.push({ handle, ids, asked: 0 });
   }
@@ -144,6 +144,7 @@ export class MetaRepair {
     const { index } = this.#ring;
     const held = new Map<number, Held>();
     for (const slot of index.slots()) {
+      if (index.isHolder(slot)) continue;
       const number = index.number(slot);
       const one = held.get(index.stream(slot)) ?? { min: number, max: number };
       one.min = Math.min(one.min, number);

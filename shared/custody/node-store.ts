@@ -137,8 +137,9 @@ export class NodeStore {
     );
     this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
-    this.#findHoles(slots);
-    for (const slot of slots) this.place(slot);
+    const messages = slots.filter((slot) => !index.isHolder(slot));
+    this.#findHoles(messages);
+    for (const slot of messages) this.place(slot);
     this.#forgetEmptyParts();
     this.#offerAgain();
     this.#accountForDamage();
@@ -337,10 +338,11 @@ export class NodeStore {
   }
 
   #placePlanned(slot: number): void {
+    if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
       queue.plannedCount -= 1;
-      queue.plannedBytes -= this.ring.index.bodyBytes(slot);
+      queue.plannedBytes -= this.ring.index.wholeBytes(slot);
     }
     this.place(slot);
   }

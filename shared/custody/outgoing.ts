@@ -135,6 +135,24 @@ export function holdGap(stream: OutStream, gap: HeldGap): void {
   stream.gaps.splice(at === -1 ? stream.gaps.length : at, 0, gap);
 }
 
+/**
+ * A number that ended here before the next node had it: a gap of its own, or the one before it, grown, where that ended so too, since META
+ * is for few of them. Nothing is changed before `settle`.
+ */
+export function endNumber(stream: OutStream, gap: HeldGap): { change: MetaChange; settle: () => () => void } {
+  const before = stream.gaps.find(
+    ({ to, class: ending, node }) => to === gap.from - 1 && ending === gap.class && node === gap.node,
+  );
+  const grown = { ...gap, from: before?.from ?? gap.from };
+  const settle = () => {
+    const gaps = [...stream.gaps];
+    if (before !== undefined) stream.gaps.splice(stream.gaps.indexOf(before), 1);
+    holdGap(stream, grown);
+    return () => void stream.gaps.splice(0, stream.gaps.length, ...gaps);
+  };
+  return { change: gapChange(stream, grown), settle };
+}
+
 /** What forgets a gap that was stored. */
 export function gapDelete({ handle }: OutStream, from: number): MetaChange {
   return metaDelete(`g/${handle}/${from}`);

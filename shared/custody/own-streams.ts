@@ -2,8 +2,9 @@
  * Where the applications of this node send: each destination read once, and its streams as objects of their own, so that what is known
  * of them is found by the object and not by its text.
  */
-import { type Address, parseAddress } from '../message/address.ts';
+import { type Address, formatAddress, parseAddress } from '../message/address.ts';
 import type { StreamKey } from '../message/identity.ts';
+import { isTopicDestination } from '../message/topic-destination.ts';
 
 export interface OwnDestination {
   readonly address: Address;
@@ -24,7 +25,8 @@ export class OwnStreams {
     const known = this.#destinations.get(written);
     if (known !== undefined) return known;
     const address = parseAddress(written, self);
-    const destination = { address, text: `${address.node}/${address.queue}`, keys: [] };
+    const text = isTopicDestination(written) ? written : formatAddress(address);
+    const destination = { address, text, keys: [] };
     if (this.#destinations.size >= DESTINATION_COUNT_MAX) this.#destinations.clear();
     this.#destinations.set(written, destination);
     return destination;

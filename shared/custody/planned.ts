@@ -2,12 +2,12 @@
 import { RingmailError } from '../errors.ts';
 import type { Queue } from '../queue/queues.ts';
 import { type Batch, batchBytes } from '../ring/batch.ts';
-import { type AckReason, metaBytes, PUT_BYTES } from '../ring/entry-layout.ts';
+import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NewMessage, Ring } from '../ring/ring.ts';
 import { lossAt } from './accounts.ts';
-import type { Newcomer } from './message-room.ts';
+import { type Newcomer, ringBytesOf } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 
@@ -56,7 +56,7 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
   // Outside of a draft nobody asks what it took.
   if (slots.length === 0 && !store.draft.isOpen) return planned;
   const takes = (): void => {
-    store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);
+    store.draft.takes(ringBytesOf(newcomer) + metaBytes);
     planned.settle();
   };
   if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };

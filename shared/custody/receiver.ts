@@ -174,10 +174,10 @@ export class CustodyReceiver {
       const handle = this.#store.streams.find(cursor.key) ?? 0;
       const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
-      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, [slot]) => {
+      this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, slots) => {
         if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
-        if (slot !== undefined) this.#arrivals.placed(slot);
+        for (const slot of slots) this.#arrivals.placed(slot);
         cursor.durable = Math.max(cursor.durable, next);
         what.whenDurable();
       });

@@ -6,7 +6,9 @@
 import { RingmailError } from '../errors.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import { identityText } from '../message/identity.ts';
+import { standInFor } from '../message/shared-envelope.ts';
 import type { Random } from '../ports.ts';
+import { HOLDER_DISTANCE_MAX } from '../ring/entry-layout.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
@@ -77,7 +79,11 @@ export class Rehoming {
       const { message } = decodeEnvelope(envelope);
       const isCarried = identityAt(stream, index.number(slot), envelope)?.isCarried === true;
       const { identity, epoch: _epoch, body, history, previous: _previous, maybeDuplicate: _maybe, ...properties } = message;
-      const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }) };
+      // It goes on sharing its body: it takes no more room than it did.
+      const holder = index.holder(slot);
+      const mayShare = holder > 0 && this.#store.ring.messagesStored - holder < HOLDER_DISTANCE_MAX / 2;
+      const shared = mayShare ? { shared: { holder, standIn: standInFor(body), bodyBytes: body.length, ringBytes: 0 } } : {};
+      const content = { body, properties, maybeDuplicate: 'maybe' as const, ...(history && { history }), ...shared };
       // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
       const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;
       const planned = isCarried

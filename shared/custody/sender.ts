@@ -330,7 +330,10 @@ export class CustodySender {
     out.list.remove(slot);
     const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: self.name });
     const acks = [{ id: ring.index.id(slot), reason: 'corrupt' as const }];
-    this.#store.commit({ acks, metas: [noted, this.#store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]))] }, () => {});
+    this.#store.commit(
+      { acks, metas: [noted, this.#store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]))] },
+      () => {},
+    );
   }
 
   get #shown(): Ticket {

@@ -38,8 +38,10 @@ export class ReadAhead {
     for (let count = 0; count < COUNT_MAX && bytes < BYTES_MAX; count++) {
       slot = slot === NO_SLOT ? NO_SLOT : stream.out.list.next(slot);
       if (slot === NO_SLOT) return;
-      bytes += index.bodyBytes(slot);
+      bytes += index.wholeBytes(slot);
       this.#read(slot);
+      const holder = index.find(index.holder(slot));
+      if (holder !== NO_SLOT) this.#read(holder);
     }
   }
 

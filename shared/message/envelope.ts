@@ -45,13 +45,20 @@ export const FIRST_HOP: Hop = { count: 0, elapsedMs: 0 };
 
 const usualForm = new UsualForm();
 
+/** `hop`: of the message that it is made from, where that has come a way. */
+interface Begun {
+  readonly number: number;
+  readonly epoch: Epoch;
+  readonly hop?: Hop | undefined;
+}
+
 /** Of a message that begins here. @throws CBOR_UNENCODABLE for properties no decoder would take */
-export function encodeNew(key: StreamKey, of: { readonly number: number; readonly epoch: Epoch }, content: Content): Uint8Array {
-  const usual = usualForm.write(key, of, content);
+export function encodeNew(key: StreamKey, of: Begun, content: Content): Uint8Array {
+  const usual = of.hop === undefined ? usualForm.write(key, of, content) : undefined;
   if (usual !== undefined) return usual;
   const { properties, ...rest } = content;
   const { priority } = key;
-  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority });
+  return encodeEnvelope({ ...properties, ...rest, identity: { ...key, number: of.number }, epoch: of.epoch, priority }, of.hop);
 }
 
 /** @throws CBOR_UNENCODABLE for properties no decoder would take */

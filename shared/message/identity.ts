@@ -4,6 +4,7 @@
  *   <origin>:<incarnation, 16 hex digits>:<destination>:<priority>:<number>
  */
 import { isName, parseAddress } from './address.ts';
+import { isTopicDestination } from './topic-destination.ts';
 
 /** One node's numbered flow to one queue at one priority. */
 export interface StreamKey {
@@ -43,16 +44,20 @@ export function identityText(identity: Identity): string {
 
 /** Inverse of `identityText`; undefined for anything else. */
 export function parseIdentity(text: string): Identity | undefined {
-  const [origin = '', incarnation = '', destination = '', priority = '', number = '', ...rest] = text.split(':');
-  if (rest.length > 0 || !isName(origin) || !/^[0-9a-f]{16}$/.test(incarnation) || !/^[0-7]$/.test(priority)) return undefined;
-  if (!/^[1-9][0-9]{0,15}$/.test(number) || !destination.includes('/') || !isAddress(destination)) return undefined;
+  // A topic may have colons of its own.
+  const [origin = '', incarnation = '', ...rest] = text.split(':');
+  const [priority = '', number = ''] = rest.slice(-2);
+  const destination = rest.slice(0, -2).join(':');
+  if (!isName(origin) || !/^[0-9a-f]{16}$/.test(incarnation) || !/^[0-7]$/.test(priority)) return undefined;
+  if (!/^[1-9][0-9]{0,15}$/.test(number) || !isFull(destination)) return undefined;
   return { origin, incarnation, destination, priority: Number(priority), number: Number(number) };
 }
 
-function isAddress(text: string): boolean {
+/** With its node. */
+function isFull(destination: string): boolean {
   try {
-    parseAddress(text, '');
-    return true;
+    parseAddress(destination, '');
+    return destination.includes('/') || isTopicDestination(destination);
   } catch {
     return false; // the only thing it throws is NAME_INVALID, and that is the answer here
   }

@@ -14,7 +14,7 @@ import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { connect, type IClientOptions, MqttClient } from 'mqtt';
 import { PUBLISH_BYTES_MAX } from '../limits.ts';
-import type { Broker, BrokerListener, Publish } from '../ports.ts';
+import type { Broker, BrokerListener, Publish, PublishEnd } from '../ports.ts';
 import { statusPublish } from '../relay/status-layout.ts';
 import type { BrokerAccess } from './config/config.ts';
 
@@ -71,8 +71,8 @@ class MqttBroker implements Broker {
     if (this.#state === 'open') this.#timer = setTimeout(() => this.#dial(), 0);
   }
 
-  publish(publish: Publish): void {
-    this.#connection?.publish(publish);
+  publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {
+    this.#connection?.publish(publish, ended);
   }
 
   subscribe(topics: readonly string[]): void {
@@ -160,7 +160,7 @@ class Connection {
   readonly #listener: ConnectionListener;
   #state: 'dialing' | 'up' | 'over' = 'dialing';
   #upAtMs = 0;
-  #waiting: Publish[] = [];
+  #waiting: { readonly publish: Publish; readonly ended: ((outcome: PublishEnd) => void) | undefined }[] = [];
   #waitingBytes = 0;
   #inFlight = 0;
   #inFlightMax = IN_FLIGHT_COUNT_MAX;
@@ -195,11 +195,14 @@ class Connection {
     });
   }
 
-  publish(publish: Publish): void {
+  publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {
     if (this.#state !== 'up') return;
     const { payload } = publish;
-    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + payload.length > WAITING_BYTES_MAX) return;
-    this.#waiting.push({ ...publish, payload: payload.slice() });
+    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + payload.length > WAITING_BYTES_MAX) {
+      if (ended !== undefined) setImmediate(() => this.#tell(ended, 'failed'));
+      return;
+    }
+    this.#waiting.push({ publish: { ...publish, payload: payload.slice() }, ended });
     this.#waitingBytes += payload.length;
     this.#flow();
   }
@@ -234,16 +237,24 @@ class Connection {
     while (this.#inFlight < this.#inFlightMax) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#waitingBytes -= next.payload.length;
+      this.#waitingBytes -= next.publish.payload.length;
       this.#inFlight += 1;
-      const { topic, payload, qos, retain } = next;
+      const { topic, payload, qos, retain } = next.publish;
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
       // An error here is a refusal of the broker, or the end of the connection: either way no receipt will come, and the core sees that.
-      this.#client.publish(topic, bytes, { qos, retain: retain === 'retain' }, () => {
+      this.#client.publish(topic, bytes, { qos, retain: retain === 'retain' }, (error) => {
         this.#inFlight -= 1;
+        const { ended } = next;
+        const outcome = error === undefined || error === null ? 'acknowledged' : 'failed';
+        if (ended !== undefined) setImmediate(() => this.#tell(ended, outcome));
         if (this.#state === 'up') this.#flow();
       });
     }
+  }
+
+  /** Nothing is said of what a connection that is over had on its way. */
+  #tell(ended: (outcome: PublishEnd) => void, outcome: PublishEnd): void {
+    if (this.#state === 'up') ended(outcome);
   }
 
   #end(reason: string): void {

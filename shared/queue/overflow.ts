@@ -3,6 +3,7 @@
  * promised for later, and what is held nobody has seen. Nothing is touched here: who asks plans their end in the batch that stores the newcomer, so nothing old is lost
  * unless the new one is durable.
  */
+import { FreedBytes } from '../ring/freed-bytes.ts';
 import { type MessageIndex, NO_SLOT } from '../ring/message-index.ts';
 import type { Queue } from './queues.ts';
 
@@ -11,8 +12,6 @@ export interface Wanted {
   readonly queueBytes: number;
   /** Bytes that must go from the ring: bodies and their entries. */
   readonly ringBytes: number;
-  /** Beside the body, in the ring. */
-  readonly entryBytes: number;
   /** Nothing more urgent than this goes. */
   readonly priorityMax: number;
 }
@@ -24,13 +23,14 @@ export type VictimOrder = 'oldest' | 'least-urgent';
 export function chooseVictims(queue: Queue, index: MessageIndex, order: VictimOrder, wanted: Wanted): number[] | undefined {
   const victims: number[] = [];
   let { queueBytes, ringBytes } = wanted;
+  const freed = new FreedBytes(index);
   const slots = order === 'oldest' ? byAge(queue, index) : byUrgency(queue, wanted.priorityMax);
   while (queueBytes > 0 || ringBytes > 0) {
     const { value: slot, done } = slots.next();
     if (done) return undefined;
     victims.push(slot);
-    queueBytes -= index.bodyBytes(slot);
-    ringBytes -= index.bodyBytes(slot) + wanted.entryBytes;
+    queueBytes -= index.wholeBytes(slot);
+    ringBytes -= freed.with(slot);
   }
   return victims;
 }

@@ -111,7 +111,7 @@ export class Queues extends QueueTable {
   lease(queue: Queue, slot: number): void {
     this.#listOf(queue, slot).remove(slot);
     queue.leasedCount += 1;
-    queue.leasedBytes += this.#index.bodyBytes(slot);
+    queue.leasedBytes += this.#index.wholeBytes(slot);
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     queue.strict?.leased(slot);
   }
@@ -137,14 +137,14 @@ export class Queues extends QueueTable {
     this.#leave(queue, slot);
     if (this.#hasTime(slot)) this.#away.add(this.#index.id(slot));
     to.plannedCount += 1;
-    to.plannedBytes += this.#index.bodyBytes(slot);
+    to.plannedBytes += this.#index.wholeBytes(slot);
   }
 
   /** That STATE is durable: the message is in the other one. */
   moveIn(slot: number, queueTimeMs: number): void {
     const queue = this.#queueOf(slot);
     queue.plannedCount -= 1;
-    queue.plannedBytes -= this.#index.bodyBytes(slot);
+    queue.plannedBytes -= this.#index.wholeBytes(slot);
     queue.arrivedCount += 1;
     queue.strict?.add(slot);
     this.#comeBack(queue, slot, queueTimeMs);
@@ -260,7 +260,7 @@ export class Queues extends QueueTable {
     const notBeforeMs = this.#index.notBeforeMs(slot);
     if (notBeforeMs <= queueTimeMs) return this.#ready(queue, slot);
     queue.delayedCount += 1;
-    queue.delayedBytes += this.#index.bodyBytes(slot);
+    queue.delayedBytes += this.#index.wholeBytes(slot);
     this.#note(this.#delays, slot, notBeforeMs);
   }
 
@@ -292,7 +292,7 @@ export class Queues extends QueueTable {
 
   #unlease(queue: Queue, slot: number): void {
     queue.leasedCount -= 1;
-    queue.leasedBytes -= this.#index.bodyBytes(slot);
+    queue.leasedBytes -= this.#index.wholeBytes(slot);
     if (queue.strict === undefined) return;
     queue.strict.unleased(slot);
     this.changed.add(queue);
@@ -300,7 +300,7 @@ export class Queues extends QueueTable {
 
   #undelay(queue: Queue, slot: number): void {
     queue.delayedCount -= 1;
-    queue.delayedBytes -= this.#index.bodyBytes(slot);
+    queue.delayedBytes -= this.#index.wholeBytes(slot);
   }
 
   #queueOf(slot: number): Queue {

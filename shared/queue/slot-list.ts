@@ -28,7 +28,7 @@ export class SlotList {
     this.#join(slot, after);
     index.setListed(slot, 'listed');
     this.count += 1;
-    this.bytes += index.bodyBytes(slot);
+    this.bytes += index.wholeBytes(slot);
   }
 
   remove(slot: number): void {
@@ -39,7 +39,7 @@ export class SlotList {
     index.setNext(slot, NO_SLOT);
     index.setPrevious(slot, NO_SLOT);
     this.count -= 1;
-    this.bytes -= index.bodyBytes(slot);
+    this.bytes -= index.wholeBytes(slot);
   }
 
   next(slot: number): number {

@@ -24,6 +24,11 @@ export interface NewMessage {
   readonly deliveryCount: number;
   readonly expiresAtMs: number;
   readonly notBeforeMs: number;
+  /**
+   * Whose body it has. `itself`: it keeps one for those behind it in its batch that say `above`, and leaves the ring with the last of them,
+   * by itself; its queue is 0, its stream and number too. A number: that of a holder in the ring, of which the batch ends a place.
+   */
+  readonly holder?: 'itself' | 'above' | number | undefined;
   /** Whoever ends it has to look into it first. */
   readonly attended?: true | undefined;
   readonly body: Uint8Array;

@@ -2,12 +2,13 @@
  * Entries of a frame's directory, each padded to 8 bytes. Little-endian, unsigned. Byte 0 is the type.
  *
  *   PUT    64 B   0 type 1        1 priority (bits 0..2), bit 3 COPY, bit 4 encrypted (reserved), bit 5 DAMAGED,
- *                                 bit 6 ATTENDED
+ *                                 bit 6 ATTENDED, bit 7 SHARED
  *                 2 deliveryCount u16    4 queue u32      8 id u48, from 1      14 moveCount u16
  *                16 bodyBytes u32       20 bodyCrc u32 (seeded)
- *                24 stream u32          28 epoch counter u32           32 epoch random u32     36 reserved u16
+ *                24 stream u32          28 epoch counter u32           32 epoch random u32
+ *                36 SHARED: bits 0..15 of id - holder's id, else 0; itself the holder: 0
  *                38 number u48          44 storedAt u48 (queue time)   50 expiresAt u48 (0 never)
- *                56 notBefore u48       62 reserved u16
+ *                56 notBefore u48       62 SHARED: bits 16..31 of that, else 0
  *   ACK     8 B   0 type 2        1 reason               2 id u48
  *   ACKR   16 B   0 type 3        1 reason               2 first id u48      8 count u32      12 reserved u32
  *                 count is 2 to 65,535
@@ -33,6 +34,8 @@ export interface PutEntry {
   readonly damaged: boolean;
   /** Somebody is to be told how it ends: what has to be known for that is read from its body. */
   readonly attended?: true | undefined;
+  /** SHARED: the id of the message that keeps its body for it and for others; its own where it is that one (docs/ring-file.md, "Shared bodies"). */
+  readonly holder?: number | undefined;
   readonly deliveryCount: number;
   /** Times it was moved between a queue and its subqueues. */
   readonly moveCount: number;
@@ -76,7 +79,10 @@ export interface MetaEntry {
 }
 export type DirectoryEntry = PutEntry | AckEntry | StateEntry | MetaEntry;
 
+const SHARED = 0x80;
 export const PUT_BYTES = 64;
+/** How far behind its holder a message may be, in ids. */
+export const HOLDER_DISTANCE_MAX = 0xffff_ffff;
 export const STATE_BYTES = 24;
 /** Smallest entry. Bounds how many entries, and how long a run of acknowledgements, a frame can hold. */
 export const ENTRY_BYTES_MIN = 8;
@@ -158,8 +164,11 @@ function reasonNumber(reason: AckReason): number {
 }
 
 function encodePut(entry: PutEntry, view: DataView, at: number): void {
+  const distance = entry.holder === undefined ? 0 : entry.id - entry.holder;
+  const marks =
+    (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0) | (entry.attended ? 64 : 0) | (entry.holder === undefined ? 0 : SHARED);
   view.setUint8(at, 1);
-  view.setUint8(at + 1, entry.priority | (entry.copy ? 8 : 0) | (entry.damaged ? 32 : 0) | (entry.attended ? 64 : 0));
+  view.setUint8(at + 1, entry.priority | marks);
   view.setUint16(at + 2, entry.deliveryCount, true);
   view.setUint32(at + 4, entry.queue, true);
   setUint48(view, at + 8, entry.id);
@@ -169,12 +178,12 @@ function encodePut(entry: PutEntry, view: DataView, at: number): void {
   view.setUint32(at + 24, entry.stream, true);
   view.setUint32(at + 28, entry.epochCounter, true);
   view.setUint32(at + 32, entry.epochRandom, true);
-  view.setUint16(at + 36, 0, true);
+  view.setUint16(at + 36, distance & 0xffff, true);
   setUint48(view, at + 38, entry.number);
   setUint48(view, at + 44, entry.storedAtMs);
   setUint48(view, at + 50, entry.expiresAtMs);
   setUint48(view, at + 56, entry.notBeforeMs);
-  view.setUint16(at + 62, 0, true);
+  view.setUint16(at + 62, distance >>> 16, true);
 }
 
 /** Returns undefined when the entries do not fill `bytes` from `start` exactly. The checksum is the caller's. */
@@ -239,17 +248,23 @@ function decodeEntry(bytes: Uint8Array, at: number, bodyOffset: number): Directo
   }
 }
 
-function decodePut(view: DataView, at: number, bodyOffset: number): PutEntry {
+/** Undefined for one whose holder there cannot be. */
+function decodePut(view: DataView, at: number, bodyOffset: number): PutEntry | undefined {
   const flags = view.getUint8(at + 1);
+  const id = getUint48(view, at + 8);
+  const distance = view.getUint16(at + 36, true) + view.getUint16(at + 62, true) * 0x1_0000;
+  const isShared = (flags & SHARED) !== 0;
+  if (isShared && distance >= id) return undefined;
   return {
     kind: 'put',
     priority: flags & 7,
     copy: (flags & 8) !== 0,
     damaged: (flags & 32) !== 0,
     attended: (flags & 64) !== 0 ? true : undefined,
+    holder: isShared ? id - distance : undefined,
     deliveryCount: view.getUint16(at + 2, true),
     queue: view.getUint32(at + 4, true),
-    id: getUint48(view, at + 8),
+    id,
     moveCount: view.getUint16(at + 14, true),
     bodyBytes: view.getUint32(at + 16, true),
     bodyCrc: view.getUint32(at + 20, true),

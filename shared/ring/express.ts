@@ -102,7 +102,7 @@ export class Express {
   /** Gives all that arrive an id and a place in the index. */
   settleArriving(index: MessageIndex, stamp: { nextId: () => number; queueTimeMs: number }): void {
     for (const { put, placed } of this.#arriving.splice(0)) {
-      const { body, ...fields } = put;
+      const { body, holder: _nobody, ...fields } = put;
       const told = { copy: false, damaged: false, moveCount: 0, storedAtMs: stamp.queueTimeMs, bodyCrc: 0, bodyOffset: 0 };
       const id = stamp.nextId();
       const slot = index.insert({ kind: 'put', ...told, ...fields, id, bodyBytes: body.length }, NO_LSN);

@@ -1,4 +1,5 @@
 /** What goes into one frame: the batches it carries, the entries they become, and copies of what is live at the tail. */
+import { invariant } from '../assert.ts';
 import type { Checksum } from '../crc32.ts';
 import type { NewMessage, Pending } from './batch.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from './entry-layout.ts';
 import { FRAME_HEADER_BYTES } from './frame-layout.ts';
 import type { LiveSet } from './live-set.ts';
-import { NO_SLOT } from './message-index.ts';
+import { type MessageIndex, NO_SLOT } from './message-index.ts';
 
 /** What a message gets from the frame that makes it durable. */
 export interface Stamp {
@@ -32,6 +33,8 @@ export class FrameContent {
   readonly #entries: Writable<DirectoryEntry>[] = [];
   #directoryBytes = 0;
   #bodyBytes = 0;
+  /** Places that a holder has left, of those that this frame changes. */
+  readonly #placesLeft = new Map<number, number>();
   /** The run of acknowledgements that is still growing. */
   #run: Writable<AckEntry> | undefined;
 
@@ -96,13 +99,42 @@ export class FrameContent {
     }
   }
 
+  #addPuts(puts: readonly NewMessage[], index: MessageIndex, stamp: Stamp): void {
+    let above = 0;
+    for (const put of puts) {
+      const entry = putEntry(put, stamp, above);
+      if (put.holder === 'itself') above = entry.id;
+      else if (entry.holder !== undefined) this.#placesLeft.set(entry.holder, this.#placesOf(entry.holder, index) + 1);
+      this.add(entry, put.body);
+    }
+  }
+
+  #placesOf(holder: number, index: MessageIndex): number {
+    return this.#placesLeft.get(holder) ?? index.placesOf(holder);
+  }
+
+  /** A message that shared its body has ended: with the last of them the body goes. */
+  #endHolder(id: number, index: MessageIndex): void {
+    const slot = index.find(id);
+    const holder = slot === NO_SLOT ? 0 : index.holder(slot);
+    if (holder === 0) return;
+    const left = this.#placesOf(holder, index) - 1;
+    this.#placesLeft.set(holder, left);
+    if (left === 0 && index.find(holder) !== NO_SLOT) this.addAck(holder, 'acknowledged');
+  }
+
   #addBatch(pending: Pending, live: LiveSet, stamp: Stamp): void {
     const { puts, acks, states } = pending.batch;
     this.batches.push(pending);
-    if (puts !== undefined) for (const put of puts) this.add(putEntry(put, stamp), put.body);
-    if (acks !== undefined) for (const { id, reason } of acks) this.addAck(id, reason);
-    if (states === undefined) return;
     const { index } = live;
+    if (puts !== undefined) this.#addPuts(puts, index, stamp);
+    if (acks !== undefined) {
+      for (const { id, reason } of acks) {
+        this.addAck(id, reason);
+        this.#endHolder(id, index);
+      }
+    }
+    if (states === undefined) return;
     for (const { id, ...change } of states) {
       const slot = index.find(id);
       if (slot === NO_SLOT) continue;
@@ -119,10 +151,13 @@ export class FrameContent {
   }
 }
 
-function putEntry(put: NewMessage, stamp: Stamp): Writable<PutEntry> {
+function putEntry(put: NewMessage, stamp: Stamp, above: number): Writable<PutEntry> {
+  invariant(put.holder !== 'above' || above > 0, 'a body that is shared stands before those who share it');
+  const id = put.id ?? stamp.nextId();
   return {
     kind: 'put',
-    id: put.id ?? stamp.nextId(),
+    id,
+    holder: put.holder === 'itself' ? id : put.holder === 'above' ? above : put.holder,
     copy: false,
     damaged: false,
     attended: put.attended,

@@ -54,6 +54,11 @@ export class Contents {
     return ids.sort();
   }
 
+  /** All is applied: what an opening would find of bodies that nobody shares any more, too. */
+  dropIdle(): void {
+    for (const id of [...this.index.idle()]) this.#forget(id);
+  }
+
   #forget(id: number): void {
     const slot = this.index.find(id);
     if (slot !== NO_SLOT) this.index.remove(slot);

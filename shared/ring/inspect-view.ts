@@ -61,6 +61,7 @@ export function* readView(source: RingSource): ReadSteps<RingView> {
     contents.apply(frame);
     frames.push(noteOf(frame));
   });
+  contents.dropIdle();
   return { source, found, frames, contents };
 }
 

@@ -32,6 +32,8 @@ export interface Inspection {
   /** Of a frame at the end that is not whole: the write that a power cut interrupted, or that is on its way. */
   readonly tornBlocks: number;
   readonly messages: number;
+  /** Kept for several messages each; none of the messages themselves. */
+  readonly sharedBodies: number;
   readonly queues: readonly QueueHeld[];
   readonly metas: readonly { readonly key: string; readonly value: Uint8Array }[];
   readonly metaBytes: number;
@@ -74,7 +76,7 @@ function inspectionOf(view: RingView, seen: Pick<Inspection, 'reading' | 'superb
     frames,
     frameCounts: countsOf(frames),
     tornBlocks: found.tornBlocks,
-    messages: contents.index.count,
+    ...messagesOf(view),
     queues: queuesOf(view),
     metas: [...contents.metas.withPrefix('')].map(([key, value]) => ({ key, value })),
     metaBytes: contents.metas.bytes,
@@ -111,12 +113,19 @@ function countsOf(frames: readonly FrameNote[]): Record<FrameKind, number> {
   return counts;
 }
 
+function messagesOf({ contents: { index } }: RingView): Pick<Inspection, 'messages' | 'sharedBodies'> {
+  let sharedBodies = 0;
+  for (const slot of index.slots()) if (index.isHolder(slot)) sharedBodies += 1;
+  return { messages: index.count - sharedBodies, sharedBodies };
+}
+
 function queuesOf({ contents: { index } }: RingView): QueueHeld[] {
   const queues = new Map<number, QueueHeld>();
   for (const slot of index.slots()) {
+    if (index.isHolder(slot)) continue;
     const queue = index.queue(slot);
     const { messages, bodyBytes } = queues.get(queue) ?? { messages: 0, bodyBytes: 0 };
-    queues.set(queue, { queue, messages: messages + 1, bodyBytes: bodyBytes + index.bodyBytes(slot) });
+    queues.set(queue, { queue, messages: messages + 1, bodyBytes: bodyBytes + index.wholeBytes(slot) });
   }
   return [...queues.values()].sort((a, b) => a.queue - b.queue);
 }

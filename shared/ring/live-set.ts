@@ -91,6 +91,11 @@ export class LiveSet {
     this.settle(frame.entries, frame.lsn);
   }
 
+  /** All is applied: bodies whose last place damage took, or the frame that would have ended them with it, are nobody's. */
+  dropIdle(): void {
+    for (const id of [...this.index.idle()]) this.#forget(id);
+  }
+
   /** Only what is said again was ever said before: an id is given once (I10). */
   #find(entry: PutEntry): number {
     return entry.copy ? this.index.find(entry.id) : NO_SLOT;

@@ -1,6 +1,6 @@
 /**
  * The messages of a ring, in memory: 48 bytes a message whatever its size, 6 to 8 for finding it by id, and a few more for those that
- * have a time (message-times.ts) or were moved (move-counts.ts). A *slot* is the place of a
+ * have a time (message-times.ts), were moved (move-counts.ts) or share their body (shared-bodies.ts). A *slot* is the place of a
  * message; it is used again after `remove`, so nobody keeps one beyond the message's life. `next`, `previous` and `isListed` belong
  * to whoever orders the messages (shared/queue/slot-list.ts). Memory comes in chunks of 512 slots that never move.
  *
@@ -10,7 +10,7 @@
  *    12   6  number         in its stream
  *    18   6  storedAtMs     queue time
  *    24   2  deliveryCount
- *    26   1  flags          bits 0..2 priority, 3 damaged, 4 listed, 5 attended
+ *    26   1  flags          bits 0..2 priority, 3 damaged, 4 listed, 5 attended, 6 shared (shared-bodies.ts)
  *    27   1  body           bits 16..19 of its offset, and of its length
  *    28   2  bodyOffset     bits 0..15; from the first byte of the frame
  *    30   2  bodyBytes      bits 0..15
@@ -24,6 +24,7 @@ import type { PutEntry } from './entry-layout.ts';
 import { CHUNK_SLOTS, MessageTimes } from './message-times.ts';
 import { MoveCounts } from './move-counts.ts';
 import { OriginTable } from './origin-table.ts';
+import { SharedBodies } from './shared-bodies.ts';
 import { getUint48, setUint48 } from './uint48.ts';
 
 export const NO_SLOT = -1;
@@ -40,6 +41,7 @@ const PRIORITY_BITS = 0b0000_0111;
 const DAMAGED = 0b0000_1000;
 const LISTED = 0b0001_0000;
 const ATTENDED = 0b0010_0000;
+const SHARED = 0b0100_0000;
 
 /** What a STATE says of a message. What is left out stays as it is. */
 export interface MessageState {
@@ -56,6 +58,7 @@ export class MessageIndex {
   /** By slot, of the few that stand behind messages that came later. */
   readonly #ranks = new Map<number, number>();
   readonly #origins = new OriginTable();
+  readonly #shared = new SharedBodies();
   #buckets = new Int32Array(BUCKETS_MIN).fill(NO_SLOT);
   #free = NO_SLOT;
   #used = 0;
@@ -68,7 +71,7 @@ export class MessageIndex {
   /** Memory taken. */
   get bytes(): number {
     const slots = this.#chunks.length * CHUNK_SLOTS * SLOT_BYTES;
-    return slots + this.#buckets.byteLength + this.#times.bytes + this.#moves.bytes + this.#origins.bytes;
+    return slots + this.#buckets.byteLength + this.#times.bytes + this.#moves.bytes + this.#origins.bytes + this.#shared.bytes;
   }
 
   /** Ascending in order of arrival; 0 where the slot is free, or never was one. */
@@ -143,6 +146,34 @@ export class MessageIndex {
     return (this.#flags(slot) & ATTENDED) !== 0;
   }
 
+  /** The id of the message that keeps the body of this one, or 0. What is stored here is what this one has for itself. */
+  holder(slot: number): number {
+    const distance = (this.#flags(slot) & SHARED) === 0 ? 0 : this.#shared.distance(slot);
+    return distance === 0 ? 0 : this.id(slot) - distance;
+  }
+
+  /** It keeps a body for others, and is no message itself. */
+  isHolder(slot: number): boolean {
+    return (this.#flags(slot) & SHARED) !== 0 && this.#shared.distance(slot) === 0;
+  }
+
+  /** Messages whose body the one with this id keeps. */
+  placesOf(holder: number): number {
+    return this.#shared.placesOf(holder);
+  }
+
+  /** Ids of holders of which no place is left. */
+  *idle(): Generator<number> {
+    for (const slot of this.slots()) if (this.isHolder(slot) && this.placesOf(this.id(slot)) === 0) yield this.id(slot);
+  }
+
+  /** Bytes of a message with all that belongs to it, wherever that lies: what counts in its queue. */
+  wholeBytes(slot: number): number {
+    const holder = this.holder(slot);
+    const held = holder === 0 ? NO_SLOT : this.find(holder);
+    return this.bodyBytes(slot) + (held === NO_SLOT ? 0 : this.bodyBytes(held));
+  }
+
   /** In a list of somebody's. */
   isListed(slot: number): boolean {
     return (this.#flags(slot) & LISTED) !== 0;
@@ -186,6 +217,7 @@ export class MessageIndex {
       copy: true,
       damaged: this.isDamaged(slot),
       attended: this.isAttended(slot) ? true : undefined,
+      holder: this.isHolder(slot) ? this.id(slot) : this.holder(slot) || undefined,
       id: this.id(slot),
       queue: this.queue(slot),
       priority: this.priority(slot),
@@ -277,6 +309,7 @@ export class MessageIndex {
 
   remove(slot: number): void {
     this.#leave(slot);
+    this.#shared.release(this.holder(slot));
     this.#ranks.delete(slot);
     this.#origins.release(this.#origin(slot));
     setUint48(this.#chunk(slot), at(slot), 0);
@@ -319,11 +352,13 @@ export class MessageIndex {
   #place(slot: number, entry: PutEntry, lsn: number): void {
     const chunk = this.#chunk(slot);
     const start = at(slot);
+    this.#shared.release(this.holder(slot));
     setUint48(chunk, start + 6, lsn);
     setUint48(chunk, start + 12, entry.number);
     setUint48(chunk, start + 18, entry.storedAtMs);
     chunk.setUint16(start + 24, entry.deliveryCount, true);
-    const marks = (entry.damaged ? DAMAGED : 0) | (entry.attended ? ATTENDED : 0);
+    const shared = entry.holder === undefined ? 0 : SHARED;
+    const marks = (entry.damaged ? DAMAGED : 0) | (entry.attended ? ATTENDED : 0) | shared;
     chunk.setUint8(start + 26, (this.#flags(slot) & LISTED) | entry.priority | marks);
     chunk.setUint8(start + 27, (entry.bodyOffset >>> 16) | ((entry.bodyBytes >>> 16) << 4));
     chunk.setUint16(start + 28, entry.bodyOffset & 0xffff, true);
@@ -331,6 +366,7 @@ export class MessageIndex {
     chunk.setUint32(start + 32, entry.bodyCrc, true);
     this.#times.set(slot, entry);
     this.#moves.set(slot, entry.moveCount);
+    if (entry.holder !== undefined) this.#shared.take(slot, { id: entry.id, holder: entry.holder });
   }
 
   /** Eight ids in a row stand in a row, as they are asked for; which eight stand where is left to chance. */

@@ -54,6 +54,7 @@ export function* openLog(options: OpeningOptions, io: FileIo, whenKnown: (opened
   const { geometry } = found.superblock;
   const known = live ?? new LiveSet(geometry.blockCount, found.endLsn);
   if (known.log.headLsn < found.endLsn) known.log.extend(found.endLsn - known.log.headLsn);
+  known.dropIdle();
   known.log.advance();
   const writer = new LogWriter(found, known, { io, path: options.path, epochRandom: options.epochRandom, clock: options.clock });
   const cleaner = new Cleaner(geometry, found.seal, known);

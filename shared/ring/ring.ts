@@ -14,7 +14,7 @@ import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
 import { type Batch, batchBytes, type NewMessage, type Pending, PendingBatches, type WhenDurable } from './batch.ts';
 import { BodyCache } from './body-cache.ts';
-import { PUT_BYTES } from './entry-layout.ts';
+import { ENTRY_BYTES_MIN, PUT_BYTES } from './entry-layout.ts';
 import { Express } from './express.ts';
 import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
 import { type FileSteps, readRange, readWhatThereIs } from './file-steps.ts';
@@ -170,7 +170,7 @@ export class Ring {
       this.#express.addInstant(split.part, done);
       return this.#express.plan(split.part, this.index);
     }
-    const bytes = batchBytes(own);
+    const bytes = this.#bytesOf(own);
     const bytesMax = contentBytesMaxOf(this.geometry);
     if (bytes > bytesMax) throw new RingmailError('TRANSACTION_TOO_LARGE', { bytes, bytesMax });
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
@@ -186,7 +186,7 @@ export class Ring {
 
   /** True when `append` would take this batch now. */
   admits(batch: Batch): boolean {
-    if (this.state !== 'serving' || batchBytes(batch) > contentBytesMaxOf(this.geometry)) return false;
+    if (this.state !== 'serving' || this.#bytesOf(batch) > contentBytesMaxOf(this.geometry)) return false;
     try {
       for (const { body } of batch.puts ?? []) this.#checkBody(body.length);
       this.#room.check(batch, { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax });
@@ -304,6 +304,17 @@ export class Ring {
       this.corruptCount += 1;
       then({ kind: 'corrupt' });
     });
+  }
+
+  /** In a frame, at most: with a message that shares its body that may end, too. */
+  #bytesOf(batch: Batch): number {
+    const { index } = this;
+    let bytes = batchBytes(batch);
+    for (const { id } of batch.acks ?? []) {
+      const slot = index.find(id);
+      if (slot !== NO_SLOT && index.holder(slot) > 0) bytes += ENTRY_BYTES_MIN;
+    }
+    return bytes;
   }
 
   #checkBody(bytes: number): void {

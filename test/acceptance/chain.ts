@@ -89,8 +89,8 @@ export class Chain {
   #lossy(broker: Broker, node: string): Broker {
     return {
       listen: (listener) => broker.listen(listener),
-      publish: (publish) => {
-        if (!this.loses(publish, node)) broker.publish(publish);
+      publish: (publish, ended) => {
+        if (!this.loses(publish, node)) broker.publish(publish, ended);
       },
       subscribe: (topics) => broker.subscribe(topics),
       close: () => broker.close(),

@@ -318,6 +318,9 @@ def entries_of(directory, count):
         if at + length > len(directory):
             return None
         entries.append(entry_of(kind, directory[at:at + length]))
+        # A holder is a message, with an id from 1.
+        if entries[-1].get("holder", 1) < 0 or (kind == PUT and entries[-1]["flags"] & 128 and entries[-1]["holder"] == 0):
+            return None
         at += length
     return entries if at == len(directory) else None
 
@@ -330,6 +333,8 @@ def entry_of(kind, data):
         entry.update(id=number(data, 8, 6), number=number(data, 38, 6), storedAt=number(data, 44, 6), expiresAt=number(data, 50, 6),
                      notBefore=number(data, 56, 6), moveCount=number(data, 14, 2), priority=entry["flags"] & 7, isCopy=bool(entry["flags"] & 8),
                      damaged=bool(entry["flags"] & 32))
+        distance = number(data, 36, 2) + (number(data, 62, 2) << 16)
+        entry["holder"] = entry["id"] - distance if entry["flags"] & 128 else 0
         return entry
     if kind in (ACK, ACKR):
         return {"type": ACK, "id": number(data, 2, 6), "count": number(data, 8, 4) if kind == ACKR else 1}
@@ -361,12 +366,15 @@ def apply(frames):
             metas[entry["key"]] = entry["value"]
             if entry["isGone"]:
                 del metas[entry["key"]]
+    # A holder of which no place is left is nobody's.
+    held = {entry["holder"] for entry in messages.values() if entry["holder"] not in (0, entry["id"])}
+    messages = {id: entry for id, entry in messages.items() if entry["holder"] != id or id in held}
     return messages, metas
 
 
 def shown(entry):
     keys = ("id", "queue", "priority", "stream", "number", "epochCounter", "epochRandom", "deliveryCount", "moveCount", "storedAt",
-            "expiresAt", "notBefore", "damaged")
+            "expiresAt", "notBefore", "damaged", "holder")
     message = {key: entry[key] for key in keys}
     if entry["damaged"] or not entry["isWhole"]:
         message["bodyHex"] = None  # corrupt: nobody knows what was stored

@@ -1030,7 +1030,7 @@ export const MUTANTS = [
       {
         file: 'shared/custody/sender.ts',
         find: 'return isUp(this.hop) && hops.isBelow(out.node) ? out.upTo : Number.MAX_SAFE_INTEGER;',
-        replace: 'return Number.MAX_SAFE_INTEGER;',
+        replace: 'return hops.isBelow(out.node) ? Number.MAX_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;',
       },
     ],
     tests: ['test/downstream.test.ts'],

@@ -469,6 +469,7 @@ export class FakeNode implements NodeCalls {
       outgoing: [{ stream: `${FAKE_NAME}:${INCARNATION}:central/bags:3`, held: 2, lo: 1, next: 3 }],
       uplink: 'none',
       uplinks: this.uplinks,
+      routes: [],
       links: [],
       clocks: [],
       accounts: [],

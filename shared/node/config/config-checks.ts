@@ -3,6 +3,8 @@ import { unreachable } from '../../assert.ts';
 import { reserveBytesMax } from '../../custody/message-room.ts';
 import { isName, isSystemQueue, parseAddress } from '../../message/address.ts';
 import { fitsPattern } from '../../message/name-pattern.ts';
+import { isTopicDestination } from '../../message/topic-destination.ts';
+import { routeProblems } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type { NodeFileConfig } from './config.ts';
 import { formatHostPort, type HostPort, type LineAddress, SOCKET_PATH_BYTES_MAX } from './line-address.ts';
@@ -26,6 +28,7 @@ export function checkConfig(config: NodeFileConfig, problems: Problems): void {
     checkDestination(config, { path: `adapters[${index}].destination`, address: destination }, problems);
   }
   for (const index of config.triggers.keys()) checkTrigger(config, index, problems);
+  checkRoutes(config, problems);
 }
 
 /** A limit is a promise: what all queues may hold at once must fit the ring. */
@@ -172,6 +175,33 @@ function checkTrigger(config: NodeFileConfig, index: number, problems: Problems)
   if (!problems.areSound(`${path}.queue`, `${path}.send`, 'name')) return;
   const isSame = send === `${config.name}/${queue}`;
   if (isSame) problems.add(`${path}.send`, 'it is the queue of the trigger itself: no copy would be the last');
+}
+
+/** What a route cannot deliver would be a dead letter each time: what is known now is said now. */
+function checkRoutes(config: NodeFileConfig, problems: Problems): void {
+  const { routes, name, uplinks, links, central } = config;
+  if (!problems.areSound('routes', 'name')) return;
+  for (const { route, key, reason } of routeProblems(routes, name)) {
+    problems.add(key === '' ? 'routes' : `routes[${route}].${key}`, reason);
+  }
+  // Who listens may be met by any node.
+  const isMet = links.length > 0 || central !== undefined;
+  const leadsTo = (node: string): boolean =>
+    isMet || uplinks.some((uplink) => uplink.to.some((pattern) => fitsPattern(pattern, node)));
+  for (const [index, { from, to }] of routes.entries()) {
+    const path = `routes[${index}]`;
+    if (!from.includes('*')) checkQueue(config, { path: `${path}.from`, queue: from }, problems);
+    for (const goal of to) {
+      if (isTopicDestination(goal)) {
+        if (uplinks.every(({ kind }) => kind !== 'mqtt'))
+          problems.add(`${path}.to`, `${quoted(goal)} takes an [uplink] of kind "mqtt"`);
+        continue;
+      }
+      const { node, queue } = parseAddress(goal, name);
+      if (node === name) checkQueue(config, { path: `${path}.to`, queue }, problems);
+      else if (!leadsTo(node)) problems.add(`${path}.to`, `no [uplink] leads from here to ${quoted(node)}, and no [[links]]`);
+    }
+  }
 }
 
 /** An adapter or a trigger cannot tell anybody that what it sends has nowhere to go, so that is found out here. */

@@ -7,9 +7,11 @@ import {
   BLOCK_MS_MAX,
   BLOCKED_BYTES_MAX,
   BLOCKED_COUNT_MAX,
+  HOLE_WAIT_MS,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
   RETRY_MS_MAX,
+  UPLINK_PATIENCE_MS_MAX,
 } from '../../limits.ts';
 import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { DELIVERY_COUNT_MAX } from '../../ring/entry-layout.ts';
@@ -71,6 +73,7 @@ describe('the tables of the page have the keys there are', () => {
     ['`[central]`', `[central]\n${alien}`],
     ['`[[adapters]]`', `[[adapters]]\n${alien}`],
     ['`[[triggers]]`', `[[triggers]]\n${alien}\nwhere = { ${alien} }`],
+    ['`[[routes]]`', `[[routes]]\n${alien}`],
     ['`[broker]`', `[broker]\n${alien}`],
     ['`[log]`', `[log]\n${alien}`],
     ['`[uplink]`', `[uplink]\n${alien}`],
@@ -99,6 +102,7 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`| 1 to ${PARTITION_COUNT_MAX} |`);
   expect(PAGE).toContain(`| \`intervalMs\` | 1 to ${grouped(INTERVAL_MS_MAX)} ms | \`${INTERVAL_MS_DEFAULT}\` |`);
   expect(PAGE).toContain(`| \`blockMs\` | 0 to ${grouped(BLOCK_MS_MAX)} ms | \`${BLOCK_MS_MAX}\` |`);
+  expect(PAGE).toContain(`| \`holeWaitMs\` | 0 to ${grouped(UPLINK_PATIENCE_MS_MAX)} ms | \`${HOLE_WAIT_MS}\` |`);
   expect(PAGE).toContain(`| \`label\` | text of up to ${QUEUE_LABEL_LENGTH_MAX} characters |`);
   expect(PAGE).toContain(`| \`appSpecific\` | 0 to ${grouped(APP_SPECIFIC_MAX)} |`);
   expect(PAGE.split(`| text of up to ${TEXT_LENGTH_MAX} characters |`)).toHaveLength(3);
@@ -122,6 +126,7 @@ test('the defaults of the page are those of the code', () => {
   const written = `name = "central"
 unknownQueue = "refuse"
 blockMs = 30000
+holeWaitMs = 60000
 ring = { path = "central.ring", size = "16 MiB", allowVolatile = false, commitDelayMs = 0, durability = "sync" }
 api = { socket = "central.sock", mode = "660" }
 queues.bags = { reserve = 0, whenFull = "reject", remoteWhenFull = "wait", label = "", ordering = "parallel", journal = "off", deadLetterQueue = "$dead", timeToBeReceivedMs = 0, deliveriesMax = 0, retryMs = 0, retryFactor = 2, retryMsMax = 3600000, retryJitterPercent = 0 }
@@ -138,7 +143,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(6));
+  test('there is one for each role', () => expect(blocks).toHaveLength(7));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 

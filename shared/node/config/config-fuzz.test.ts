@@ -36,7 +36,7 @@ function check(text: string): void {
 }
 
 const WORDS =
-  `name unknownQueue queueLimit ring path size allowVolatile commitDelayMs durability intervalMs blockMs reserve whenFull remoteWhenFull label ordering journal deadLetterQueue
+  `name unknownQueue queueLimit ring path size allowVolatile commitDelayMs durability intervalMs blockMs holeWaitMs reserve whenFull remoteWhenFull label ordering journal deadLetterQueue
   timeToBeReceivedMs deliveriesMax retryMs retryFactor retryMsMax retryJitterPercent api socket mode queues limit uplink uplinks to failoverMs failbackMs kind line
   broker central partitions protocol username passwordFile links listen allowRemote adapters port destination log level
   __proto__ constructor prototype toString hasOwnProperty then length bags "$dead" "a.b" ''`.split(/\s+/);

@@ -134,7 +134,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -166,7 +166,7 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
     ],
     [
       '__proto__ of a table',
@@ -324,6 +324,47 @@ describe('one mistake, one line that says where', () => {
       'a copy for where it comes from',
       `${QUEUES}${TRIGGER}send = "n1/a"`,
       'line 7: triggers[0].send: it is the queue of the trigger itself: no copy would be the last',
+    ],
+    [
+      'routes in a circle',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["b"]\n[[routes]]\nfrom = "b"\nto = ["a"]`,
+      'line 6: routes[0].to: it leads in a circle: b, a, b',
+    ],
+    [
+      'a route to a queue of the system',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["$dead"]`,
+      'line 6: routes[0].to: n1/$dead is a queue of the system: nodes fill it by themselves',
+    ],
+    [
+      'a route from a queue that is not there',
+      `${QUEUES}[[routes]]\nfrom = "c"\nto = ["b"]`,
+      'line 5: routes[0].from: there is no [queues.c] here',
+    ],
+    [
+      'a route to a queue that is not there',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["b", "c"]`,
+      'line 6: routes[0].to: there is no [queues.c] here',
+    ],
+    [
+      'a route to a node that nothing leads to',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["central/a"]`,
+      "line 6: routes[0].to: no [uplink] leads from here to 'central', and no [[links]]",
+    ],
+    [
+      'a route to a topic without a broker',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["topic:belt/3"]`,
+      `line 6: routes[0].to: 'topic:belt/3' takes an [uplink] of kind "mqtt"`,
+    ],
+    [
+      'a route to a topic with wildcards',
+      `${QUEUES}[[routes]]\nfrom = "a"\nto = ["topic:belt/+"]`,
+      "line 6: routes[0].to: 'topic:belt/+': a topic that is published to has no + and no #",
+    ],
+    ['a route to no list', `${QUEUES}[[routes]]\nfrom = "a"\nto = "b"`, 'line 6: routes[0].to: expected a list, not a string'],
+    [
+      'a pattern that is none',
+      `${QUEUES}[[routes]]\nfrom = "A?"\nto = ["b"]`,
+      "line 5: routes[0].from: 'A?' is not a name, nor a pattern of names: a * stands for any characters",
     ],
     [
       'a trigger that does nothing',

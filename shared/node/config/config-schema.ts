@@ -4,6 +4,7 @@ import { FAILBACK_MS, FAILOVER_MS } from '../../custody/hops.ts';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
 import {
   BLOCK_MS_MAX,
+  HOLE_WAIT_MS,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
   UPLINK_COUNT_MAX,
@@ -11,8 +12,9 @@ import {
   UPLINK_TO_COUNT_MAX,
 } from '../../limits.ts';
 import { isQueueName, isSystemQueue, NODE_QUEUE } from '../../message/address.ts';
-import { APP_SPECIFIC_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
+import { APP_SPECIFIC_MAX, PRIORITY_MAX, TEXT_LENGTH_MAX } from '../../message/message.ts';
 import { OPTION_RANGES } from '../../queue/check-options.ts';
+import type { Condition } from '../../queue/condition.ts';
 import {
   JOURNAL,
   ORDERING,
@@ -22,8 +24,8 @@ import {
   REPLAY,
   WHEN_FULL,
 } from '../../queue/queue-options.ts';
+import type { Route } from '../../queue/routes.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
-import type { Condition } from '../library/triggers.ts';
 import type {
   AdapterConfig,
   ApiConfig,
@@ -67,7 +69,15 @@ const PROPERTY_TEXT = kinds.textUpTo(TEXT_LENGTH_MAX);
 const PATIENCE = kinds.whole({ min: 0, max: UPLINK_PATIENCE_MS_MAX });
 
 /** Those above the first table. */
-export const TOP_KEYS: readonly string[] = ['name', 'unknownQueue', 'queueLimit', 'blockMs', 'failoverMs', 'failbackMs'];
+export const TOP_KEYS: readonly string[] = [
+  'name',
+  'unknownQueue',
+  'queueLimit',
+  'blockMs',
+  'holeWaitMs',
+  'failoverMs',
+  'failbackMs',
+];
 const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
 const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
@@ -82,6 +92,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
   const share = Math.floor(liveBytesMaxOf(geometryFor(ring.bytes)) / QUEUE_SHARE);
   const queueBytesLimit = top.get('queueLimit', kinds.byteLimit, share);
   const blockMs = top.get('blockMs', kinds.whole({ min: 0, max: BLOCK_MS_MAX }), BLOCK_MS_MAX);
+  const holeWaitMs = top.get('holeWaitMs', PATIENCE, HOLE_WAIT_MS);
   const broker = readBroker(top.table('broker'));
   const brokerUrl = `mqtt://${formatHostPort(reachable(broker ?? BROKER_LISTEN))}`;
   const config: NodeFileConfig = {
@@ -89,6 +100,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     unknownQueue,
     queueBytesLimit,
     blockMs,
+    holeWaitMs,
     ring,
     api: readApi(top.tableOrEmpty('api'), resolve(directory, `${name}.sock`)),
     queues: readQueues(top.table('queues'), queueBytesLimit),
@@ -99,6 +111,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     central: readCentral(top.table('central'), brokerUrl),
     adapters: top.list('adapters').map((section) => readAdapter(section, name)),
     triggers: top.list('triggers').map((section) => readTrigger(section, name)),
+    routes: top.list('routes').map((section) => readRoute(section, name)),
     broker,
     log: readLog(top.tableOrEmpty('log')),
   };
@@ -320,6 +333,25 @@ function readTrigger(section: Section, node: string): TriggerConfig {
   };
   section.finish();
   return trigger;
+}
+
+function readRoute(section: Section, node: string): Route {
+  const ms = kinds.whole({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  const where = readCondition(section.tableOrEmpty('where'));
+  const some = {
+    source: section.find('source', kinds.namePattern),
+    where: Object.keys(where).length === 0 ? undefined : where,
+    priority: section.find('priority', kinds.whole({ min: 0, max: PRIORITY_MAX })),
+    timeToReachQueueMs: section.find('timeToReachQueueMs', ms),
+    timeToBeReceivedMs: section.find('timeToBeReceivedMs', ms),
+  };
+  const route = {
+    from: section.need('from', kinds.namePattern),
+    to: section.need('to', kinds.listOf(kinds.routeGoal(node))),
+    ...Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)),
+  };
+  section.finish();
+  return route;
 }
 
 function readCondition(section: Section): Condition {

@@ -17,6 +17,7 @@ test('a name is all that must be there', () => {
     unknownQueue: 'refuse',
     queueBytesLimit: Math.floor(liveBytesMaxOf(geometryFor(16 * 2 ** 20)) / 4),
     blockMs: 30_000,
+    holeWaitMs: 60_000,
     ring: { path: '/etc/ringmail/n1.ring', bytes: 16 * 2 ** 20, allowVolatile: false, commitDelayMs: 0, intervalMs: undefined },
     api: { socket: '/etc/ringmail/n1.sock', mode: 0o660 },
     queues: [],
@@ -27,6 +28,7 @@ test('a name is all that must be there', () => {
     central: undefined,
     adapters: [],
     triggers: [],
+    routes: [],
     broker: undefined,
     log: { level: 'info' },
   });
@@ -65,6 +67,7 @@ name = "box-1"
 unknownQueue = "create"
 queueLimit = 65536
 blockMs = 5000
+holeWaitMs = 10
 ring = { path = "data/box.ring", size = "64 MiB", allowVolatile = true, commitDelayMs = 20, durability = "interval", intervalMs = 200 }
 api.socket = "/run/box.sock"
 api.mode = "0600"
@@ -109,6 +112,19 @@ kind = "belt"
 name = "belt-2"
 port = "tcp:ports.example:4001"
 destination = "centre/bags"
+[[routes]]
+from = "bags"
+source = "device-*"
+where.label = "x"
+to = ["bags", "central/bags", "topic:bags"]
+priority = 5
+
+[[routes]]
+from = "b*"
+to = ["copies"]
+timeToReachQueueMs = 1
+timeToBeReceivedMs = 2
+
 [[triggers]]
 name = "all"
 queue = "$journal"
@@ -133,6 +149,7 @@ level = "warn"
     unknownQueue: 'create',
     queueBytesLimit: 65_536,
     blockMs: 5_000,
+    holeWaitMs: 10,
     ring: { path: '/etc/ringmail/data/box.ring', bytes: 64 * 2 ** 20, allowVolatile: true, commitDelayMs: 20, intervalMs: 200 },
     api: { socket: '/run/box.sock', mode: 0o600 },
     queues: [
@@ -195,6 +212,10 @@ level = "warn"
         send: 'centre/alarms',
         where: { label: 'alarm', appSpecific: 0, contentType: 'text/plain', headers: { belt: '3', 'x-Größe': '' } },
       },
+    ],
+    routes: [
+      { from: 'bags', to: ['box-1/bags', 'central/bags', 'topic:bags'], source: 'device-*', where: { label: 'x' }, priority: 5 },
+      { from: 'b*', to: ['box-1/copies'], timeToReachQueueMs: 1, timeToBeReceivedMs: 2 },
     ],
     broker: { host: '::', port: 1884 },
     log: { level: 'warn' },
@@ -266,6 +287,7 @@ describe('what the core is told', () => {
     expect(toCoreConfig(config, 'home-1')).toEqual({
       name: 'centre',
       queues: [{ name: 'bags', bytesLimit: 2 ** 20, ...QUEUE_DEFAULTS }],
+      routes: [],
       unknownQueue: 'refuse',
       queueBytesLimit: config.queueBytesLimit,
       uplink: 'none',
@@ -277,6 +299,7 @@ describe('what the core is told', () => {
       commitDelayMs: 5,
       intervalMs: 50,
       blockMs: 7,
+      holeWaitMs: 60_000,
       home: 'home-1',
     });
   });

@@ -9,8 +9,9 @@
 import { CENTRAL_BROKER, type NodeConfig, type UplinkSetup } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
 import { RingmailError } from '../../errors.ts';
+import type { Condition } from '../../queue/condition.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
-import type { Condition } from '../library/triggers.ts';
+import type { Route } from '../../queue/routes.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -29,6 +30,8 @@ export interface NodeFileConfig {
   readonly api: ApiConfig;
   /** How long a send waits for room in a queue that blocks, when it does not say. */
   readonly blockMs: number;
+  /** How long a hole is waited for before its numbers are missing. */
+  readonly holeWaitMs: number;
   readonly queues: readonly (QueueOptions & { readonly name: string })[];
   /** Ways up, the preferred one first. `[uplink]` is one of them alone. */
   readonly uplinks: readonly NamedUplinkConfig[];
@@ -40,6 +43,8 @@ export interface NodeFileConfig {
   readonly central: CentralConfig | undefined;
   readonly adapters: readonly AdapterConfig[];
   readonly triggers: readonly TriggerConfig[];
+  /** In order: the first that fits decides. Addresses have their node. */
+  readonly routes: readonly Route[];
   /** Where the embedded broker listens. Undefined: there is none. */
   readonly broker: HostPort | undefined;
   readonly log: { readonly level: LogLevel };
@@ -157,6 +162,7 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
   return {
     name,
     queues,
+    routes: config.routes,
     unknownQueue,
     queueBytesLimit,
     uplink: first?.kind ?? 'none',
@@ -171,6 +177,7 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
     commitDelayMs: config.ring.commitDelayMs,
     intervalMs: config.ring.intervalMs,
     blockMs: config.blockMs,
+    holeWaitMs: config.holeWaitMs,
     home,
   };
 }

@@ -2,6 +2,7 @@
 import { hasCode } from '../../errors.ts';
 import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '../../message/address.ts';
 import { isNamePattern } from '../../message/name-pattern.ts';
+import { isTopicDestination, topicOf, topicProblem } from '../../message/topic-destination.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -96,6 +97,7 @@ export function lineAddress(options: { baudRate: number; use: 'dial' | 'listen' 
 /** A queue of this node or of another one; always with its node in the result. */
 export function address(self: string): Kind<string> {
   return textKind('an address, like "central/bags"', `${self}/$dead`, (text) => {
+    if (isTopicDestination(text)) return wrong('only routes lead to topics');
     try {
       return ok(formatAddress(parseAddress(text, self)));
     } catch (error) {
@@ -103,6 +105,45 @@ export function address(self: string): Kind<string> {
       return wrong(`${quoted(text)} is not an address: ${error.details.reason}`);
     }
   });
+}
+
+/** Names, or patterns of some. */
+export const namePattern: Kind<string> = textKind('a name, or a pattern with *', '*', (text) =>
+  isNamePattern(text) ? ok(text) : wrong(`${quoted(text)} is not a name, nor a pattern of names: a * stands for any characters`),
+);
+
+/** Each of a list, none or several. */
+export function listOf<T>(one: Kind<T>): Kind<readonly T[]> {
+  return {
+    what: `a list, each of it ${one.what}`,
+    standIn: [],
+    read: (value, directory) => {
+      if (value.kind !== 'array') return wrong(`expected a list, not ${described(value)}`);
+      const items: T[] = [];
+      for (const item of value.items) {
+        const read = one.read(item, directory);
+        if (read.kind === 'wrong') return read;
+        items.push(read.value);
+      }
+      return ok(items);
+    },
+  };
+}
+
+/** Where a route leads: an address, always with its node in the result, or `topic:<topic>`. */
+export function routeGoal(self: string): Kind<string> {
+  const own = address(self);
+  const what = 'an address, or "topic:<topic>"';
+  return {
+    what,
+    standIn: own.standIn,
+    read: (value, directory) => {
+      if (value.kind !== 'string') return wrong(`expected ${what}, not ${described(value)}`);
+      if (!isTopicDestination(value.value)) return own.read(value, directory);
+      const reason = topicProblem(topicOf(value.value));
+      return reason === undefined ? ok(value.value) : wrong(`${quoted(value.value)}: ${reason}`);
+    },
+  };
 }
 
 /** One pattern of names or several. */

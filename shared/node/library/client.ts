@@ -2,7 +2,7 @@
  * All that a program does with a node, over a node in this process or over its local API alike: whatever answers calls (NodeCalls).
  * What each verb promises stands in docs/queues.md, how it is used in docs/library.md.
  */
-import type { Ledger, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import type { HoleStats, Ledger, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
 import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
@@ -226,6 +226,16 @@ export class RingmailClient {
   /** Forgets a producer: its name may begin at 1 again. */
   async retireProducer(producer: string): Promise<void> {
     await this.#node.call({ verb: 'retireProducer', producer });
+  }
+
+  /** Numbers that are waited for, or were given up, of streams that end here. */
+  async holes(): Promise<readonly HoleStats[]> {
+    return (await ask(this.#node, { verb: 'holes' }, 'holes')).holes;
+  }
+
+  /** Gives up all holes of a queue, or of one stream: so many numbers are missing now. @throws QUEUE_NOT_FOUND */
+  async closeHoles(of: string): Promise<number> {
+    return (await ask(this.#node, { verb: 'closeHoles', of }, 'holesClosed')).count;
   }
 
   async readStats(): Promise<Stats> {

@@ -14,19 +14,12 @@ import { RingmailError } from '../../errors.ts';
 import { isName } from '../../message/address.ts';
 import { decodeCbor, encodeCbor } from '../../message/cbor.ts';
 import type { Properties } from '../../message/message.ts';
+import { type Condition, meets } from '../../queue/condition.ts';
 import type { NodeCalls } from '../node-calls.ts';
 import { arrivalAfter } from './arrivals.ts';
 import { ask } from './asking.ts';
 import { mayPass, Patience } from './patience.ts';
 import type { Glance } from './receiving.ts';
-
-/** Every one that is named must be equal. */
-export interface Condition {
-  readonly label?: string;
-  readonly appSpecific?: number;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 export type TriggerAction = { readonly send: string } | ((seen: Glance) => void | Promise<void>);
 
@@ -119,7 +112,7 @@ export class Trigger {
       try {
         const seen = await this.#next();
         if (seen === undefined) await this.#store();
-        else if (fits(seen, this.#options.where)) await this.#fire(seen);
+        else if (meets(seen.message, this.#options.where)) await this.#fire(seen);
         else await this.#pass(seen);
         patience.reset();
       } catch (error) {
@@ -213,12 +206,6 @@ function placeStep(name: string, lookupId: number) {
 
 function positionOf(name: string): string {
   return `trigger/${name}`;
-}
-
-function fits({ message }: Glance, where: Condition = {}): boolean {
-  const { headers, ...plain } = where;
-  const isSame = (Object.keys(plain) as (keyof typeof plain)[]).every((key) => message[key] === plain[key]);
-  return isSame && Object.entries(headers ?? {}).every(([name, value]) => message.headers?.get(name) === value);
 }
 
 /** What a copy says of itself: as the message does, but for what its sender asked to be told or kept. */
