@@ -1,14 +1,12 @@
 /** `ringmail ledger`: what became of all that a node sent. */
 import type { Ledger, LedgerLoss, LedgerStream } from '../shared/core/calls.ts';
-import { countOf, type Range } from '../shared/custody/holes.ts';
+import { countOf } from '../shared/custody/holes.ts';
 import { RingmailClient } from '../shared/node/library/client.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
+import { lossNumbers, rangesText } from './range-text.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
 import { tableLines } from './table.ts';
-
-/** Ranges of one loss that are shown; `--json` has all. */
-const RANGE_COUNT_SHOWN = 8;
 
 export const ledger = defineCommand(
   {
@@ -32,7 +30,7 @@ export function ledgerText({ node, streams, streamsLeftOut, digest }: Ledger): s
   if (streamsLeftOut > 0) lines.push(`and ${streamsLeftOut} older streams`);
   for (const { stream, at, holes, missing, others } of streams) {
     const waited = at === 'ends' ? 'waited for' : 'gone another way';
-    if (holes.length > 0) lines.push(`${stream}: ${rangesText(holes)} ${waited}`);
+    if (holes.length > 0) lines.push(`${stream}: numbers ${rangesText(holes)} ${waited}`);
     for (const loss of missing) lines.push(`${stream}: ${lossText(loss)}`);
     for (const loss of others) lines.push(`${stream}: ${lossText(loss)}, of another message's number`);
   }
@@ -49,15 +47,8 @@ function streamLines(streams: readonly LedgerStream[]): string[] {
   return tableLines([{ head: 'stream', cut: 'long' }, { head: 'here' }, ...counts], rows);
 }
 
-function lossText({ class: ending, count, ranges, detail }: LedgerLoss): string {
-  if (detail === 'exact') return `${ending} ${rangesText(ranges)}`;
-  return ranges.length === 0 ? `${ending} ${count}, numbers unknown` : `${ending} ${count}, about ${rangesText(ranges)}`;
-}
-
-function rangesText(ranges: readonly Range[]): string {
-  const shown = ranges.slice(0, RANGE_COUNT_SHOWN).map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
-  const more = ranges.length - shown.length;
-  return `${shown.join(' ')}${more > 0 ? ` and ${more} more ranges` : ''}`;
+function lossText(loss: LedgerLoss): string {
+  return `${loss.class} ${loss.count}, numbers ${lossNumbers(loss)}`;
 }
 
 function digestLines(node: string, digest: Ledger['digest']): string[] {

@@ -71,6 +71,9 @@ export class DigestBook {
     const incarnation = fields.value('incarnation');
     const parts = [fields.value('streams'), fields.value('accounts'), fields.value('more')];
     const { ring, queueTimeMs, leftOut } = this.#store;
+    const leaveOut = (): void => {
+      leftOut.words += 1;
+    };
     const before = this.find(node);
     const agreedMs = before?.state === 'equal' ? before.heardMs : (before?.agreedMs ?? 0);
     const heardMs = Math.floor(queueTimeMs);
@@ -82,8 +85,8 @@ export class DigestBook {
     const gone = this.#roomFor(node, bytes);
     const changes = [...gone.map((name) => metaDelete(`y/${name}`)), change];
     // Only what is shown is lost by it: the stream of words goes on.
-    if (bytes > this.#bytesMax || !ring.admits({ metas: changes }))
-      return { ...NOTHING, settle: () => void (leftOut.words += 1) };
+    const isRefused = bytes > this.#bytesMax || !ring.admits({ metas: changes });
+    if (isRefused) return { ...NOTHING, settle: leaveOut };
     const settle = (): void => {
       for (const name of gone) this.#heard.delete(name);
       this.#heard.set(node, { atMs: heardMs, bytes });
