@@ -60,13 +60,13 @@ describe('a device under a gateway over MQTT', () => {
     expect(await world.texts('device', 'commands')).toEqual(numbered(3, 'from the other side'));
   });
 
-  test('is away for days: everything waits, durable at each hop, and nobody complains', async () => {
+  test('is away for more than a day: everything waits, durable at each hop, and nobody complains', async () => {
     world.link('device').unplug();
     await world.pass(2_000);
     await send(20);
     await world.powerCut('central');
     await world.powerCut('gateway-1');
-    await world.pass(4 * 86_400_000);
+    await world.pass(30 * 3_600_000);
     expect(world.held('gateway-1')).toBe(20);
     expect(world.get('central').stats()?.health.status).toBe('green');
     world.link('device').plug();

@@ -110,3 +110,32 @@ test('what comes by custody for a node that no uplink leads to is a dead letter 
   const [letter] = await plant.drain('gateway', '$dead');
   expect(letter?.history?.at(-1)).toMatchObject({ class: 'BAD_DST_Q', node: 'gateway' });
 });
+
+test('messages whose uplink left the configuration wait, and the node says so; with it they go on', async () => {
+  const plant = new WaysWorld('left');
+  plant.box('south');
+  plant.box('edge', {
+    uplinks: [
+      { to: ['north'], via: 'link' },
+      { name: 'b', to: ['south'], via: 'link' },
+    ],
+  });
+  await plant.start(500);
+  expect(await plant.send('edge', 'south/inbox', 'waits')).toMatchObject({ kind: 'sent' });
+  const { disk } = plant.get('edge');
+  plant.get('edge').powerCut();
+  const fewer = plant.box('edge', { uplinks: [{ to: ['north'], via: 'link' }] });
+  fewer.insert(disk);
+  await plant.start(1_000);
+  expect(fewer.stats()?.health).toMatchObject({
+    status: 'red',
+    causes: [{ code: 'UPLINK_DOWN', detail: '1 messages wait for nodes that no uplink leads to' }],
+  });
+  fewer.powerCut();
+  const again = plant.box('edge', { uplinks: [{ to: ['south'], via: 'link' }] });
+  again.insert(disk);
+  plant.lay('edge', 'south');
+  await plant.start(5_000);
+  expect(await plant.texts('south')).toEqual(['waits']);
+  expect(again.stats()?.health.status).toBe('green');
+});

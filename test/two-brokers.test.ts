@@ -8,6 +8,7 @@ async function begin(seed: string): Promise<void> {
   plant = new WaysWorld(seed);
   plant.box('central', { centralAt: ['east', 'west'] });
   plant.box('gateway', {
+    central: 'central',
     uplinks: [{ via: { broker: 'east', central: 'central' } }, { name: 'b', via: { broker: 'west', central: 'central' } }],
   });
   await plant.start(3_000);
@@ -82,16 +83,34 @@ describe('a gateway with two brokers to one central', () => {
     expect(await plant.texts('central')).toEqual(['by east']);
   });
 
-  test('what comes down finds the gateway by the broker that is left', async () => {
-    expect(await plant.send('gateway', 'central/inbox', 'hello')).toMatchObject({ kind: 'sent' });
+  test('the central dies with its connections: the session begins anew, over the broker that is left', async () => {
+    await accepted('hello');
     await plant.pass(3_000);
-    plant.get('central').kill();
-    plant.get('central').start();
+    await plant.powerCut('central');
     await plant.pass(5_000);
     plant.broker('east').restart(600_000);
     await accepted('still there');
     await plant.pass(12_000);
     expect(await plant.texts('central')).toEqual(['hello', 'still there']);
+    expect(plant.stops()).toEqual([]);
+  });
+
+  test('what comes down finds the gateway, and who is below it, by the broker that is left', async () => {
+    plant.box('device', { central: 'central', uplinks: [{ via: 'link' }] });
+    plant.lay('device', 'gateway');
+    await plant.start(3_000);
+    // Who is attached where is told by the way of the messages.
+    expect(await plant.send('device', 'central/inbox', 'here I am')).toMatchObject({ kind: 'sent' });
+    await plant.pass(5_000);
+    const down = (text: string) => plant.send('central', 'device/inbox', text);
+    expect(await down('by east')).toMatchObject({ kind: 'sent' });
+    await plant.pass(5_000);
+    plant.broker('east').restart(600_000);
+    expect(await down('by west')).toMatchObject({ kind: 'sent' });
+    await plant.pass(20_000);
+    expect(await plant.texts('device')).toEqual(['by east', 'by west']);
+    expect(plant.held('central')).toBe(0);
+    expect(plant.stops()).toEqual([]);
   });
 });
 

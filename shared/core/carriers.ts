@@ -2,13 +2,14 @@
 
 import { Attachments } from '../custody/attachments.ts';
 import { Digests } from '../custody/digests.ts';
-import { FAILBACK_MS, FAILOVER_MS } from '../custody/hops.ts';
+import { FAILBACK_MS, FAILOVER_MS, isUp } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import { metaValues } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { OutgoingExpiry } from '../custody/outgoing-expiry.ts';
 import { CustodyReceiver } from '../custody/receiver.ts';
 import { CustodySender } from '../custody/sender.ts';
+import { Turning } from '../custody/turning.ts';
 import { earliest } from '../earliest.ts';
 import { BELOW_COUNT_CENTRAL_MAX } from '../limits.ts';
 import { LinkSession } from '../link/link-session.ts';
@@ -54,6 +55,7 @@ export class Carriers implements NodeCarriers {
   readonly #expiry: OutgoingExpiry;
   readonly #attachments: Attachments;
   readonly #digests: Digests;
+  readonly #turning: Turning;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
   readonly #topics: TopicPublisher;
@@ -63,12 +65,15 @@ export class Carriers implements NodeCarriers {
     const { config, store, uplinks, receiver } = parts;
     const { central, failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     const node = store.self.name;
+    store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     const endings = new Endings(store, parts.intake);
     this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
     this.#attachments = this.#makeAttachments(central);
     const session = (): string | undefined => this.#sessionTo(central);
     this.#digests = new Digests({ store, intake: parts.intake, central, session });
+    this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
+    for (const sender of uplinks.senders) this.#neverReturn(sender);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
     if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
     if (config.isCentral === 'no') return;
@@ -197,9 +202,17 @@ export class Carriers implements NodeCarriers {
     if (sender === undefined) {
       sender = new CustodySender(store, `down/${node}`, random);
       sender.load();
+      this.#neverReturn(sender);
       this.#down.set(node, sender);
     }
     return sender;
+  }
+
+  #neverReturn(sender: CustodySender): void {
+    const { receiver, store } = this.#parts;
+    const { hop } = sender;
+    const below = isUp(hop) ? undefined : hop.slice('down/'.length);
+    sender.returned = ({ key }) => (key.origin === store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));
   }
 
   #closed(line: number, nowMs: number): void {
@@ -214,6 +227,7 @@ export class Carriers implements NodeCarriers {
     this.#parts.uplinks.pump(nowMs);
     this.#attachments.pump();
     this.#digests.pump();
+    this.#turning.pump();
     this.#expiry.pump();
     for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
     this.#pumpAll(nowMs, wallUs);
@@ -250,7 +264,8 @@ export class Carriers implements NodeCarriers {
 
   get wakeAtMs(): number | undefined {
     const { uplinks } = this.#parts;
-    const times = [this.#expiry, this.#attachments, this.#digests, this.#topics, uplinks].map(({ wakeAtMs }) => wakeAtMs);
+    const own = [this.#expiry, this.#attachments, this.#turning, this.#digests, this.#topics, uplinks];
+    const times = own.map(({ wakeAtMs }) => wakeAtMs);
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);
@@ -291,7 +306,7 @@ export class Carriers implements NodeCarriers {
     };
     addCounts(counters, this.#topics.counters());
     const { attached, detached, refused, full } = this.#attachments.counts;
-    addCounts(counters, { attached, detached, attachRefused: refused, attachFull: full });
+    addCounts(counters, { attached, detached, attachRefused: refused, attachFull: full, turned: this.#turning.carriedCount });
     addCounts(counters, this.#ended);
     for (const link of this.#links.values()) addCounts(counters, link.counters());
     for (const [, relay] of this.#relays()) addCounts(counters, relay.counters());

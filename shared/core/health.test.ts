@@ -177,6 +177,7 @@ test('a node below: away it is none of our troubles; there, and silent to our of
   const store = {
     ring: { report: { gaps: [] }, corruptCount: 0 },
     room: { shared: { used: 0, max: 1 } },
+    outgoing: [],
   } as unknown as NodeStore;
   const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
   const codesAt = (nowMs: number): string[] => {

@@ -3,7 +3,7 @@ import { isUp, UP } from '../custody/hops.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Health, HealthCode } from './calls.ts';
-import type { NodeCarriers } from './node-carriers.ts';
+import { NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 
 /** This long may a backlog stand still before it is called red. Above the longest ordinary reconnect (10 s) and sync (10 s). */
 export const PROGRESS_MS_MAX = 60_000;
@@ -53,6 +53,8 @@ export class HealthWatch {
       causes.push({ code: 'CORRUPT_MESSAGES', detail: `${ring.corruptCount} bodies failed their checksum` });
     const { used, max } = room.shared;
     if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
+    const astray = this.#carriers === NO_CARRIERS ? 0 : this.#astrayCount();
+    if (astray > 0) causes.push({ code: 'UPLINK_DOWN', detail: `${astray} messages wait for nodes that no uplink leads to` });
     for (const [sender, { movedAtMs, freedCount }] of this.#progress) {
       const stillMs = nowMs - movedAtMs;
       if (stillMs <= PROGRESS_MS_MAX || isAwayBelow(sender)) continue;
@@ -65,6 +67,14 @@ export class HealthWatch {
       });
     }
     return { status: causes.length === 0 ? 'green' : 'red', causes };
+  }
+
+  /** Messages that were taken when an uplink led to their node, and none does any more. */
+  #astrayCount(): number {
+    const { outgoing, hops } = this.#store;
+    let count = 0;
+    for (const out of outgoing) if (out.list.count > 0 && hops.of(out) === undefined) count += out.list.count;
+    return count;
   }
 }
 

@@ -59,6 +59,24 @@ export class ArrivalEndings {
     return this.#intake.told(planned, asked, { class: ending, where: 'before its queue' });
   }
 
+  /**
+   * One that this node handed on before, and that came back after too many nodes: its way leads in a circle. Its place in the sequence is
+   * gone, so the letter and the account here are all that speaks of it.
+   */
+  endReturned(
+    { handle, key, item }: { handle: number; key: StreamKey; item: MessageItem },
+    changes: readonly MetaChange[],
+  ): Planned {
+    const ending = 'HOP_COUNT_EXCEEDED';
+    const content = contentOf(item.envelope);
+    const letter = { ...content, previous: identityText({ ...key, number: item.number }) };
+    const isWanted = content.properties.deadLetter !== 'off';
+    const dead = isWanted
+      ? this.#letterOf(letter, { class: ending, node: this.#store.self.name, reason: reasonOf(ending, key) })
+      : NOTHING;
+    return joined({ ...NOTHING, changes }, dead ?? NOTHING, planLosses(this.#store, [{ handle, class: ending, count: 1 }]));
+  }
+
   /** A number that two messages bear stays whose it is, or whose it will be. */
   #atDestination({ handle, item }: { handle: number; item: MessageItem }, ending: EndingClass): Planned | 'too-many' {
     const ranges = [{ from: item.number, to: item.number }];

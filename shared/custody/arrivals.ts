@@ -132,13 +132,18 @@ export class Arrivals {
   /** A message below what was handed on: carried if its number was passed over, or else a repeat. */
   #belated(what: { handle: number; key: StreamKey; item: MessageItem }, changes: readonly MetaChange[]): Planned | undefined {
     const { handle, key, item } = what;
-    if (!includes(this.#store.passedOver.of(handle), item.number)) return this.#repeated(changes);
+    const isPassedOver = includes(this.#store.passedOver.of(handle), item.number);
+    const out = this.#store.outgoing.open(handle, key);
+    // It lies here, and nobody has it from here: what comes is another copy. Who has it may be who brings it.
+    const liesHere = item.number >= out.lo && !this.#store.mayHaveHandedOver(out, item.number);
+    if (!isPassedOver && liesHere) return this.#repeated(changes);
     const arrived = this.#envelopes.read(key, item);
     // What does not decode stays missing where it was going.
     if (arrived === undefined) return this.#repeated(changes);
+    if (!isPassedOver && arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.endReturned(what, changes);
     if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
     const belated = planBelated({ store: this.#store, intake: this.#intake }, what, arrived.envelope);
-    return belated === undefined ? this.#repeated(changes) : joined({ ...NOTHING, changes }, belated);
+    return joined({ ...NOTHING, changes }, belated ?? this.#intake.carry(arrived.envelope, 'new'));
   }
 
   /**

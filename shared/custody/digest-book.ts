@@ -1,5 +1,5 @@
 /**
- * What nodes said of themselves (digests.ts), at the one they tell: the newest digest of each, as META `y/<node>`:
+ * What nodes said of themselves (digests.ts), at the one they tell: the newest digest of each, as META `z/<node>`:
  *
  *   [incarnation, heard, agreed, [[queue, priority, next], ...], [[origin, incarnation, destination, priority, class, count], ...], more]
  *
@@ -56,14 +56,14 @@ export class DigestBook {
   constructor(store: NodeStore) {
     this.#store = store;
     this.#bytesMax = Math.floor(liveBytesMaxOf(store.ring.geometry) / RING_SHARE);
-    for (const [key, value] of store.ring.metas.withPrefix('y/'))
+    for (const [key, value] of store.ring.metas.withPrefix('z/'))
       this.#heard.set(key.slice(2), { atMs: digestIn(decodeCbor(value))?.heardMs ?? 0, bytes: value.length });
     store.words.on(DIGEST, (word) => this.#digest(word));
   }
 
   /** The newest digest of a node, and whether all that it tells of is here. */
   find(node: string): (Digest & { readonly state: 'equal' | 'behind' }) | undefined {
-    const digest = digestIn(metaValue(this.#store.ring.metas, `y/${node}`));
+    const digest = digestIn(metaValue(this.#store.ring.metas, `z/${node}`));
     return digest && { ...digest, state: this.#isEqual(node, digest) ? 'equal' : 'behind' };
   }
 
@@ -79,11 +79,11 @@ export class DigestBook {
     const heardMs = Math.floor(queueTimeMs);
     const digest = digestIn([incarnation, heardMs, agreedMs, ...parts]);
     if (digest === undefined) return undefined;
-    const change = metaChange(`y/${node}`, digestFields(digest));
+    const change = metaChange(`z/${node}`, digestFields(digest));
     const bytes = change.value?.length ?? 0;
     if (bytes > DIGEST_BYTES_MAX) return undefined;
     const gone = this.#roomFor(node, bytes);
-    const changes = [...gone.map((name) => metaDelete(`y/${name}`)), change];
+    const changes = [...gone.map((name) => metaDelete(`z/${name}`)), change];
     // Only what is shown is lost by it: the stream of words goes on.
     const isRefused = bytes > this.#bytesMax || !ring.admits({ metas: changes });
     if (isRefused) return { ...NOTHING, settle: leaveOut };

@@ -3,7 +3,8 @@
  *
  *   node             [name, incarnation bstr 8, secret bstr 16]
  *   home             text: machine id and inode of the file; a change means a copy
- *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`
+ *   config           [uplink, unknown queue, queue limit in bytes]    what the node was when it last opened, for `kept`; of a node with
+ *                    [..., uplinks]                                   several uplinks: which, and where they lead (core/kept-config.ts)
  *   open             true | id                                        from an opening until the clean close, which leaves false: found, there was none; then
  *                                                                     the highest id that was there at an opening after an unclean end
  *   q/<id>           [name, limit, reserve, when full, remote, {}]    a queue (queue-meta.ts)
@@ -25,7 +26,7 @@
  *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
- *   y/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
+ *   z/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */

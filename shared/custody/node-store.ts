@@ -29,7 +29,7 @@ import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
 import { NodeWords } from './node-words.ts';
-import { counterChange, endNumbers, Outgoing, unexplained } from './outgoing.ts';
+import { counterChange, endNumbers, Outgoing, type OutStream, unexplained } from './outgoing.ts';
 import { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
 import { StreamTable } from './stream-table.ts';
@@ -84,6 +84,8 @@ export class NodeStore {
   forgottenCount = 0;
   /** Until the node serves. A ring that was left full has to open all the same: what an opening notes may use the overdraft. */
   isOpening = true;
+  /** True when some neighbour may have a message that lies here. Whoever hands messages over says it better than this. */
+  mayHaveHandedOver: (out: OutStream, number: number) => boolean = () => true;
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 

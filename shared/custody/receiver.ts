@@ -62,6 +62,7 @@ export class CustodyReceiver {
   readonly #store: NodeStore;
   readonly #arrivals: Arrivals;
   readonly #neighbours = new Map<string, Neighbour>();
+  readonly #byName = new Map<string, Set<Neighbour>>();
   readonly #sessions = new Map<ReceiverSession, Neighbour>();
   #nextId = 1;
 
@@ -101,6 +102,13 @@ export class CustodyReceiver {
   /** Names of the nodes that send to this one. */
   senders(): string[] {
     return [...new Set([...this.#neighbours.values()].map((neighbour) => neighbour.name))];
+  }
+
+  /** The number after those of a stream that a node handed over here, in whichever life of its store; 1: none. */
+  takenFrom(name: string, key: StreamKey): number {
+    let next = 1;
+    for (const neighbour of this.#byName.get(name) ?? []) next = Math.max(next, this.#cursor(neighbour, key).planned);
+    return next;
   }
 
   /**
@@ -256,6 +264,7 @@ export class CustodyReceiver {
       if (neighbour.cursors.size > 0 || neighbour.ticket !== NO_TICKET || neighbour.ticketsInFlight > 0) continue;
       if (neighbour.session !== undefined) this.#sessions.delete(neighbour.session);
       this.#neighbours.delete(name);
+      this.#byName.get(neighbour.name)?.delete(neighbour);
       return;
     }
   }
@@ -264,6 +273,8 @@ export class CustodyReceiver {
     this.#forgetStrangers();
     const neighbour: Neighbour = { id, ...who, ticketsInFlight: 0, cursors: new Map(), known: new WeakMap(), session: undefined };
     this.#neighbours.set(`${who.name}:${who.incarnation}`, neighbour);
+    const namesakes = this.#byName.get(who.name) ?? new Set();
+    this.#byName.set(who.name, namesakes.add(neighbour));
     this.#nextId = Math.max(this.#nextId, id + 1);
     return neighbour;
   }

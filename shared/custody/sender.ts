@@ -65,6 +65,8 @@ export class CustodySender {
   receiverIncarnation = '';
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
+  /** The number after those of a stream that the receiver handed over here: it never gets them back in their place (turning.ts). */
+  returned: (out: OutStream) => number = () => 1;
   /** Senders of the other ways. */
   others: () => Iterable<CustodySender> = () => [];
   readonly hop: Hop;
@@ -210,6 +212,7 @@ export class CustodySender {
   take(stream: SendingStream): Taken {
     const { out } = stream;
     if (stream.send >= this.#limitOf(out)) return { kind: 'nothing' };
+    if (stream.send >= out.lo && stream.send < this.returned(out)) return { kind: 'nothing' };
     const { index } = this.#store.ring;
     const slot = this.#slotFrom(out, stream.send, stream.last);
     const number = slot === NO_SLOT ? 0 : index.number(slot);

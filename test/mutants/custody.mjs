@@ -578,4 +578,101 @@ export const MUTANTS = [
     ],
     tests: ['test/failover.test.ts'],
   },
+  {
+    name: 'lower-epoch-wins',
+    breaks: 'of two announcements of a node the later one is believed',
+    edits: [
+      {
+        file: 'shared/custody/directory.ts',
+        find: "if (ahead !== 0) return ahead > 0 ? 'newer' : 'older';",
+        replace: "if (ahead !== 0) return ahead < 0 ? 'newer' : 'older';",
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'attach-not-in-the-frame-of-the-note',
+    breaks: 'that a node is below and the word that says so are one frame',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'return joined({ puts: [], acks: [], changes: [...noted.changes, ...kept], settle }, said, detached);',
+        replace: 'return joined({ puts: [], acks: [], changes: [...noted.changes, ...kept], settle }, detached);',
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'goes-back-in-its-place',
+    breaks: 'a neighbour never gets back what it handed over: it would take it for a repeat, and nobody would have it',
+    edits: [
+      {
+        file: 'shared/core/carriers.ts',
+        find: 'sender.returned = ({ key }) => (key.origin === store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));',
+        replace:
+          'sender.returned = ({ key }) => (key.origin !== store.self.name ? 1 : receiver.takenFrom(below ?? sender.receiver, key));',
+      },
+    ],
+    tests: ['test/moves.test.ts'],
+  },
+  {
+    name: 'answers-a-sync-for-another',
+    breaks: 'a sync is answered by the receiver that it names',
+    edits: [
+      {
+        file: 'shared/relay/relay-receiver.ts',
+        find: 'if (sync.receiver !== this.#name) return;',
+        replace: "if (sync.receiver === '') return;",
+      },
+    ],
+    tests: ['shared/relay/relay-down.test.ts'],
+  },
+  {
+    name: 'epoch-told-before-it-is-durable',
+    breaks: 'a route epoch is durable before anybody hears it',
+    edits: [
+      {
+        file: 'shared/custody/own-route.ts',
+        find: 'return this.#durable.above?.way === way ? this.#durable.epoch : NO_EPOCH;',
+        replace: 'return this.#planned.above?.way === way ? this.#planned.epoch : NO_EPOCH;',
+      },
+    ],
+    tests: ['shared/custody/own-route.test.ts'],
+  },
+  {
+    name: 'anybody-detaches',
+    breaks: 'a detachment is believed of a neighbour that is above, and of no other',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: "if (hops.directory.wayOf(from) !== undefined) return this.#counted('refused');",
+        replace: "if (from === '') return this.#counted('refused');",
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
+    name: 'the-central-is-claimed',
+    breaks: 'nobody below is taken for this node, the central, or who is above',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'if (!isBelow || this.#isAbove(node) || this.#isAbove(from))',
+        replace: 'if (!isBelow || this.#isAbove(from))',
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
+    name: 'ticket-of-the-gateway-before-is-forgotten',
+    breaks: 'a device that returns to a gateway shows it its own ticket again, and is no fork',
+    edits: [
+      {
+        file: 'shared/custody/sender.ts',
+        find: "if (this.isRival || (answer.kind === 'fork' && this.#recalls(answer))) return this.lost();",
+        replace: 'if (this.isRival) return this.lost();',
+      },
+    ],
+    tests: ['test/attachments.test.ts'],
+  },
 ];

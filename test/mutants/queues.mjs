@@ -367,7 +367,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/planned.ts',
-        find: '    store.draft.takes(PUT_BYTES + newcomer.bytes + metaBytes);\n',
+        find: '    store.draft.takes(ringBytesOf(newcomer) + metaBytes);\n',
         replace: '',
       },
     ],
@@ -624,8 +624,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/core/send-desk.ts',
-        find: "return delivery === 'express' && !asksForMore && this.#store.isLocal(destination);",
-        replace: "return delivery === 'express' && !asksForMore && destination.length > 0;",
+        find: 'return this.#store.isLocal(destination) && this.#intake.routedOf(',
+        replace: 'return this.#intake.routedOf(',
       },
     ],
     tests: ['shared/core/express.test.ts'],
