@@ -8,6 +8,10 @@ export default defineConfig({
     reporters: ['default', './scripts/report-skipped.mjs'],
     pool: 'forks',
     maxWorkers: 2,
+    // Of no test is it known that it needs modules of its own, and loading them for each file costs as much as a quarter of the tests.
+    isolate: false,
+    // Of what is swept a telling part; `npm run test:system` sweeps all of it.
+    provide: { sweep: 'part' },
     // A seed of the simulator takes milliseconds, a few hundred of them seconds; whatever takes longer hangs.
     testTimeout: 60_000,
   },

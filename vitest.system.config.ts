@@ -1,9 +1,21 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-/** `npm run test:system`: real processes, pseudo-terminals and brokers. One file at a time, so that what is measured is not disturbed. */
+/** Of these `npm test` sweeps a part (sweep.d.ts), and this all. */
+const SWEPT = [
+  'hardware-sim/yard/yard.test.ts',
+  'shared/relay/relay-chaos.test.ts',
+  'shared/ring/rot.test.ts',
+  'test/link-fuzz.test.ts',
+];
+
+/**
+ * `npm run test:system`: real processes, pseudo-terminals and brokers, and whole sweeps. One file at a time, so that what is measured is
+ * not disturbed.
+ */
 export default defineConfig({
   test: {
-    include: ['**/*.system.test.ts'],
+    include: ['**/*.system.test.ts', ...SWEPT],
+    provide: { sweep: 'whole' },
     exclude: [...configDefaults.exclude, '**/dist/**', '**/.*/**', 'bench/**'],
     reporters: ['default', './scripts/report-skipped.mjs'],
     pool: 'forks',

@@ -52,6 +52,8 @@ export interface CommandSpec<O extends OptionSpecs> {
   readonly operands: string;
   readonly operandCount: { readonly min: number; readonly max: number };
   readonly options: O;
+  /** Options that somebody may well try, and why there are none such. By name. */
+  readonly refused?: Readonly<Record<string, string>>;
   /** Paragraphs below the options. */
   readonly notes: readonly string[];
 }
@@ -73,7 +75,7 @@ export function defineCommand<const O extends OptionSpecs>(
     options: spec.options,
     run: async (argv, world) => {
       const options = { ...spec.options, help: { type: 'boolean', short: 'h' } } as const;
-      const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+      const { values, positionals } = parsed(argv, { options, refused: spec.refused ?? {} });
       if ('help' in values && values.help === true) {
         await world.stdout(commandHelp(spec));
         return 0;
@@ -84,6 +86,20 @@ export function defineCommand<const O extends OptionSpecs>(
       return action({ values: values as OptionValues<O>, operands: positionals }, world);
     },
   };
+}
+
+/** @throws USAGE_INVALID for an option that is refused with a reason, and what parseArgs throws for others */
+function parsed<O extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(
+  argv: readonly string[],
+  { options, refused }: { options: O; refused: Readonly<Record<string, string>> },
+) {
+  try {
+    return parseArgs({ args: [...argv], options: options as NonNullable<O>, allowPositionals: true, strict: true });
+  } catch (error) {
+    for (const [name, reason] of Object.entries(refused))
+      if (argv.some((word) => word.split('=')[0] === `--${name}`)) throw usage(`--${name}: ${reason}`);
+    throw error;
+  }
 }
 
 export function usage(reason: string): RingmailError<'USAGE_INVALID'> {
@@ -98,25 +114,30 @@ export function usageOf(error: unknown): RingmailError<'USAGE_INVALID'> | undefi
 
 const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** As it stands in the help: an option by its name, an operand in its brackets, `<lookup>`. */
+function shown(name: string): string {
+  return name.startsWith('<') ? name : `--${name}`;
+}
+
 /** Milliseconds of `500ms`, `5s`, `2m`, `1h`, `4d` or `0`. A number without its unit is refused. @throws USAGE_INVALID */
 export function durationMs(option: string, text: string): number {
   const [, digits = '', unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
   const factor = MS_BY_UNIT[unit];
   if (text === '0') return 0;
   if (factor === undefined)
-    throw usage(`--${option} ${text}: a time is a whole number and its unit, such as 500ms, 5s, 2m, 1h or 4d`);
+    throw usage(`${shown(option)} ${text}: a time is a whole number and its unit, such as 500ms, 5s, 2m, 1h or 4d`);
   return Number(digits) * factor;
 }
 
 /** One of the words that an option knows. @throws USAGE_INVALID */
 export function oneOf<T extends string>(option: string, text: string, words: readonly T[]): T {
   const word = words.find((known) => known === text);
-  if (word === undefined) throw usage(`--${option} ${text}: one of ${words.join(', ')}`);
+  if (word === undefined) throw usage(`${shown(option)} ${text}: one of ${words.join(', ')}`);
   return word;
 }
 
 /** @throws USAGE_INVALID */
 export function wholeNumber(option: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw usage(`--${option} ${text}: not a whole number`);
+  if (!/^\d{1,15}$/.test(text)) throw usage(`${shown(option)} ${text}: not a whole number`);
   return Number(text);
 }

@@ -76,3 +76,9 @@ describe.skipIf(!has('bash'))('bash completes', () => {
     expect([stdout.trim(), stderr]).toEqual([expected, '']);
   });
 });
+
+test('another shell is refused by the name of the operand', async () => {
+  const world = new FakeWorld(folder);
+  expect(await runCommandLine(ALL, ['completion', 'tcsh'], world)).toBe(2);
+  expect(world.err).toContain('<shell> tcsh: one of bash, zsh, fish');
+});

@@ -32,7 +32,7 @@ export function completionOf(commands: CommandTable): Command {
       ],
     },
     async ({ operands: [shell = ''] }, world) => {
-      const script = SCRIPT_BY_SHELL[oneOf('shell', shell, SHELLS)];
+      const script = SCRIPT_BY_SHELL[oneOf('<shell>', shell, SHELLS)];
       await world.stdout(script(await treeOf(commands)));
       return EXIT.ok;
     },

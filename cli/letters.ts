@@ -19,7 +19,7 @@ export const move = defineCommand(
     ],
   },
   async ({ values, operands: [queue = '', lookup = '', to = ''] }, world) => {
-    const lookupId = wholeNumber('lookup', lookup);
+    const lookupId = wholeNumber('<lookup>', lookup);
     await withNode(placeOf(values, world), world, (node) => node.call({ verb: 'move', queue, lookupId, to }));
     if (values.json) await world.stdout(`${JSON.stringify({ queue, lookupId, to })}\n`);
     return EXIT.ok;
@@ -43,7 +43,7 @@ export const redrive = defineCommand(
     ],
   },
   async ({ values, operands: [lookup = '', to] }, world) => {
-    const lookupId = wholeNumber('lookup', lookup);
+    const lookupId = wholeNumber('<lookup>', lookup);
     const queue = values.queue ?? '$dead';
     const identity = await withNode(placeOf(values, world), world, (node) =>
       new RingmailClient(node).redrive(queue, lookupId, to),

@@ -120,8 +120,13 @@ test('ledger: what became of all that a node sent', async () => {
 });
 
 test('producer retire', async () => {
+  await cli.run(['send', 'bags', 'x', '--producer', 'scanner', '--number', '1']);
   expect(await cli.run(['producer', 'retire', 'scanner'])).toEqual(DONE);
-  expect(asked()).toEqual([{ verb: 'retireProducer', producer: 'scanner' }]);
+  expect(asked().at(-1)).toEqual({ verb: 'retireProducer', producer: 'scanner' });
+  expect(await cli.run(['producer', 'retire', 'nobody'])).toMatchObject({
+    code: 3,
+    err: expect.stringMatching(/PRODUCER_NOT_FOUND\n.*nobody/),
+  });
 });
 
 test.each<[string[], number, string]>([
@@ -132,6 +137,8 @@ test.each<[string[], number, string]>([
   [['queue', 'create', 'bags', '--retry', '5'], 2, 'USAGE_INVALID'],
   [['queue', 'set', 'bags'], 2, 'USAGE_INVALID'],
   [['queue', 'set', 'bags', '--ordering', 'strict'], 2, 'USAGE_INVALID'],
+  [['queue', 'set', 'bags', '--ordering=strict', '--label', 'x'], 2, 'USAGE_INVALID'],
+  [['producer', 'retire', 'nobody'], 3, 'PRODUCER_NOT_FOUND'],
   [['queue', 'create', 'Bags'], 3, 'NAME_INVALID'],
   [['queue', 'show', 'absent'], 3, 'QUEUE_NOT_FOUND'],
   [['queue', 'purge', 'absent'], 3, 'QUEUE_NOT_FOUND'],
@@ -140,4 +147,17 @@ test.each<[string[], number, string]>([
 ])('%j ends with %i and %s', async (argv, code, error) => {
   const ran = await cli.run(argv);
   expect([ran.code, ran.out, ran.err.split('\n')[0]]).toEqual([code, '', `ringmail: ${error}`]);
+});
+
+test.each<[string[], RegExp]>([
+  [
+    ['queue', 'set', 'bags', '--ordering', 'strict'],
+    /^ringmail: USAGE_INVALID\n.*--ordering: it is set when a queue is made, and cannot be changed\n/s,
+  ],
+  [['move', 'bags', 'x', 'bags;later'], /<lookup> x: not a whole number/],
+  [['redrive', 'x'], /<lookup> x: not a whole number/],
+])('%j says what is wrong in words of its own', async (argv, said) => {
+  const { code, err } = await cli.run(argv);
+  expect([code, err.includes('positional argument'), err.includes('--lookup')]).toEqual([2, false, false]);
+  expect(err).toMatch(said);
 });

@@ -51,6 +51,7 @@ const set = defineCommand(
     operands: '<queue>',
     operandCount: { min: 1, max: 1 },
     options: { ...CHANGE_OPTIONS, ...COMMON_OPTIONS },
+    refused: { ordering: 'it is set when a queue is made, and cannot be changed' },
     notes: ['A queue of the configuration file has the properties of that file again when its node starts.'],
   },
   async ({ values, operands: [queue = ''] }, world) => {

@@ -35,6 +35,8 @@ export interface ErrorDetails {
   TRANSACTION_ENDED: { transaction: string };
   /** Not the next number of this producer: a smaller one is known already and was answered again, a larger one would leave a hole. */
   PRODUCER_NUMBER_INVALID: { producer: string; number: number; expected: number };
+  /** This node remembers no such producer. Nothing was changed. */
+  PRODUCER_NOT_FOUND: { producer: string };
   /** No answer came in time. The request may still be served; its answer goes to `$dead`. */
   REQUEST_TIMEOUT: { correlationId: string; waitMs: number };
   /** What a message was sent for will not happen: it ended in another way. */

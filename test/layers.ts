@@ -104,8 +104,10 @@ export function findOffences(tree: SourceTree): Offence[] {
 
 /** Adapted packages that no file of the product imports: a dependency for nothing. */
 export function findUnusedPackages(tree: SourceTree): string[] {
-  const specifiers = [...tree].filter(([file]) => !isTest(file)).flatMap(([, source]) => readFacts(source).needs);
-  return ADAPTED_PACKAGES.filter((name) => !specifiers.some(({ specifier }) => isPackage(specifier, name)));
+  const sources = [...tree].filter(([file]) => !isTest(file)).map(([, source]) => source);
+  const isImported = (name: string) => (source: string) =>
+    source.includes(name) && readFacts(source).needs.some(({ specifier }) => isPackage(specifier, name));
+  return ADAPTED_PACKAGES.filter((name) => !sources.some(isImported(name)));
 }
 
 function judge(file: string, specifier: string | undefined): string[] {

@@ -4,9 +4,10 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { bodyOf, LinkWorld, SMALL_RING_BYTES } from '../hardware-sim/link-world.ts';
 import { type Prng, stream } from '../hardware-sim/random.ts';
+import { invariant } from '../shared/assert.ts';
 import { concatBytes } from '../shared/bytes.ts';
 import { crc32c } from '../shared/crc32c.ts';
 import { cobsBytesMax, frameForLine } from '../shared/link/cobs.ts';
@@ -39,9 +40,9 @@ describe('the deframer', () => {
         const events = deframer.push(chunk);
         const given = events.reduce((sum, event) => sum + bytesIn(event), 0);
         const zeros = chunk.reduce((sum, byte) => sum + (byte === 0 ? 1 : 0), 0);
-        expect(events.length).toBeLessThanOrEqual(zeros + Math.floor((kept + chunk.length) / runBytesMax));
+        invariant(events.length <= zeros + Math.floor((kept + chunk.length) / runBytesMax), 'no more events than runs');
         kept += chunk.length - zeros;
-        expect(given).toBeLessThanOrEqual(kept);
+        invariant(given <= kept, 'no more is given than came');
         kept = Math.min(kept - given, runBytesMax + events.length);
       }
       expect(deframer.end().reduce((sum, event) => sum + bytesIn(event), 0)).toBeLessThanOrEqual(runBytesMax);
@@ -67,9 +68,12 @@ describe('packets', () => {
       if (packet === undefined) continue;
       packets += 1;
       const parts = partsOf(packet);
-      expect(parts.length).toBeLessThanOrEqual(frame.length);
-      expect(parts.reduce((sum, part) => sum + part.length, 0)).toBeLessThanOrEqual(frame.length);
-      expect(parts.every((part) => part.length === 0 || part.buffer === frame.buffer)).toBe(true);
+      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      invariant(parts.length <= frame.length && bytes <= frame.length, 'a packet is never more than its bytes');
+      invariant(
+        parts.every((part) => part.length === 0 || part.buffer === frame.buffer),
+        'a packet shares its bytes',
+      );
       if (packet.kind !== 'unknown') encodePacket(packet, 7);
     }
     expect(packets).toBeGreaterThan(1_000);
@@ -119,7 +123,8 @@ function forget(w: LinkWorld): void {
   w.tap.heard.length = 0;
 }
 
-const CASES = MODES.flatMap((mode) => [115_200, undefined].flatMap((baud) => [0, 1].map((seed) => ({ mode, baud, seed }))));
+const SEEDS = inject('sweep') === 'whole' ? [0, 1] : [0];
+const CASES = MODES.flatMap((mode) => [115_200, undefined].flatMap((baud) => SEEDS.map((seed) => ({ mode, baud, seed }))));
 
 describe('two sessions, and a line that does everything to their bytes', () => {
   test.each(CASES)('$mode at $baud baud, seed $seed: bounded while it lasts, and then everything is there once', (which) => {

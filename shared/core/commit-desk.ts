@@ -25,6 +25,7 @@ import { judgeOutcome } from './outcome.ts';
 import { checkPositions, positionChange } from './positions.ts';
 import type { ReceiveDesk } from './receive-desk.ts';
 import { checkDestination, type SendDesk } from './send-desk.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 type CommitCall = Call & { readonly verb: 'commit' };
 type Step<D extends TransactionStep['do']> = TransactionStep & { readonly do: D };
@@ -46,13 +47,14 @@ export class CommitDesk {
   /** Of this opening: transactions are told apart by it and a running number. */
   readonly #idPrefix: string;
   #lastId = 0;
-  #waiting: { readonly token: number; readonly call: CommitCall; readonly bytes: number }[] = [];
+  readonly #waiting: WaitingCalls<CommitCall>;
 
   constructor(parts: DeskParts, desks: { readonly sends: SendDesk; readonly receives: ReceiveDesk }) {
     this.#parts = parts;
     this.#sends = desks.sends;
     this.#receives = desks.receives;
     this.#idPrefix = epochText(parts.store.ring.epoch);
+    this.#waiting = new WaitingCalls(parts.shell, (token, call) => this.#goes(token, call));
   }
 
   /** @throws whatever refuses it; then nothing was changed */
@@ -60,8 +62,7 @@ export class CommitDesk {
     switch (call.verb) {
       case 'commit':
         this.#check(call);
-        if (!this.#goes(token, call)) this.#wait(token, call);
-        return;
+        return this.#waiting.begin(token, call, (others) => checkRoom([...others, call]));
       case 'outcome':
         return this.#tellOutcome(token, call);
       case 'retireProducer':
@@ -73,28 +74,17 @@ export class CommitDesk {
 
   /** Goes on with transactions whose messages are being read. */
   pump(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const one of waiting) {
-      try {
-        if (!this.#goes(one.token, one.call)) this.#waiting.push(one);
-      } catch (error) {
-        if (!(error instanceof RingmailError)) throw error;
-        this.#parts.shell.answer(one.token, { kind: 'error', error });
-      }
-    }
+    this.#waiting.pump();
   }
 
   /** Nobody waits for this answer any more: what still waits is not done. */
   cancel(token: number): void {
-    this.#waiting = this.#waiting.filter((one) => one.token !== token);
+    this.#waiting.cancel(token);
   }
 
   /** Answers those that wait: nothing of them was done. */
   close(): void {
-    const error = new RingmailError('NODE_STOPPED', { reason: 'closing' });
-    for (const { token } of this.#waiting.splice(0)) this.#parts.shell.answer(token, { kind: 'error', error });
+    this.#waiting.close();
   }
 
   #check({ steps }: CommitCall): void {
@@ -113,16 +103,6 @@ export class CommitDesk {
       this.#parts.store.ring.metas,
       steps.filter((step) => step.do === 'position'),
     );
-  }
-
-  #wait(token: number, call: CommitCall): void {
-    const bytes = call.steps.reduce((sum, step) => sum + (step.do === 'send' ? step.body.length : 0), 0);
-    const pending = this.#waiting.reduce((sum, one) => sum + one.bytes, bytes);
-    if (this.#waiting.length >= COMMIT_WAITING_COUNT_MAX) {
-      throw new RingmailError('BUSY', { pending: this.#waiting.length, pendingMax: COMMIT_WAITING_COUNT_MAX });
-    }
-    if (pending > COMMIT_WAITING_BYTES_MAX) throw new RingmailError('BUSY', { pending, pendingMax: COMMIT_WAITING_BYTES_MAX });
-    this.#waiting.push({ token, call, bytes });
   }
 
   /** False when it has to wait. @throws whatever refuses it; then nothing was changed */
@@ -236,6 +216,15 @@ export class CommitDesk {
   #settled(token: number, outcome: Outcome, result: CallResult): void {
     this.#parts.shell.answer(token, outcomeResult(this.#parts.store.ring, outcome, result));
   }
+}
+
+/** @throws BUSY when these are too many to wait together, or hold too much */
+function checkRoom(calls: readonly CommitCall[]): void {
+  if (calls.length > COMMIT_WAITING_COUNT_MAX)
+    throw new RingmailError('BUSY', { pending: calls.length - 1, pendingMax: COMMIT_WAITING_COUNT_MAX });
+  const steps = calls.flatMap((call) => call.steps);
+  const pending = steps.reduce((sum, step) => sum + (step.do === 'send' ? step.body.length : 0), 0);
+  if (pending > COMMIT_WAITING_BYTES_MAX) throw new RingmailError('BUSY', { pending, pendingMax: COMMIT_WAITING_BYTES_MAX });
 }
 
 function causeOf(step: Step<'ack' | 'deadLetter'>): Cause {

@@ -69,6 +69,7 @@ export class Desk {
     this.#sends.cancel(token);
     this.#receives.cancel(token);
     this.#commits.cancel(token);
+    this.#letters.cancel(token);
     this.#probes.cancel(token);
   }
 
@@ -91,6 +92,7 @@ export class Desk {
     this.#sends.close();
     this.#probes.close();
     this.#commits.close();
+    this.#letters.close();
     this.#receives.close();
     this.#store.storeExpress();
   }

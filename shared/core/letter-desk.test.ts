@@ -66,6 +66,18 @@ describe('a letter that is redriven', () => {
     await box.pass(100);
     expect(calls.map(({ result }) => codeOf(result)).sort()).toEqual(['MESSAGE_NOT_FOUND', 'sent']);
   });
+
+  test('stays a letter when nobody waits for the answer any more, or the node closes, while it is read', async () => {
+    const { box, call } = await boxWithLetter('given up');
+    await box.restart('closed');
+    box.begin(call).cancel();
+    await box.pass(100);
+    expect([box.queue('$dead').ready, box.queue('bags').ready]).toEqual([1, 0]);
+    await box.restart('closed');
+    const asked = box.begin(call);
+    await box.restart('closed');
+    expect([codeOf(asked.result), box.queue('$dead').ready]).toEqual(['NODE_STOPPED', 1]);
+  });
 });
 
 describe('nothing is changed', () => {
@@ -81,6 +93,15 @@ describe('nothing is changed', () => {
     const { box, call } = await boxWithLetter(code);
     expect(codeOf(await box.ask({ ...call, ...other }))).toBe(code);
     expect(await box.drain('$dead')).toEqual(['letter']);
+  });
+
+  test('when it is sent to a system queue, which is what the reason says', async () => {
+    const { box, call } = await boxWithLetter('to $admin');
+    const refused = await box.ask({ ...call, to: '$admin' });
+    expect(refused?.kind === 'error' && refused.error.details).toMatchObject({
+      queue: '$admin',
+      reason: 'a system queue takes no letters: say another `to`',
+    });
   });
 
   test('when it is no letter: PROPERTY_INVALID', async () => {

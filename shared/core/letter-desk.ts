@@ -17,6 +17,7 @@ import { isTopicDestination } from '../message/topic-destination.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Call } from './calls.ts';
 import { type DeskParts, outcomeResult } from './desk-shell.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 /** Redrives whose letter is being read. Beyond it BUSY. */
 const REDRIVE_COUNT_MAX = 64;
@@ -26,11 +27,12 @@ type Redrive = Call & { readonly verb: 'redrive' };
 export class LetterDesk {
   readonly #parts: DeskParts;
   readonly #bodies: Bodies;
-  #reading: { readonly token: number; readonly call: Redrive }[] = [];
+  readonly #reading: WaitingCalls<Redrive>;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
     this.#bodies = new Bodies(parts.store.ring);
+    this.#reading = new WaitingCalls(parts.shell, (token, call) => this.#isDone(token, call));
   }
 
   /**
@@ -41,25 +43,26 @@ export class LetterDesk {
     const { intake, handles } = this.#parts;
     intake.queue(call.queue);
     handles.check(call.queue, 'receive', undefined);
-    if (this.#reading.length >= REDRIVE_COUNT_MAX)
-      throw new RingmailError('BUSY', { pending: this.#reading.length, pendingMax: REDRIVE_COUNT_MAX });
-    if (!this.#isDone(token, call)) this.#reading.push({ token, call });
+    const pending = this.#reading.count;
+    if (pending >= REDRIVE_COUNT_MAX) throw new RingmailError('BUSY', { pending, pendingMax: REDRIVE_COUNT_MAX });
+    this.#reading.begin(token, call, () => {});
   }
 
   /** Goes on with letters that have been read by now. */
   pump(): void {
-    if (this.#reading.length === 0) return;
-    const reading = this.#reading;
-    this.#reading = [];
-    for (const one of reading) {
-      try {
-        if (!this.#isDone(one.token, one.call)) this.#reading.push(one);
-      } catch (error) {
-        if (!(error instanceof RingmailError)) throw error;
-        this.#parts.shell.answer(one.token, { kind: 'error', error });
-      }
-    }
-    if (this.#reading.length === 0) this.#bodies.clear();
+    if (this.#reading.count === 0) return;
+    this.#reading.pump();
+    if (this.#reading.count === 0) this.#bodies.clear();
+  }
+
+  /** Nobody waits for this answer any more: what is still being read stays a letter. */
+  cancel(token: number): void {
+    this.#reading.cancel(token);
+  }
+
+  /** Answers those whose letter is being read: nothing of them was done. */
+  close(): void {
+    this.#reading.close();
   }
 
   /** False while the letter is read. */
@@ -108,7 +111,8 @@ export class LetterDesk {
     // One that a route sent to a topic may go there again; nobody else sends to one.
     const isTopic = to === undefined && isTopicDestination(destination);
     if (isSystemQueue(goal.queue) && !isTopic) {
-      const reason = 'a system queue: say `to`';
+      const reason =
+        to === undefined ? 'it was going to a system queue: say `to`' : 'a system queue takes no letters: say another `to`';
       throw new RingmailError('ACCESS_MODE_INVALID', { queue: goal.queue, needed: 'send', reason });
     }
     if (goal.node === name && goal.queue === queue)

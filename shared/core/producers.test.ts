@@ -133,6 +133,7 @@ describe('what is remembered', () => {
     await box.restart('power cut');
     expect(plain(await box.ask(numbered(box, 2, 'x', 'p8')))).toEqual({ producer: 'p8', number: 2, expected: 1 });
     expect(codeOf(await box.ask({ verb: 'retireProducer', producer: 'NO' }))).toBe('NAME_INVALID');
+    expect(codeOf(await box.ask({ verb: 'retireProducer', producer: 'p8' }))).toBe('PRODUCER_NOT_FOUND');
   });
 });
 

@@ -80,11 +80,11 @@ export class Producers {
     return () => void known.onTheirWay.delete(number);
   }
 
-  /** Its name may begin at 1 again. @throws NAME_INVALID */
+  /** Its name may begin at 1 again. @throws NAME_INVALID, PRODUCER_NOT_FOUND */
   retire(producer: string): MetaChange {
     if (!isName(producer))
       throw new RingmailError('NAME_INVALID', { name: producer, reason: 'producer: [a-z0-9][a-z0-9_-]{0,62}' });
-    this.#producers.delete(producer);
+    if (!this.#producers.delete(producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer });
     return metaDelete(`w/${producer}`);
   }
 

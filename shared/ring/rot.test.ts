@@ -11,7 +11,7 @@
  *
  * Costs are told by a second reading of the log: its entries applied in order, without the frame that was hit.
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { framesOn } from '../../hardware-sim/ring-damage.ts';
 import { differenceOf, freshHarness, modelBody, type RingHarness, readBody } from '../../hardware-sim/ring-harness.ts';
@@ -139,10 +139,18 @@ function openWith(h: RingHarness, offset: number, bit: number): RingHarness {
   rotten.disk.poke(offset, Uint8Array.of((byte[0] ?? 0) ^ (1 << bit)));
   rotten.beginReopen();
   rotten.settle();
-  expect(rotten.ring.state, String(rotten.ring.failure)).toBe('serving');
+  if (rotten.ring.state !== 'serving') expect.fail(`not serving: ${rotten.ring.failure}`);
   return rotten;
 }
 
+/** Said by an `expect` only where it fails: this is asked for thousands of bits. */
+function expectAlike(rotten: RingHarness, expected: readonly string[], context: string): void {
+  const difference = differenceOf(shownBy(rotten), expected);
+  if (difference !== '') expect.fail(`${context}: ${difference}`);
+}
+
+/** Of bytes that nobody reads, and of which one is as good as another, every so many-th. */
+const UNREAD_EVERY = inject('sweep') === 'whole' ? 1 : 4;
 /** Fields of a superblock, before what is reserved. */
 const FIELDS_END = 144;
 const EVERY_BIT = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -196,7 +204,7 @@ describe.each(['killed', 'closed clean'] as const)('after the ring was %s', (end
     const rotten = openWith(h, offsetOf(frame, at.byte), at.bit);
     const context = `frame ${frame.seq}, byte ${at.byte}, bit ${at.bit}`;
     const left = log.filter((one) => one !== frame);
-    expect(differenceOf(shownBy(rotten), saidBy(left)), context).toBe('');
+    expectAlike(rotten, saidBy(left), context);
     const { gaps, tornBlocks } = rotten.ring.report;
     if (isUnproven(frame)) {
       expect(gaps, context).toEqual([]);
@@ -216,8 +224,9 @@ describe.each(['killed', 'closed clean'] as const)('after the ring was %s', (end
 
   function expectNothingLost(offset: number, at: { bit: number; context: string }): void {
     const rotten = openWith(h, offset, at.bit);
-    expect(differenceOf(shownBy(rotten), whole), at.context).toBe('');
-    expect(rotten.ring.report, at.context).toMatchObject({ gaps: [], tornBlocks: 0 });
+    expectAlike(rotten, whole, at.context);
+    const { gaps, tornBlocks } = rotten.ring.report;
+    if (gaps.length > 0 || tornBlocks > 0) expect(rotten.ring.report, at.context).toMatchObject({ gaps: [], tornBlocks: 0 });
   }
 
   test('the log is in its second lap or later and has every kind of entry, and frames of one block and of many', () => {
@@ -238,6 +247,7 @@ describe.each(['killed', 'closed clean'] as const)('after the ring was %s', (end
   test('any bit of any superblock copy: nothing is lost', () => {
     for (const copy of [0, 1, 2, 3]) {
       for (const byte of bytesOf(0, ending === 'killed' ? blockBytes : SUPERBLOCK_BYTES)) {
+        if (byte >= SUPERBLOCK_BYTES && byte % UNREAD_EVERY !== copy % UNREAD_EVERY) continue;
         const bits = byte < FIELDS_END && copy < 2 && ending === 'killed' ? EVERY_BIT : [byte % 8];
         for (const bit of bits) {
           const context = `copy ${copy}, byte ${byte}, bit ${bit}`;
@@ -292,6 +302,7 @@ describe.each(['killed', 'closed clean'] as const)('after the ring was %s', (end
       const { paddingStart, end } = partsOf(frame);
       for (const byte of bytesOf(paddingStart, end)) {
         bytes += 1;
+        if (bytes % UNREAD_EVERY !== 0) continue;
         expectNothingLost(offsetOf(frame, byte), { bit: byte % 8, context: `frame ${frame.seq}, byte ${byte}` });
       }
     }

@@ -69,6 +69,7 @@ export class SimWorld implements World {
   readonly #open = new Set<Open>();
   #untilMs = 0;
   #isRunning = false;
+  #isHalted = false;
 
   private constructor(config: Partial<NodeConfig>) {
     this.box = new QueueBox('acceptance', config);
@@ -109,11 +110,19 @@ export class SimWorld implements World {
   }
 
   async restart(how: Restart, config: Partial<NodeConfig> = {}): Promise<void> {
+    // Time stands still: else a wait would come to its own end, and say nothing of what a restart does to it.
+    this.#isHalted = true;
     await this.#rest();
-    const error = new RingmailError('NODE_STOPPED', { reason: how });
+    this.#isHalted = false;
+    if (how === 'killed') this.#failAll(how);
+    await this.box.restart(how === 'killed' ? 'power cut' : 'closed', config);
+    if (this.#open.size > 0) throw new Error(`closing the node left ${this.#open.size} calls without an answer`);
+  }
+
+  #failAll(reason: string): void {
+    const error = new RingmailError('NODE_STOPPED', { reason });
     for (const { fail } of this.#open) fail(error);
     this.#open.clear();
-    await this.box.restart(how === 'killed' ? 'power cut' : 'closed', config);
   }
 
   async end(): Promise<void> {
@@ -130,7 +139,7 @@ export class SimWorld implements World {
     if (this.#isRunning) return this.#untilMs > world.nowMs ? this.#rest() : undefined;
     this.#isRunning = true;
     const isDone = () => this.#open.size === 0 && world.nowMs >= this.#untilMs;
-    while (!isDone()) {
+    while (!isDone() && !this.#isHalted) {
       const untilMs = this.#open.size === 0 ? this.#untilMs : world.nowMs + 1;
       await world.run(untilMs, isDone);
       // Who was answered may ask again, before time goes on.

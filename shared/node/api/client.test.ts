@@ -139,11 +139,11 @@ describe('something else behind the socket', () => {
   let other: Server | HttpServer;
   const sockets = new Set<Socket>();
   const path = (): string => join(api.folder, 'other');
-  const listen = async (server: Server | HttpServer): Promise<void> => {
+  const listen = async (server: Server | HttpServer, answerMs = 10_000): Promise<void> => {
     other = server;
     other.on('connection', (socket: Socket) => sockets.add(socket));
     await new Promise<void>((resolve) => other.listen(path(), resolve));
-    client = new ApiClient({ socketPath: path(), answerMs: 100 });
+    client = new ApiClient({ socketPath: path(), answerMs });
   };
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
@@ -182,7 +182,10 @@ describe('something else behind the socket', () => {
   });
 
   test('what never answers is given up in time', async () => {
-    await listen(createServer(() => {}));
+    await listen(
+      createServer(() => {}),
+      100,
+    );
     await expect(client.send('bags', BODY)).rejects.toMatchObject({ code: 'IN_DOUBT' });
     await expect(client.stats()).rejects.toMatchObject({
       code: 'NODE_UNREACHABLE',

@@ -164,7 +164,7 @@ export class FakeNode implements NodeCalls {
       case 'ledger':
         return { kind: 'ledger', ledger: LEDGER };
       case 'retireProducer':
-        this.#producers.delete(call.producer);
+        if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;
       case 'holes':
         return { kind: 'holes', holes: HOLES };

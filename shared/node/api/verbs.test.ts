@@ -46,7 +46,8 @@ async function prepare(node: FakeNode): Promise<void> {
   await node.call({ verb: 'receive', queue: 'bags', waitMs: 0, leaseMs: 1000 });
   await node.call({ verb: 'open', queue: 'bags', access: 'receive', share: 'all', idleMs: 1000 });
   await node.call({ verb: 'createQueue', queue: 'empty', options: {} });
-  await node.call({ verb: 'commit', steps: [{ do: 'position', name: 'trigger/t', value: BODY }] });
+  const by = { producer: 'known', number: 1 };
+  await node.call({ verb: 'commit', steps: [{ do: 'position', name: 'trigger/t', value: BODY }], by });
 }
 
 /** At least one call for each verb; the compiler sees to that. */
@@ -118,6 +119,7 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
   ],
   ledger: [{ verb: 'ledger', node: 'belt1' }],
   retireProducer: [{ verb: 'retireProducer', producer: 'p' }],
+  retireProducer: [{ verb: 'retireProducer', producer: 'known' }],
   holes: [{ verb: 'holes' }],
   closeHoles: [{ verb: 'closeHoles', of: 'bags' }],
   position: [
