@@ -405,24 +405,21 @@ describe('uplinks in a circle', () => {
 test.each([
   ['a line', 'link'],
   ['MQTT', 'mqtt'],
-] as const)(
-  'AC-37 over %s: the word that it is there, and that it was received, come to who asked',
-  async (_name, uplink) => {
-    const chain = new Chain(`AC-37 ${uplink}`);
-    const central = chain.node('central');
-    const gateway = chain.node('gateway', { uplink });
-    if (uplink === 'link') chain.link(gateway, central, 115_200);
-    await chain.pass(3_000);
-    const identity = await chain.send(gateway, 'central/bags', 'a', { acknowledge: 'full', appSpecific: 7 });
-    const words = async () =>
-      (await chain.drain(gateway, '$admin')).map(({ message }) => [message.label, message.correlationId, message.appSpecific]);
-    await chain.pass(10_000);
-    expect(await words()).toEqual([['ACK_REACH_QUEUE', identity, 7]]);
-    expect(await chain.texts(central)).toEqual(['a']);
-    await chain.pass(10_000);
-    expect(await words()).toEqual([['ACK_RECEIVE', identity, 7]]);
-  },
-);
+] as const)('AC-37 over %s: the word that it is there, and that it was received, come to who asked', async (_name, uplink) => {
+  const chain = new Chain(`AC-37 ${uplink}`);
+  const central = chain.node('central');
+  const gateway = chain.node('gateway', { uplink });
+  if (uplink === 'link') chain.link(gateway, central, 115_200);
+  await chain.pass(3_000);
+  const identity = await chain.send(gateway, 'central/bags', 'a', { acknowledge: 'full', appSpecific: 7 });
+  const words = async () =>
+    (await chain.drain(gateway, '$admin')).map(({ message }) => [message.label, message.correlationId, message.appSpecific]);
+  await chain.pass(10_000);
+  expect(await words()).toEqual([['ACK_REACH_QUEUE', identity, 7]]);
+  expect(await chain.texts(central)).toEqual(['a']);
+  await chain.pass(10_000);
+  expect(await words()).toEqual([['ACK_RECEIVE', identity, 7]]);
+});
 
 test('AC-49 10,000 messages stored while the line was down arrive, all and in order', { timeout: SLOW_MS }, async () => {
   const geometry = geometryFor(16 * 1024 * 1024);
