@@ -103,6 +103,23 @@ describe('a golden ring file', () => {
     expect([...index.slots()].filter((slot) => index.isDamaged(slot)).map((slot) => index.id(slot))).toEqual([2]);
   });
 
+  test('of messages that share a body is read: one with places, and none without', () => {
+    const driver = openRing(diskOf(golden('ring-v1-shared.ring.gz')), { epochRandom: 5 });
+    driver.play(0);
+    const { index, report } = driver.ring;
+    expect(report).toEqual({ gaps: [], tornBlocks: 0, messages: 4 });
+    const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
+    const told = slots.map((slot) => [index.id(slot), index.holder(slot), index.isHolder(slot), index.wholeBytes(slot)]);
+    expect(told).toEqual([
+      [1, 0, true, 1500],
+      [3, 1, false, 1506],
+      [4, 1, false, 1505],
+      [70_001, 1, false, 1503],
+    ]);
+    expect(index.placesOf(1)).toBe(3);
+    expect(toHex(readBody(driver, 1, 0) ?? new Uint8Array())).toBe(toHex(LARGE));
+  });
+
   test('names in each STATE the queue in which its message was, from the first version on: reading it moves nothing', () => {
     const states = ['clean', 'killed', 'lapped'].flatMap((name) => queuesOfStates(golden(`ring-v1-${name}.ring.gz`)));
     expect(states.length).toBeGreaterThan(1);

@@ -50,8 +50,9 @@ describe('a message that a route takes on', () => {
       undefined,
     ]);
     expect(await box.ask({ verb: 'outcome', identity })).toMatchObject({ outcome: 'kept' });
+    await box.restart('power cut');
     expect(await sent(box, 'scans', 'stays', { label: 'y' })).toMatch(/:box\/scans:3:2$/);
-    expect(ready(box, 'scans', 'a')).toEqual([1, 0]);
+    expect(ready(box, 'scans', 'a')).toEqual([1, 1]);
   });
 
   test('stays as well where its own queue is named', async () => {

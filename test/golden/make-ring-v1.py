@@ -5,6 +5,7 @@ the one in TypeScript. Run in this folder: python3 make-ring-v1.py. The files ar
   ring-v1-killed.ring.gz   the same without the close, and a sixth commit of which only the first half reached the medium
   ring-v1-lapped.ring.gz   more than one lap with everything the others lack: a boot clock, notes, a damaged message, acknowledgements of
                            thousands, a COPIES frame, a frame over the end of the ring, two OPEN frames that say frames again
+  ring-v1-shared.ring.gz   bodies that several messages share: one with two of three places left, one that ended, one that nobody has
 """
 
 import gzip
@@ -33,10 +34,14 @@ def superblock(generation, copy, epoch, flags, anchor_lsn, anchor_seq, anchor_cr
     return (b"\x89RMR\r\n\x1a\n" + struct.pack("<I", zlib.crc32(rest)) + rest).ljust(B, b"\0")
 
 
-def put(id, body, queue=7, priority=3, copy=0, damaged=0, deliveries=0, stream=9, number=1, stored=0, expires=0, not_before=0):
-    entry = struct.pack("<BBHI", 1, priority | copy << 3 | damaged << 5, deliveries, queue) + u48(id) + bytes(2)
-    entry += struct.pack("<IIIII", len(body), zlib.crc32(body, SEED), stream, 1, EPOCH_RANDOM) + bytes(2)
-    entry += u48(number) + u48(stored) + u48(expires) + u48(not_before) + bytes(2)
+def put(id, body, queue=7, priority=3, copy=0, damaged=0, deliveries=0, stream=9, number=1, stored=0, expires=0, not_before=0,
+        holder=None):
+    # 0 away from its holder: it is one.
+    distance = 0 if holder is None else id - holder
+    entry = struct.pack("<BBHI", 1, priority | copy << 3 | damaged << 5 | (holder is not None) << 7, deliveries, queue) + u48(id) + bytes(2)
+    entry += struct.pack("<IIIII", len(body), zlib.crc32(body, SEED), stream, 1, EPOCH_RANDOM)
+    entry += struct.pack("<H", distance & 0xFFFF) + u48(number) + u48(stored) + u48(expires) + u48(not_before)
+    entry += struct.pack("<H", distance >> 16)
     return entry, body
 
 
@@ -195,3 +200,30 @@ def lapped_history():
 
 
 lapped_history().save("ring-v1-lapped.ring.gz")
+
+
+def holder(id, body):
+    return put(id, body, queue=0, priority=0, stream=0, number=0, holder=id)
+
+
+def shared_history():
+    """What is left: holder 1 with 3 and 4. Places of 70,000 ids behind their holder need both halves of the distance."""
+    file = File()
+    file.write_superblock(0, 0, 0, N, 1, 0, 1, 0)
+    file.write_frame(OPEN, N, 1, 0, [epoch_meta(1)])
+    file.write_frame(DATA, N, 5, 0, [
+        holder(1, LARGE),
+        put(2, b"first", holder=1),
+        put(3, b"second", queue=8, number=2, priority=7, holder=1),
+        put(4, b"third", queue=0, number=3, holder=1),
+    ])
+    file.write_frame(DATA, N, 7, 0, [holder(5, b"ends"), put(6, b"with it", number=4, holder=5), ack(0, 2)])
+    file.write_frame(DATA, N, 7, 0, [ack(2, 6), ack(0, 5)])
+    file.write_frame(DATA, N, 8, 0, [holder(7, b"nobody has it")])
+    file.write_frame(DATA, N, 70002, 0, [put(70001, b"far", number=5, holder=1)])
+    anchor = file.lsn - 1, file.seq - 1, file.crc
+    file.write_superblock(1, 1, 1, *anchor, 70002, 0)
+    return file
+
+
+shared_history().save("ring-v1-shared.ring.gz")

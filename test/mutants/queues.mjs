@@ -799,4 +799,91 @@ export const MUTANTS = [
     ],
     tests: ['shared/node/api/remote.test.ts'],
   },
+  // Routes
+  {
+    name: 'body-freed-with-the-first-place',
+    breaks: 'a body that several destinations share is freed with the last of them',
+    edits: [{ file: 'shared/ring/frame-content.ts', find: 'if (left === 0 && index', replace: 'if (left >= 0 && index' }],
+    tests: ['shared/core/forwarding.test.ts'],
+  },
+  {
+    name: 'body-never-freed',
+    breaks: 'a body that several destinations share is freed with the last of them',
+    edits: [{ file: 'shared/ring/frame-content.ts', find: 'if (left === 0 && index', replace: 'if (left < 0 && index' }],
+    tests: ['shared/core/forwarding.test.ts'],
+  },
+  {
+    name: 'body-stored-for-each',
+    breaks: 'several destinations share one stored body',
+    edits: [{ file: 'shared/custody/forwarding.ts', find: 'if (countMax < 2 ||', replace: 'if (countMax < 20 ||' }],
+    tests: ['shared/core/forwarding.test.ts'],
+  },
+  {
+    name: 'last-match-decides',
+    breaks: 'routes: the first one that fits decides',
+    edits: [{ file: 'shared/queue/routes.ts', find: 'return this.routes.find(', replace: 'return this.routes.findLast(' }],
+    tests: ['shared/queue/routes.test.ts'],
+  },
+  {
+    name: 'chain-not-followed',
+    breaks: 'a route that leads to a queue with a route leads on',
+    edits: [
+      {
+        file: 'shared/queue/routes.ts',
+        find: 'const onward = next && this.#first(next);',
+        replace: 'const onward = undefined as Route | undefined;',
+      },
+    ],
+    tests: ['shared/queue/routes.test.ts'],
+  },
+  {
+    name: 'original-always-stays',
+    breaks: 'a message that a route takes on stays only where its own queue is named',
+    edits: [
+      {
+        file: 'shared/queue/routes.ts',
+        find: "original: isKept ? 'stays' : 'goes'",
+        replace: "original: isKept ? 'stays' : 'stays'",
+      },
+    ],
+    tests: ['shared/queue/routes.test.ts'],
+  },
+  {
+    name: 'number-of-a-routed-message-given-again',
+    breaks: 'the number of a message that a route takes on is counted in its frame',
+    edits: [
+      {
+        file: 'shared/custody/entering.ts',
+        find: 'return { puts: [], acks: [], changes: [...changes, change], settle };',
+        replace: 'return { puts: [], acks: [], changes: [...changes], settle: change ? settle : settle };',
+      },
+    ],
+    tests: ['shared/core/forwarding.test.ts'],
+  },
+  {
+    name: 'one-bad-destination-refuses-all',
+    breaks: 'a destination that is not there is a dead letter for that one alone',
+    edits: [
+      {
+        file: 'shared/custody/forwarding.ts',
+        find: "return this.#intake.canReach(node) ? undefined : 'BAD_DST_Q';",
+        replace: 'return undefined;',
+      },
+    ],
+    tests: ['shared/core/forwarding.test.ts'],
+  },
+  {
+    name: 'routed-circle-without-end',
+    breaks: 'the hops of a message count on when a route takes it on',
+    edits: [{ file: 'shared/custody/forwarding.ts', find: '...(told && { hop: told }),', replace: '...(told && {}),' }],
+    tests: ['test/routes.test.ts'],
+  },
+  {
+    name: 'topic-freed-unconfirmed',
+    breaks: "what goes to a topic is freed by the broker's PUBACK",
+    edits: [
+      { file: 'shared/relay/topic-publisher.ts', find: "    flying.at = 'published';\n", replace: "    flying.at = 'ending';\n" },
+    ],
+    tests: ['shared/core/topics.test.ts'],
+  },
 ];
