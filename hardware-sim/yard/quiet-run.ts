@@ -187,6 +187,8 @@ export function atRest(
       stream: { origin, incarnation: INCARNATION, destination, priority },
       class: ending,
       count,
+      ranges: [],
+      detail: 'coarse',
     })),
     counters: {},
     adapters: {},
