@@ -143,8 +143,6 @@ const NEEDED: Readonly<Record<string, Right | 'none'>> = {
   'DELETE /v1/producers/{producer}': 'admin',
   'GET /v1/holes': 'watch',
   'GET /v1/devices/{node}': 'watch',
-  'GET /v1/ping': 'watch',
-  'GET /v1/trace': 'watch',
   'POST /v1/holes/close': 'admin',
   'GET /v1/positions/{position}': 'receive',
   'GET /v1/stats': 'watch',
