@@ -6,6 +6,7 @@ import { Handles } from './handles.ts';
 import { HealthWatch } from './health.ts';
 import { HoleDesk } from './hole-desk.ts';
 import { routesOf } from './kept-routes.ts';
+import { LedgerDesk } from './ledger-desk.ts';
 import { LetterDesk } from './letter-desk.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { ProbeDesk } from './probe-desk.ts';
@@ -16,6 +17,7 @@ import { WAYS } from './way-setup.ts';
 export const ALL_DESKS: MoreDesks = {
   CommitDesk,
   QueueDesk,
+  LedgerDesk,
   LetterDesk,
   HoleDesk,
   ProbeDesk,

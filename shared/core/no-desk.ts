@@ -15,6 +15,7 @@ import type { Handles } from './handles.ts';
 import { type HealthWatch, ownCauses } from './health.ts';
 import type { HoleDesk } from './hole-desk.ts';
 import type { RoutesOf } from './kept-routes.ts';
+import type { LedgerDesk } from './ledger-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
@@ -24,6 +25,7 @@ import type { Ways } from './way-setup.ts';
 export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
+  readonly LedgerDesk: Maker<typeof LedgerDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
   readonly HoleDesk: Maker<typeof HoleDesk>;
   readonly ProbeDesk: Maker<typeof ProbeDesk>;
@@ -142,6 +144,7 @@ class OwnHealth implements Like<HealthWatch> {
 export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
+  LedgerDesk: NoDesk,
   LetterDesk: NoDesk,
   HoleDesk: NoDesk,
   ProbeDesk: NoDesk,

@@ -22,10 +22,11 @@
  *   route            [epoch, way, neighbour, incarnation, announced, to which opening]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
- *   a/<handle>/<class> count                                          a loss account
+ *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
  *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
+ *   z/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */

@@ -1,5 +1,6 @@
 /** What an opening finds out about streams that leave here, and notes before they go on. */
 import { NO_SLOT } from '../ring/message-index.ts';
+import { lossOf } from './accounts.ts';
 import type { NodeStore } from './node-store.ts';
 import { counterChange, endNumbers, unexplained } from './outgoing.ts';
 
@@ -35,7 +36,7 @@ function accountForDamage(store: NodeStore): void {
   for (const stream of store.outgoing) {
     for (const { from, to } of unexplained(stream, store.ring.index)) {
       const noted = endNumbers(stream, { from, to, class: 'CORRUPT', node: store.self.name });
-      store.commit({ metas: [noted, store.account(stream.handle, 'CORRUPT', to - from + 1)] }, () => {});
+      store.commit({ metas: [noted, store.account(lossOf(stream.handle, 'CORRUPT', [{ from, to }]))] }, () => {});
     }
   }
 }
