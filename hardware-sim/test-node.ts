@@ -214,7 +214,7 @@ export class TestNode {
       try {
         const planned = intake.begin(destination, { body, properties: { priority } });
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, (outcome) => {
-          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body });
+          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body, history: [] });
         });
         planned.settle();
       } catch (error) {
