@@ -4,6 +4,7 @@ import { streamText } from '../shared/message/identity.ts';
 import { formatSize } from '../shared/node/config/sizes.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
+import { lossNumbers } from './range-text.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
 import { routeText } from './routes.ts';
 
@@ -56,8 +57,8 @@ export function statsText(stats: Stats): string {
       stats.routes.map((route) => [routeText(route), String(route.taken)]),
     ),
     ...section(
-      ['losses', 'class', 'count'],
-      accounts.map((a) => [streamText(a.stream), a.class, String(a.count)]),
+      ['losses', 'class', 'count', 'numbers'],
+      accounts.map((a) => [streamText(a.stream), a.class, String(a.count), lossNumbers(a)]),
     ),
     ...section(
       ['counter', 'value'],

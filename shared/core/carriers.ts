@@ -1,6 +1,7 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
 import { Attachments } from '../custody/attachments.ts';
+import { Digests } from '../custody/digests.ts';
 import { FAILBACK_MS, FAILOVER_MS, isUp } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import { metaValues } from '../custody/meta-keys.ts';
@@ -54,6 +55,7 @@ export class Carriers implements NodeCarriers {
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
   readonly #attachments: Attachments;
+  readonly #digests: Digests;
   readonly #turning: Turning;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
@@ -71,6 +73,8 @@ export class Carriers implements NodeCarriers {
     const planEnd: PlanEnd = (slot, cause) => endings.plan(slot, cause);
     this.#topics = new TopicPublisher({ store, brokers: topicBrokers(parts), planEnd, trials });
     this.#attachments = this.#makeAttachments(central);
+    const session = (): string | undefined => this.#sessionTo(central);
+    this.#digests = new Digests({ store, intake: parts.intake, central, session });
     this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
     for (const sender of uplinks.senders) this.#neverReturn(sender);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
@@ -180,6 +184,13 @@ export class Carriers implements NodeCarriers {
     });
   }
 
+  /** Names the session by which messages for the central leave, while there is one. */
+  #sessionTo(central: string): string | undefined {
+    const hop = this.#parts.store.hops.upTo(central);
+    const above = hop && this.#parts.uplinks.above(hop);
+    return above && `${above.way} ${above.node} ${above.incarnation}`;
+  }
+
   /** Those by whom any node is reached, and those who ever were: what they were given is known of them alone. */
   #neighboursBelow(): Set<string> {
     const { hops, ring } = this.#parts.store;
@@ -218,6 +229,7 @@ export class Carriers implements NodeCarriers {
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
     this.#attachments.pump();
+    this.#digests.pump();
     this.#turning.pump();
     this.#expiry.pump();
     for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
@@ -254,8 +266,9 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const own = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#turning.wakeAtMs, this.#topics.wakeAtMs];
-    const times = [...own, this.#parts.uplinks.wakeAtMs];
+    const { uplinks } = this.#parts;
+    const own = [this.#expiry, this.#attachments, this.#turning, this.#digests, this.#topics, uplinks];
+    const times = own.map(({ wakeAtMs }) => wakeAtMs);
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);

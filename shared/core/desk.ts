@@ -26,6 +26,7 @@ export class Desk {
   readonly #receives: ReceiveDesk;
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
+  readonly #ledgers: InstanceType<MoreDesks['LedgerDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
   readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
   readonly #probes: InstanceType<MoreDesks['ProbeDesk']>;
@@ -35,7 +36,7 @@ export class Desk {
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LedgerDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
@@ -46,6 +47,7 @@ export class Desk {
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts, this.#receives);
+    this.#ledgers = new LedgerDesk(parts);
     this.#letters = new LetterDesk(parts);
     this.#holes = new HoleDesk(parts);
     this.#probes = new ProbeDesk(parts);
@@ -154,6 +156,8 @@ export class Desk {
         return this.#holes.call(token, call);
       case 'probe':
         return this.#probes.call(token, call);
+      case 'ledger':
+        return this.#ledgers.call(token, call);
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':

@@ -8,6 +8,7 @@ import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
 import type { HoleDesk } from './hole-desk.ts';
 import type { RoutesOf } from './kept-routes.ts';
+import type { LedgerDesk } from './ledger-desk.ts';
 import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
@@ -20,6 +21,7 @@ type Maker<T extends new (...parts: never[]) => unknown> = new (...parts: Constr
 export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
   readonly QueueDesk: Maker<typeof QueueDesk>;
+  readonly LedgerDesk: Maker<typeof LedgerDesk>;
   readonly LetterDesk: Maker<typeof LetterDesk>;
   readonly HoleDesk: Maker<typeof HoleDesk>;
   readonly ProbeDesk: Maker<typeof ProbeDesk>;
@@ -100,6 +102,7 @@ class NoRepeats {
 export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
+  LedgerDesk: NoDesk,
   LetterDesk: NoDesk,
   HoleDesk: NoDesk,
   ProbeDesk: NoDesk,

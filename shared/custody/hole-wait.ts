@@ -7,6 +7,7 @@ import { earliest } from '../earliest.ts';
 import { hasCode } from '../errors.ts';
 import { HOLE_WAIT_MS } from '../limits.ts';
 import type { WhenDurable } from '../ring/ring.ts';
+import { lossOf } from './accounts.ts';
 import { destinationChange } from './destinations.ts';
 import { countOf, type Hole, withClosed } from './holes.ts';
 import type { NodeStore } from './node-store.ts';
@@ -59,7 +60,7 @@ export class HoleWait {
     const { numbers, missing, forgotten } = withClosed(before, isGivenUp);
     const after = { ...before, ...numbers };
     const count = countOf(missing);
-    const account = store.planLosses([{ handle, class: 'MISSING', count }]);
+    const account = store.planLosses([lossOf(handle, 'MISSING', missing)]);
     const metas = [destinationChange(handle, after), ...account.changes];
     // In a full ring what lies above would never leave it.
     store.commit({ metas, room: 'overdraft' }, done);

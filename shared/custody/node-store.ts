@@ -19,11 +19,12 @@ import { contentBytesMaxOf } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
 import { AboveHoles } from './above-holes.ts';
+import { isExact, type Loss, lossOf, NO_TALLY, sharing, type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
 import { type Destination, destinationOf, withHeld } from './destinations.ts';
 import { Draft } from './draft.ts';
 import { accountedAs, ExpressStreams } from './express-streams.ts';
 import { FirstNumbers } from './first-numbers.ts';
-import { firstHole } from './holes.ts';
+import { firstHole, type Range } from './holes.ts';
 import { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
@@ -45,14 +46,10 @@ export interface Account {
   readonly stream: StreamKey;
   readonly class: EndingClass;
   readonly count: number;
-}
-
-/** Messages of a stream that end without being received. */
-export interface Loss {
-  readonly handle: number;
-  readonly class: EndingClass;
-  /** Below 0: so many that were counted have come, or ended in another way, after all. */
-  readonly count: number;
+  /** Their numbers in that stream, ascending; with `exact` all of them and no other. */
+  readonly ranges: readonly Range[];
+  /** `coarse`: there were too many ranges, or numbers that nobody knows (accounts.ts). */
+  readonly detail: 'exact' | 'coarse';
 }
 
 /** Subqueues that are forgotten in one batch: well within the smallest frame. */
@@ -77,7 +74,7 @@ export class NodeStore {
   /** What other nodes write to this one. */
   readonly words = new NodeWords();
   #self: Self | undefined;
-  readonly #accounts = new Map<string, number>();
+  readonly #accounts = new Map<string, Tally>();
   /**
    * What had no room, no way or no body: words to senders, copies for `$journal`, letters. Since this opening; the accounts count
    * every message all the same.
@@ -133,7 +130,7 @@ export class NodeStore {
       const found = destinationOf(value, this.nowMs);
       if (before === undefined || before.next < found.next) this.destinations.set(standing, found);
     }
-    for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
+    for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, tallyOf(new MetaFields(value).numbers()));
     const { streams } = this;
     this.outgoing.load(
       metas,
@@ -238,7 +235,7 @@ export class NodeStore {
     for (const stream of this.outgoing) {
       for (const { from, to } of unexplained(stream, this.ring.index)) {
         const noted = endNumbers(stream, { from, to, class: 'CORRUPT', node: this.self.name });
-        this.commit({ metas: [noted, this.account(stream.handle, 'CORRUPT', to - from + 1)] }, () => {});
+        this.commit({ metas: [noted, this.account(lossOf(stream.handle, 'CORRUPT', [{ from, to }]))] }, () => {});
       }
     }
   }
@@ -362,8 +359,8 @@ export class NodeStore {
   }
 
   /** Counts a loss, durably, in the frame of what caused it. */
-  account(handle: number, ending: EndingClass, count: number): MetaChange {
-    const { changes, settle } = this.planLosses([{ handle, class: ending, count }]);
+  account(loss: Loss): MetaChange {
+    const { changes, settle } = this.planLosses([loss]);
     settle();
     const [change] = changes;
     invariant(change !== undefined, 'one loss, one account');
@@ -372,19 +369,24 @@ export class NodeStore {
 
   /** The same for several, each account once. Nothing is counted before `settle`, which is for when the batch is planned. */
   planLosses(losses: readonly Loss[]): { changes: MetaChange[]; settle: () => void } {
-    const totals = new Map<string, number>();
+    const totals = new Map<string, Tally>();
     const named: MetaChange[] = [];
-    for (const { handle, class: ending, count } of losses) {
-      const key = `${this.#accountOf(handle, named)}/${ending}`;
-      // A correction may come after damage to what it corrects.
-      totals.set(key, Math.max(0, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count));
+    for (const { handle, class: ending, count, ranges } of losses) {
+      const answering = this.#accountOf(handle, named);
+      const key = `${answering}/${ending}`;
+      // Numbers of express messages are not those of the stream that answers for them.
+      const loss = { count, ...(ranges && answering === handle && { ranges }) };
+      totals.set(key, tallied(totals.get(key) ?? this.#accounts.get(key) ?? NO_TALLY, loss));
     }
-    const changes = [...totals].map(([key, total]) => (total === 0 ? metaDelete(`a/${key}`) : metaChange(`a/${key}`, total)));
+    if (totals.size > 1) for (const [key, total] of totals) totals.set(key, sharing(total, totals.size));
+    const changes = [...totals].map(([key, total]) =>
+      total.count === 0 ? metaDelete(`a/${key}`) : metaChange(`a/${key}`, tallyFields(total)),
+    );
     const settle = (): void => {
       for (const [key, total] of totals) {
         const before = this.#accounts.get(key);
         this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
-        if (total === 0) this.#accounts.delete(key);
+        if (total.count === 0) this.#accounts.delete(key);
         else this.#accounts.set(key, total);
       }
     };
@@ -401,9 +403,11 @@ export class NodeStore {
   }
 
   accounts(): Account[] {
-    return [...this.#accounts].map(([key, count]) => {
+    return [...this.#accounts].map(([key, tally]) => {
       const [handle = '', ending = ''] = key.split('/');
-      return { stream: this.streams.key(Number(handle)), class: ending as EndingClass, count };
+      const { count, ranges } = tally;
+      const detail = isExact(tally) ? 'exact' : 'coarse';
+      return { stream: this.streams.key(Number(handle)), class: ending as EndingClass, count, ranges, detail };
     });
   }
 }

@@ -16,6 +16,7 @@ import { withHop } from '../message/envelope.ts';
 import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
 import { type Hop, isUp } from './hops.ts';
 import { KeptTickets, type Ticket } from './kept-tickets.ts';
@@ -348,7 +349,10 @@ export class CustodySender {
     out.list.remove(slot);
     const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: self.name });
     const acks = [{ id: ring.index.id(slot), reason: 'corrupt' as const }];
-    this.#store.commit({ acks, metas: [noted, this.#store.account(out.handle, 'CORRUPT', 1)] }, () => {});
+    this.#store.commit(
+      { acks, metas: [noted, this.#store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]))] },
+      () => {},
+    );
   }
 
   get #shown(): Ticket {

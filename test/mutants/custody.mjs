@@ -6,6 +6,42 @@ const sim = { seeds: 500 };
 
 export const MUTANTS = [
   {
+    name: 'digest-equal-too-early',
+    breaks: 'verified equal: each number that the node told of has come, or ended',
+    edits: [{ file: 'shared/custody/digest-book.ts', find: 'return here.next >= next &&', replace: 'return here.next >= 1 &&' }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'digest-at-every-session',
+    breaks: 'a node says what it has when that is new',
+    edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'account-of-the-next-number',
+    breaks: 'an account names the numbers that ended',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'const number = index.number(slot);',
+        replace: 'const number = index.number(slot) + 1;',
+      },
+    ],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'count-lost-with-the-range',
+    breaks: 'beyond its ranges an account loses detail, never the count',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'return { count, ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+        replace: 'return { count: Math.min(count, 16), ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+      },
+    ],
+    tests: ['shared/custody/accounts.test.ts'],
+  },
+  {
     name: 'sync-disabled',
     breaks: 'an acknowledgement means that it is on the disk: nothing waits for the medium',
     edits: [
@@ -492,7 +528,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/at-destination.ts',
-        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1 }]);",
+        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1, ranges: [{ from: number, to: number }] }]);",
         replace: "return planLosses(store, [{ handle, class: 'MISSING', count: 0 }]);",
       },
     ],
