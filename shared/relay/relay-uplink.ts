@@ -9,8 +9,8 @@ import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } 
 /** What a node does over one broker. */
 export interface Relay {
   readonly wakeAtMs: number | undefined;
-  /** The broker is there, with nothing of earlier. */
-  up(nowMs: number): void;
+  /** The broker is there, with nothing of earlier. `packetBytesMax`: of a packet, as far as it says. */
+  up(nowMs: number, packetBytesMax?: number): void;
   /** The broker is gone, and all that was on its way with it. */
   down(nowMs: number): void;
   message(arrived: Arrived, nowMs: number): void;
@@ -22,7 +22,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'trial'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -32,14 +32,15 @@ export class RelayUplink implements Relay {
   readonly sender: RelaySender;
   readonly receiver: RelayReceiver;
 
-  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty' }: RelayUplinkOptions) {
-    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty });
+  constructor({ receiver, store, central, partitionCount, ...options }: RelayUplinkOptions) {
+    const { node } = options;
+    this.sender = new RelaySender({ ...options, path: { kind: 'up', central, partitionCount } });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
 
-  up(nowMs: number): void {
+  up(nowMs: number, packetBytesMax?: number): void {
     this.receiver.up(nowMs);
-    this.sender.up(nowMs);
+    this.sender.up(nowMs, packetBytesMax);
   }
 
   down(nowMs: number): void {
