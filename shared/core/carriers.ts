@@ -17,7 +17,7 @@ import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
-import { TopicPublisher } from '../relay/topic-publisher.ts';
+import { type TopicBroker, TopicPublisher } from '../relay/topic-publisher.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
 import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
@@ -136,12 +136,12 @@ export class Carriers implements NodeCarriers {
   #open(input: CarrierInput & { kind: 'line-open' }, nowMs: number): void {
     const { store, uplinks, receiver, random, emit } = this.#parts;
     const { role, baud, line } = input;
-    const sender = role === 'dial' ? uplinks.senderOf(input.uplink) : undefined;
+    const { sender, meter } = (role === 'dial' ? uplinks.dialled(input.uplink) : undefined) ?? {};
     if (role === 'dial' && sender === undefined) {
       emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
       return;
     }
-    const session = new LinkSession({ role, store, receiver, random, baud, sender, ...this.#talkOf(sender) });
+    const session = new LinkSession({ role, store, receiver, random, baud, sender, meter, ...this.#talkOf(sender) });
     this.#links.set(line, session);
     session.opened(nowMs);
   }
@@ -315,9 +315,10 @@ export class Carriers implements NodeCarriers {
 }
 
 /** Brokers of uplinks, the preferred one first. None of a node that transmits nothing. */
-function topicBrokers({ config, ways }: Pick<Parts, 'config' | 'ways'>): string[] {
+function topicBrokers({ config, ways, uplinks: all }: Pick<Parts, 'config' | 'ways' | 'uplinks'>): TopicBroker[] {
   if (config.uplink === 'kept') return [];
-  return ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt').map(({ name }) => name));
+  const brokers = ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt'));
+  return brokers.map(({ name }) => ({ name, meter: all.meterOf(name) }));
 }
 
 function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {

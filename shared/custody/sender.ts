@@ -65,6 +65,8 @@ export class CustodySender {
   receiverIncarnation = '';
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
+  /** What waits would go by now, and the cap of its uplink holds it back (meter.ts). */
+  isHeldBack = false;
   /** The number after those of a stream that the receiver handed over here: it never gets them back in their place (turning.ts). */
   returned: (out: OutStream) => number = () => 1;
   /** Senders of the other ways. */
@@ -137,6 +139,7 @@ export class CustodySender {
   /** The session is over. What was handed over and not freed will be handed over again. */
   lost(): void {
     if (this.state !== 'forked') this.state = 'idle';
+    this.isHeldBack = false;
     this.#streams.clear();
     this.#bodies.clear();
     this.#refusals.lost();

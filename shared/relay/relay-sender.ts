@@ -16,6 +16,7 @@
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
  */
+import type { Meter } from '../custody/meter.ts';
 import type { CustodySender, SenderState } from '../custody/sender.ts';
 import type { Answer } from '../custody/session.ts';
 import {
@@ -30,7 +31,7 @@ import {
 } from '../limits.ts';
 import type { Publish } from '../ports.ts';
 import { Backoff } from './backoff.ts';
-import type { Speaker } from './publish-layout.ts';
+import { publishBytes, type Speaker } from './publish-layout.ts';
 import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
 import { decodeStatus, type Status } from './status-layout.ts';
@@ -57,6 +58,8 @@ export interface RelaySenderOptions {
   readonly limits?: PublisherLimits;
   /** `standing-by` until `takeOver`; on duty unless said. */
   readonly duty?: RelayDuty;
+  /** Of a metered uplink. */
+  readonly meter?: Meter | undefined;
 }
 
 export type RelayDuty = 'on-duty' | 'standing-by';
@@ -89,6 +92,7 @@ export class RelaySender {
   readonly #receiver: string;
   readonly #nextAttempt: () => number;
   readonly #publisher: RelayPublisher;
+  readonly #meter: Meter | undefined;
   readonly #outputs: RelayOutput[] = [];
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
   readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
@@ -115,8 +119,9 @@ export class RelaySender {
   #lastProgressMs: number | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, path, limits = LIMITS, duty = 'on-duty' } = options;
+    const { sender, node, path, limits = LIMITS, duty = 'on-duty', meter } = options;
     this.#duty = duty;
+    this.#meter = meter;
     let attempts = 0;
     this.#sender = sender;
     this.#node = node;
@@ -124,7 +129,7 @@ export class RelaySender {
     this.#receiver = receiverOf(path);
     this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
     this.#isAway = path.kind === 'down';
-    this.#publisher = new RelayPublisher({ sender, path, limits });
+    this.#publisher = new RelayPublisher({ sender, path, limits, meter });
   }
 
   /** The broker is there, with nothing of earlier. */
@@ -226,7 +231,8 @@ export class RelaySender {
     if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
-    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
+    const { openAtMs = Number.POSITIVE_INFINITY } = this.#publisher;
+    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, openAtMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
   }
 
@@ -405,6 +411,7 @@ export class RelaySender {
     this.#lastSyncMs = nowMs;
     sync.sentMs = nowMs;
     sync.dueMs = nowMs + this.#syncDelay.delayMs;
+    this.#meter?.spend(publishBytes(sync.publish), nowMs);
     this.#outputs.push({ kind: 'publish', publish: sync.publish });
   }
 }

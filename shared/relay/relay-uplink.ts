@@ -2,7 +2,9 @@
  * Custody with a central over one broker, as a gateway has it: what goes up, and what comes down. Two custodies, each with a session of
  * its own; one connection.
  */
+import type { Meter } from '../custody/meter.ts';
 import { earliest } from '../earliest.ts';
+import { publishBytes } from './publish-layout.ts';
 import { RelayReceiver, type RelayReceiverOptions } from './relay-receiver.ts';
 import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } from './relay-sender.ts';
 
@@ -22,7 +24,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -31,9 +33,12 @@ export interface RelayUplinkOptions
 export class RelayUplink implements Relay {
   readonly sender: RelaySender;
   readonly receiver: RelayReceiver;
+  readonly #meter: Meter | undefined;
+  #nowMs = 0;
 
-  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty' }: RelayUplinkOptions) {
-    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty });
+  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty', meter }: RelayUplinkOptions) {
+    this.#meter = meter;
+    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty, meter });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
 
@@ -53,6 +58,7 @@ export class RelayUplink implements Relay {
   }
 
   pump(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.receiver.pump(nowMs);
     this.sender.pump(nowMs);
   }
@@ -62,7 +68,10 @@ export class RelayUplink implements Relay {
   }
 
   takeOutputs(): RelayOutput[] {
-    return [...this.receiver.takeOutputs(), ...this.sender.takeOutputs()];
+    const receipts = this.receiver.takeOutputs();
+    // Never held back: they free at the other side, and without them all of it would be sent again.
+    for (const output of receipts) if (output.kind === 'publish') this.#meter?.spend(publishBytes(output.publish), this.#nowMs);
+    return [...receipts, ...this.sender.takeOutputs()];
   }
 
   counters(): Record<string, number> {

@@ -11,10 +11,11 @@
  * connection down with it for ever.
  */
 import { Bodies } from '../custody/bodies.ts';
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf, type Planned } from '../custody/planned.ts';
 import { RingmailError } from '../errors.ts';
-import { TOPIC_RETRY_MS_MAX, TOPIC_RETRY_MS_MIN, TOPIC_WINDOW_COUNT_MAX } from '../limits.ts';
+import { TOPIC_RETRY_MS_MAX, TOPIC_RETRY_MS_MIN, TOPIC_WINDOW_COUNT_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
 import { TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
@@ -22,6 +23,7 @@ import { topicOf } from '../message/topic-destination.ts';
 import type { Publish } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Backoff } from './backoff.ts';
+import { publishBytes } from './publish-layout.ts';
 
 /** Times that the broker was lost while a message was on its way to it: from then on it goes alone; and then it is given up. */
 const LOST_COUNT_SUSPECT = 2;
@@ -32,6 +34,12 @@ export type PlanEnd = (
   slot: number,
   cause: { readonly class: 'received' } | { readonly class: EndingClass; readonly reason: string },
 ) => Planned | 'loading';
+
+/** A broker that it may publish over. */
+export interface TopicBroker {
+  readonly name: string;
+  readonly meter: Meter | undefined;
+}
 
 export interface TopicPublish {
   readonly kind: 'publish';
@@ -60,15 +68,17 @@ export class TopicPublisher {
   /** Losses of the broker that each outlived, by id; those without any are not there. */
   readonly #lost = new Map<number, number>();
   /** Brokers that are up, in the order of preference. */
-  readonly #brokers: readonly string[];
+  readonly #brokers: readonly TopicBroker[];
   readonly #up = new Set<string>();
-  #broker: string | undefined;
+  #broker: TopicBroker | undefined;
+  /** When the meter lets go what it holds back. */
+  #heldUntilMs: number | undefined;
   #nextToken = 1;
   #notBeforeMs = 0;
   readonly #backoff = new Backoff({ minMs: TOPIC_RETRY_MS_MIN, maxMs: TOPIC_RETRY_MS_MAX });
 
   /** `brokers`: of the uplinks over MQTT, the preferred one first. */
-  constructor(store: NodeStore, brokers: readonly string[], planEnd: PlanEnd) {
+  constructor(store: NodeStore, brokers: readonly TopicBroker[], planEnd: PlanEnd) {
     this.#store = store;
     this.#brokers = brokers;
     this.#planEnd = planEnd;
@@ -77,14 +87,14 @@ export class TopicPublisher {
 
   /** `broker`: undefined for the only one. */
   up(broker: string | undefined): void {
-    this.#up.add(broker ?? this.#brokers[0] ?? '');
+    this.#up.add(broker ?? this.#brokers[0]?.name ?? '');
   }
 
   /** What was on its way comes again, by whichever is there. */
   down(broker: string | undefined): void {
-    const name = broker ?? this.#brokers[0] ?? '';
+    const name = broker ?? this.#brokers[0]?.name ?? '';
     this.#up.delete(name);
-    if (name === this.#broker) this.#takeBack('lost');
+    if (name === this.#broker?.name) this.#takeBack('lost');
   }
 
   /** The broker's word on a publish. Those of an earlier connection are known no more. */
@@ -112,15 +122,28 @@ export class TopicPublisher {
     this.#choose();
     for (const [token, flying] of this.#flying) this.#end(token, flying);
     const publishes: TopicPublish[] = [];
-    for (const [token, flying] of this.#flying) this.#publish(token, flying, publishes);
+    const publish = (token: number, flying: Flying): void => {
+      const made = this.#publish(token, flying);
+      if (made === undefined) return;
+      this.#broker?.meter?.spend(publishBytes(made.publish), nowMs);
+      publishes.push(made);
+    };
+    for (const [token, flying] of this.#flying) publish(token, flying);
+    this.#heldUntilMs = undefined;
     while (this.#broker !== undefined && nowMs >= this.#notBeforeMs && this.#flying.size < this.#windowMax()) {
+      const { meter } = this.#broker;
+      const next = queues.next(queue);
+      if (next !== NO_SLOT && meter?.isOpen(nowMs) === false && ring.index.priority(next) < URGENT_PRIORITY_MIN) {
+        this.#heldUntilMs = meter.opensAtMs;
+        break;
+      }
       const slot = queues.take(queue);
       if (slot === NO_SLOT) break;
       const flying: Flying = { slot, id: ring.index.id(slot), at: 'reading' };
       const token = this.#nextToken++;
       this.#flying.set(token, flying);
       if ((this.#lost.get(flying.id) ?? 0) >= LOST_COUNT_MAX) flying.at = 'given-up';
-      this.#publish(token, flying, publishes);
+      publish(token, flying);
       this.#end(token, flying);
     }
     return publishes;
@@ -128,7 +151,7 @@ export class TopicPublisher {
 
   get wakeAtMs(): number | undefined {
     const isWaiting = this.#notBeforeMs > this.#store.nowMs && this.#broker !== undefined;
-    return isWaiting ? this.#notBeforeMs : undefined;
+    return isWaiting ? this.#notBeforeMs : this.#heldUntilMs;
   }
 
   counters(): Record<string, number> {
@@ -142,7 +165,7 @@ export class TopicPublisher {
 
   /** The best that is up. What is on its way to another comes again by this one. */
   #choose(): void {
-    const best = this.#brokers.find((name) => this.#up.has(name));
+    const best = this.#brokers.find(({ name }) => this.#up.has(name));
     if (best === this.#broker) return;
     this.#takeBack('left');
     this.#broker = best;
@@ -153,20 +176,21 @@ export class TopicPublisher {
     return [...this.#lost.values()].some((count) => count >= LOST_COUNT_SUSPECT) ? 1 : TOPIC_WINDOW_COUNT_MAX;
   }
 
-  #publish(token: number, flying: Flying, publishes: TopicPublish[]): void {
-    if (flying.at !== 'reading' || this.#broker === undefined) return;
+  #publish(token: number, flying: Flying): TopicPublish | undefined {
+    if (flying.at !== 'reading' || this.#broker === undefined) return undefined;
     const { ring, streams } = this.#store;
     const body = this.#bodies.get(flying.slot);
-    if (body === 'loading') return;
+    if (body === 'loading') return undefined;
     const payload = body === 'corrupt' ? undefined : payloadOf(body);
     if (payload === undefined) {
       flying.at = 'given-up';
-      return this.#end(token, flying);
+      this.#end(token, flying);
+      return undefined;
     }
     const topic = topicOf(streams.key(ring.index.stream(flying.slot)).destination);
     flying.at = 'published';
     this.publishedCount += 1;
-    publishes.push({ kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token });
+    return { kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker.name, token };
   }
 
   /** Planned as soon as what has to be known of it is read. */
