@@ -14,7 +14,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/report-skipped.mjs'],
     pool: 'forks',
-    maxWorkers: 2,
+    // For two cores: some tests wait for real lines and clocks, and others calculate meanwhile.
+    maxWorkers: 3,
     // A seed of the simulator takes milliseconds, a few hundred of them seconds; whatever takes longer hangs.
     testTimeout: 60_000,
     // Of what is swept a telling part; `npm run test:system` sweeps all of it.

@@ -228,7 +228,11 @@ function readFacts(source: string): FileFacts {
         if (node.name === 'Date') facts.impurities.push({ line: lineOf(node), name: 'Date' });
         break;
     }
-    for (const child of Object.values(node).flat()) if (isNode(child)) visit(child);
+    for (const field in node) {
+      const value = node[field];
+      if (Array.isArray(value)) for (const child of value) if (isNode(child)) visit(child);
+      if (isNode(value)) visit(value);
+    }
   };
   const program: unknown = parseAst(source, { lang: 'ts' });
   if (isNode(program)) visit(program);

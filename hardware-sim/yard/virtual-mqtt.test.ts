@@ -38,10 +38,10 @@ function say(broker: Broker, text: string): void {
 }
 
 describe('what breaks', () => {
-  test('a connection on which nothing is said stays up for a day', () =>
+  test('a connection on which nothing is said stays up for hours', () =>
     inScene(async ({ world, client }) => {
       const events = ['a', 'b', 'c'].map((name) => client(name).events);
-      await world.run(86_400_000);
+      await world.run(10_000_000);
       expect(events).toEqual([['up'], ['up'], ['up']]);
     }));
 

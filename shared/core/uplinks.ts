@@ -105,8 +105,8 @@ export class Uplinks {
   above(hop: Hop): (Above & { readonly carrier: 'link' | 'mqtt' }) | undefined {
     const way = this.#ways.find(({ setup }) => setup.hop === hop);
     if (way?.sender.state !== 'ready') return undefined;
-    const { receiver: node, receiverIncarnation: incarnation } = way.sender;
-    return { way: hop, node, incarnation, carrier: way.setup.uplinks[0]?.kind ?? 'link' };
+    const { receiver: node, receiverIncarnation: incarnation, receiverEpoch: opening } = way.sender;
+    return { way: hop, node, incarnation, opening, carrier: way.setup.uplinks[0]?.kind ?? 'link' };
   }
 
   /** Of the broker of an uplink; the first unless it is named. */

@@ -4,6 +4,7 @@ import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
 import type { CborInput } from '../message/cbor.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
+import type { Epoch } from '../message/identity.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Attachments } from './attachments.ts';
@@ -16,10 +17,14 @@ import { batchOf } from './planned.ts';
 let driver: RingDriver;
 let store: NodeStore;
 let attachments: Attachments;
+let opening: Epoch;
+let carrier: 'link' | 'mqtt';
 
 /** A site in the middle: `gateway-1` and `gateway-2` below it, `central` above. */
 beforeEach(() => {
   const random = stream(3, 'attachments');
+  opening = { counter: 1, random: 7 };
+  carrier = 'link';
   driver = openRing(formattedDisk(geometryFor(388 * 4096), random, 'at-once'), { epochRandom: 1 });
   settle();
   store = new NodeStore(driver.ring);
@@ -29,7 +34,7 @@ beforeEach(() => {
     store,
     intake,
     central: 'central',
-    above: () => ({ way: 'up', node: 'region', incarnation: '0011223344556677', carrier: 'link' }),
+    above: () => ({ way: 'up', node: 'region', incarnation: '0011223344556677', opening, carrier }),
     receiversAbove: () => ['region'],
     strays: () => [],
   });
@@ -121,6 +126,55 @@ describe('an announcement', () => {
     attachments.met('standing-by', 0);
     settle();
     expect([words(), known('standing-by')]).toEqual([[], undefined]);
+  });
+});
+
+describe('who is above opens its store anew, and may have forgotten', () => {
+  const pump = (): void => {
+    for (let i = 0; i < 3; i++) {
+      attachments.pump();
+      settle();
+    }
+  };
+
+  test('those below are announced again, once, by the epochs they have', () => {
+    hears('attach', { node: 'device', epochs: [5, 1] }, 'gateway-1');
+    opening = { counter: 2, random: 1 };
+    pump();
+    expect(words()).toEqual([
+      ['central', 'attach gateway-1', [1, 1], undefined],
+      ['central', 'attach gateway-2', [1, 1], undefined],
+      ['central', 'attach device', [5, 1, 1], undefined],
+    ]);
+    pump();
+    expect(words()).toEqual([]);
+  });
+
+  test('over MQTT, where no session says it, this node too', () => {
+    carrier = 'mqtt';
+    opening = { counter: 2, random: 1 };
+    pump();
+    expect(words()[0]).toEqual(['central', 'attach site', [1], undefined]);
+  });
+
+  test('once more in the middle of that: all of them again', () => {
+    for (let i = 0; i < 40; i++) hears('attach', { node: `device-${i}`, epochs: [5, 1] }, 'gateway-1');
+    opening = { counter: 2, random: 1 };
+    attachments.pump();
+    settle();
+    expect(words()).toHaveLength(32);
+    opening = { counter: 3, random: 1 };
+    pump();
+    expect(words()).toHaveLength(42);
+  });
+
+  test('whoever has nobody below writes nothing for it', () => {
+    for (const gateway of ['gateway-1', 'gateway-2']) hears('detach', { node: gateway, epochs: [2] }, 'region', 'heard');
+    words();
+    const frames = driver.ring.framesWritten;
+    opening = { counter: 2, random: 1 };
+    pump();
+    expect([driver.ring.framesWritten, words()]).toEqual([frames, []]);
   });
 });
 

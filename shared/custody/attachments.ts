@@ -12,6 +12,7 @@
  */
 import { unreachable } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
+import { type Epoch, isSameEpoch } from '../message/identity.ts';
 import type { Intake } from './intake.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -54,8 +55,8 @@ export class Attachments {
   readonly #waiting = new Map<string, number | undefined>();
   /** Nodes with a session here that tell no epoch: this node gives them out in their name. */
   readonly #silent = new Set<string>();
-  /** Nodes that are to be announced anew. */
-  #toAnnounce: string[] | undefined;
+  /** Nodes that are still to be announced anew, to whom. */
+  #announcing: { readonly to: Epoch; readonly nodes: string[] } | undefined;
   #retryAtMs: number | undefined;
 
   constructor(options: AttachmentsOptions) {
@@ -85,7 +86,7 @@ export class Attachments {
         return this.#tell(node, known?.epochs[0] ?? NO_EPOCH);
       case 'newer':
         this.#toTell.delete(node);
-        this.#commit(node, epoch, () => this.#noted(node, attached, this.#announcing(node, epochs)));
+        this.#commit(node, epoch, () => this.#noted(node, attached, this.#reached(node, epochs)));
     }
   }
 
@@ -112,7 +113,7 @@ export class Attachments {
     for (const [node, epoch] of waiting) this.met(node, epoch);
     const above = this.#options.above();
     if (above !== undefined && !this.route.isBy(above)) this.#raise(NO_EPOCH);
-    if (this.route.isToAnnounce) this.#announce();
+    if (above !== undefined && this.route.toAnnounce(above.opening) !== 'nothing') this.#announce(above);
   }
 
   get wakeAtMs(): number | undefined {
@@ -139,26 +140,39 @@ export class Attachments {
     const told = carrier === 'mqtt' ? this.#wordUp({ node: store.self.name, epochs: [epoch] }) : NOTHING;
     const begun = (): void => {
       settle();
-      this.#toAnnounce = undefined;
+      this.#announcing = undefined;
     };
     return { changes: [change], settle: begun, done, told };
   }
 
-  /** Those below are reached by another way from above now, or by a later epoch: some of them, in one frame. */
-  #announce(): void {
+  /** Those below are reached by another way from above now, by a later epoch, or by who may have forgotten them: some, in one frame. */
+  #announce({ opening, carrier }: Above & { readonly carrier: 'link' | 'mqtt' }): void {
     const { store } = this.#options;
     const { directory } = store.hops;
-    this.#toAnnounce ??= [...directory.below()];
-    const some = this.#toAnnounce.slice(0, ANNOUNCE_COUNT_MAX);
+    const { changes, settle } = this.route.announced(opening);
+    if (this.#announcing === undefined || !isSameEpoch(this.#announcing.to, opening)) {
+      const isAgain = this.route.toAnnounce(opening) === 'again';
+      const self = isAgain && carrier === 'mqtt' ? [store.self.name] : [];
+      const nodes = [...self, ...directory.below()];
+      // Whoever has nobody below tells nobody, and writes nothing, as often as those above may restart.
+      if (isAgain && nodes.length === 0) return settle();
+      this.#announcing = { to: opening, nodes };
+    }
+    const { nodes } = this.#announcing;
+    const some = nodes.slice(0, ANNOUNCE_COUNT_MAX);
     if (some.length === 0) {
-      this.#try(() => store.commit({ metas: [this.route.announced()] }, () => {}));
+      this.#try(() => {
+        store.commit({ metas: changes }, () => {});
+        settle();
+        this.#announcing = undefined;
+      });
       return;
     }
     this.#try(() => {
       store.draft.open();
       try {
         const parts = some.map((node) => {
-          const planned = this.#announcing(node, directory.find(node)?.epochs ?? []);
+          const planned = this.#announced(node);
           planned.settle();
           return planned;
         });
@@ -168,12 +182,18 @@ export class Attachments {
         store.draft.undo();
         throw error;
       }
-      this.#toAnnounce?.splice(0, some.length);
+      nodes.splice(0, some.length);
     });
   }
 
+  #announced(node: string): Planned {
+    const { hops, self } = this.#options.store;
+    if (node === self.name) return this.#wordUp({ node, epochs: [this.route.epoch] });
+    return this.#reached(node, hops.directory.find(node)?.epochs ?? []);
+  }
+
   /** The word that says by whom a node is reached: this one. */
-  #announcing(node: string, epochs: RouteEpochs): Planned {
+  #reached(node: string, epochs: RouteEpochs): Planned {
     return this.#wordUp({ node, epochs: [...(epochs.length === 0 ? [NO_EPOCH] : epochs), this.route.epoch] });
   }
 

@@ -19,7 +19,7 @@
  *   b/<hop>/<handle> base                                             `sent` at an opening (docs/custody.md, section 4)
  *   y/<hop>/<node>   [when, incarnation, ticket, nonce]               that of a neighbour the hop led to before (kept-tickets.ts)
  *   n/<node>         true | [way, epoch, ...]                         a node below, and by which neighbour (directory.ts)
- *   route            [epoch, way, neighbour, incarnation, announced]  by whom this node is reached from above (own-route.ts)
+ *   route            [epoch, way, neighbour, incarnation, announced, to which opening]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
  *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)

@@ -5,8 +5,8 @@ import { geometryFor } from '../ring/geometry.ts';
 import { type Above, OwnRoute } from './own-route.ts';
 import { NO_EPOCH } from './route-epochs.ts';
 
-const A: Above = { way: 'up', node: 'gateway-1', incarnation: '00000000000000aa' };
-const B: Above = { way: 'up', node: 'gateway-2', incarnation: '00000000000000bb' };
+const A: Above = { way: 'up', node: 'gateway-1', incarnation: '00000000000000aa', opening: { counter: 3, random: 5 } };
+const B: Above = { way: 'up', node: 'gateway-2', incarnation: '00000000000000bb', opening: { counter: 9, random: 5 } };
 
 let driver: RingDriver;
 beforeEach(() => {
@@ -26,9 +26,19 @@ test('an epoch is told on its own way, and not before it is durable', () => {
   const route = new OwnRoute();
   expect([route.epoch, route.epochOn('up'), route.isBy(A)]).toEqual([NO_EPOCH, NO_EPOCH, false]);
   const done = raise(route, A);
-  expect([route.epoch, route.epochOn('up'), route.isBy(A), route.isToAnnounce]).toEqual([NO_EPOCH, NO_EPOCH, true, false]);
+  expect([route.epoch, route.epochOn('up'), route.isBy(A), route.toAnnounce(A.opening)]).toEqual([
+    NO_EPOCH,
+    NO_EPOCH,
+    true,
+    'nothing',
+  ]);
   done();
-  expect([route.epoch, route.epochOn('up'), route.epochOn('up/spare'), route.isToAnnounce]).toEqual([1, 1, NO_EPOCH, true]);
+  expect([route.epoch, route.epochOn('up'), route.epochOn('up/spare'), route.toAnnounce(A.opening)]).toEqual([
+    1,
+    1,
+    NO_EPOCH,
+    'first',
+  ]);
 });
 
 test('another neighbour, and another store of the same name, are another place', () => {
@@ -64,10 +74,11 @@ test('it is found again after a restart, and whether those below know of it', ()
   driver.play(1_000);
   const after = new OwnRoute();
   after.load(driver.ring.metas);
-  expect([after.epoch, after.isBy(B), after.isToAnnounce]).toEqual([1, true, true]);
-  driver.ring.append({ metas: [after.announced()] }, { nowMs: 1_000, delayMs: 0 }, () => {});
+  expect([after.epoch, after.isBy(B), after.toAnnounce(B.opening)]).toEqual([1, true, 'first']);
+  driver.ring.append({ metas: after.announced(B.opening).changes }, { nowMs: 1_000, delayMs: 0 }, () => {});
   driver.play(1_000);
   const later = new OwnRoute();
   later.load(driver.ring.metas);
-  expect([later.epoch, later.isToAnnounce]).toEqual([1, false]);
+  expect([later.epoch, later.toAnnounce(B.opening)]).toEqual([1, 'nothing']);
+  expect([later.toAnnounce({ counter: 10, random: 5 }), later.toAnnounce({ counter: 9, random: 6 })]).toEqual(['again', 'again']);
 });

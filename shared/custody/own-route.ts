@@ -1,12 +1,16 @@
 /**
- * By whom this node is reached from above: META `route`, [epoch, way, neighbour, incarnation, announced] (docs/routes.md, section 3). The
- * epoch is raised, and durable, before anybody hears it. `announced`: 1 once those below have been announced with it.
+ * By whom this node is reached from above: META `route`, [epoch, way, neighbour, incarnation, announced, opening's counter, its random]
+ * (docs/routes.md, section 3). The epoch is raised, and durable, before anybody hears it. `announced`: 1 once those below have been
+ * announced with it, to the neighbour as it was since that opening.
  *
  *   attached by A ──a session with B on the way in use──▶ epoch + 1 on its way to the disk ──▶ attached by B: told
  *                 ──A knows a later epoch─────────────────▶ that one + 1, the same
+ *                 ──A has opened its store anew───────────▶ the same epoch, announced again: a damaged store may have forgotten it
  */
 import { fromHex, NO_BYTES } from '../bytes.ts';
+import { type Epoch, isSameEpoch } from '../message/identity.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
+import type { Noted } from './directory.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue } from './meta-keys.ts';
 import { compareEpochs, epochAfter, NO_EPOCH } from './route-epochs.ts';
 
@@ -15,6 +19,8 @@ export interface Above {
   readonly way: string;
   readonly node: string;
   readonly incarnation: string;
+  /** Of its store: what was announced to an earlier one may be forgotten. */
+  readonly opening: Epoch;
 }
 
 interface Standing {
@@ -23,7 +29,8 @@ interface Standing {
 }
 
 export class OwnRoute {
-  #isNew = false;
+  /** The neighbour's opening to which those below were announced with the present epoch. */
+  #announcedTo: Epoch | undefined;
   #planned: Standing = { epoch: NO_EPOCH, above: undefined };
   #durable: Standing = this.#planned;
 
@@ -31,9 +38,10 @@ export class OwnRoute {
     const fields = new MetaFields(metaValue(metas, 'route'));
     const epoch = fields.number(0);
     if (epoch === NO_EPOCH) return;
-    this.#planned = { epoch, above: { way: fields.text(1), node: fields.text(2), incarnation: fields.hex(3) } };
+    const opening = { counter: fields.number(5), random: fields.number(6) };
+    this.#planned = { epoch, above: { way: fields.text(1), node: fields.text(2), incarnation: fields.hex(3), opening } };
     this.#durable = this.#planned;
-    this.#isNew = fields.number(4) === 0;
+    this.#announcedTo = fields.number(4) === 0 ? undefined : opening;
   }
 
   /** Durable; NO_EPOCH before this node was ever attached. */
@@ -59,23 +67,28 @@ export class OwnRoute {
     const raised = { epoch, above };
     const settle = (): void => {
       this.#planned = raised;
-      this.#isNew = true;
+      this.#announcedTo = undefined;
     };
     const done = (): void => {
       if (this.#planned === raised) this.#durable = raised;
     };
-    return { epoch, change: changeOf(raised, 0), settle, done };
+    return { epoch, change: changeOf(raised, 'not announced'), settle, done };
   }
 
-  /** Those below have to be announced with it. Not before it is durable. */
-  get isToAnnounce(): boolean {
-    return this.#isNew && this.#planned === this.#durable;
+  /** `first`: those below have to be announced with a new epoch; `again`: to a store that was opened anew. Not before it is durable. */
+  toAnnounce(opening: Epoch): 'first' | 'again' | 'nothing' {
+    if (this.#planned !== this.#durable) return 'nothing';
+    const to = this.#announcedTo;
+    if (to === undefined) return 'first';
+    return isSameEpoch(to, opening) ? 'nothing' : 'again';
   }
 
-  /** All of them are: what must be stored. */
-  announced(): MetaChange {
-    this.#isNew = false;
-    return changeOf(this.#durable, 1);
+  /** All of them are. What must be stored, unless there was nobody to announce. */
+  announced(opening: Epoch): Noted {
+    const settle = (): void => {
+      this.#announcedTo = opening;
+    };
+    return { changes: [changeOf(this.#durable, opening)], settle };
   }
 
   /** Where this node is attached, or about to be. */
@@ -89,7 +102,8 @@ export class OwnRoute {
   }
 }
 
-function changeOf({ epoch, above }: Standing, announced: 0 | 1): MetaChange {
+function changeOf({ epoch, above }: Standing, announcedTo: Epoch | 'not announced'): MetaChange {
   const { way = '', node = '', incarnation = '' } = above ?? {};
-  return metaChange('route', [epoch, way, node, fromHex(incarnation) ?? NO_BYTES, announced]);
+  const announced = announcedTo === 'not announced' ? [0] : [1, announcedTo.counter, announcedTo.random];
+  return metaChange('route', [epoch, way, node, fromHex(incarnation) ?? NO_BYTES, ...announced]);
 }

@@ -13,7 +13,7 @@
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { withHop } from '../message/envelope.ts';
-import { type StreamKey, streamText } from '../message/identity.ts';
+import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { lossOf } from './accounts.ts';
@@ -63,6 +63,8 @@ export class CustodySender {
   receiver = '';
   /** Of its store. */
   receiverIncarnation = '';
+  /** Of its store, as it was when this session began. */
+  receiverEpoch: Epoch = { counter: 0, random: 0 };
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
   /** What waits would go by now, and the cap of its uplink holds it back (meter.ts). */
@@ -172,6 +174,7 @@ export class CustodySender {
     const kept = isAnother && this.receiver !== '' ? this.#kept.keep(this.#shown) : [];
     this.receiver = answer.receiver;
     this.receiverIncarnation = answer.incarnation;
+    this.receiverEpoch = answer.epoch;
     this.#ticket = answer.ticket;
     this.#ticketNonce = this.#nonce;
     this.state = 'ticketing';

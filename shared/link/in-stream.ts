@@ -165,7 +165,9 @@ export class InStream {
       this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
       this.#refused = { ...refused, sinceMs: nowMs };
     }
-    if (credit < refused.bytes && !(hasWaited && credit > 0)) return false;
+    // What has no bytes waits for something else, of which no credit tells: a hole that is gone (custody/holes.ts).
+    const isCovered = refused.bytes > 0 && credit >= refused.bytes;
+    if (!isCovered && !(hasWaited && credit > 0)) return false;
     this.#tries = hasWaited ? 'anyway' : 'within-credit';
     this.#refused = undefined;
     this.#drain(nowMs);

@@ -29,6 +29,10 @@ export interface Epoch {
   readonly random: number;
 }
 
+export function isSameEpoch(a: Epoch, b: Epoch): boolean {
+  return a.counter === b.counter && a.random === b.random;
+}
+
 /** As part of a name that no other opening gives. */
 export function epochText({ counter, random }: Epoch): string {
   return `${counter}.${random.toString(36)}`;

@@ -5,7 +5,7 @@
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Offer } from '../custody/session.ts';
 import { SYNC_STREAM_COUNT_MAX } from '../limits.ts';
-import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
+import { type Epoch, isSameEpoch, type StreamKey, streamText } from '../message/identity.ts';
 import type { ProgressedStream } from './receipt-layout.ts';
 import type { Sync } from './sync-layout.ts';
 
@@ -36,8 +36,7 @@ export class RelayPeer {
   /** True for an offer that a newer one of the same epoch has replaced. Between epochs there is no order: a rollback has an old one. */
   isOutdated({ offer, attempt }: Sync): boolean {
     const newest = this.#newest;
-    const isSameEpoch = newest?.epoch.counter === offer.epoch.counter && newest.epoch.random === offer.epoch.random;
-    return isSameEpoch && attempt < newest.attempt;
+    return newest !== undefined && isSameEpoch(newest.epoch, offer.epoch) && attempt < newest.attempt;
   }
 
   hold({ offer, attempt }: Sync): void {

@@ -285,6 +285,133 @@ export const MUTANTS = [
     sim,
   },
   {
+    name: 'express-comes-again',
+    breaks: 'an express message is gone when its node dies',
+    edits: [
+      {
+        file: 'shared/core/send-desk.ts',
+        find: '    this.#store.takeExpress(message);',
+        replace: '    this.#store.commit({ puts: [message] }, () => {});',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'express-not-written-at-the-end',
+    breaks: 'a node that is stopped in order writes express messages down',
+    edits: [
+      {
+        file: 'shared/custody/node-store.ts',
+        find: '    if (puts.length > 0) this.#writeDown(puts);\n  }\n\n  /** Not through',
+        replace: '  }\n\n  /** Not through',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'journal-forgotten-at-restart',
+    breaks: 'a journal has a copy of each message that is received',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const copy = this.#isJournalled(slot)\n',
+        replace: '    const copy = this.#isJournalled(slot) && this.#store.ring.epoch.counter < 2\n',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'journal-copies-twice',
+    breaks: 'a copy that is asked for at its sender is made once, where the message is taken',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const copy = this.#isJournalled(slot)\n',
+        replace: "    const copy = this.#isJournalled(slot) || content.properties.journal === 'on'\n",
+      },
+      {
+        file: 'shared/core/endings.ts',
+        find: 'return index.isAttended(slot) || this.#isJournalled(slot);',
+        replace: 'return index.isAttended(slot) || slot >= 0;',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'redriven-letter-stays',
+    breaks: 'a redrive ends the letter in the frame of the new message',
+    edits: [
+      {
+        file: 'shared/core/letter-desk.ts',
+        find: "const acks = [...planned.acks, { id, reason: 'replaced' as const }];",
+        replace: 'const acks = id < 0 ? [] : [...planned.acks];',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'unwanted-letter-uncounted',
+    breaks: 'what is given up and wants no letter has an account',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const planned = letter ?? bare;',
+        replace: "    const planned = letter ?? (cause.class === 'POISON' ? { ...NOTHING, acks: bare.acks } : bare);",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'own-dead-letter-queue-unused',
+    breaks: 'the letters of a queue go to its own dead letter queue',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: 'const to = own === queue?.name ? DEAD_QUEUE : own;',
+        replace: 'const to = own === queue?.name ? own : DEAD_QUEUE;',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'restart-resumes',
+    breaks: 'a paused queue is paused until somebody resumes it',
+    edits: [
+      {
+        file: 'shared/custody/intake.ts',
+        find: 'const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };',
+        replace:
+          "const { ordering } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };\n    const state = 'running' as const;",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'told-more-than-was-asked',
+    breaks: 'who asks for the end of a message only is not told of its arrival',
+    edits: [
+      {
+        file: 'shared/custody/words.ts',
+        find: "if (what === 'ACK_REACH_QUEUE') return acknowledge !== 'receive';",
+        replace: "if (what === 'ACK_REACH_QUEUE') return true;",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'transaction-in-two-frames',
+    breaks: 'what a transaction sends and what it ends are in one frame',
+    edits: [
+      {
+        file: 'shared/core/commit-desk.ts',
+        find: "    store.commit(\n      batch,\n      (outcome) => {\n        if (outcome === 'durable') for",
+        replace:
+          "    store.commit(\n      { ...batch, acks: [] },\n      (outcome) => {\n        if (outcome === 'durable') store.commit({ acks: batch.acks ?? [] }, () => {});\n        if (outcome === 'durable') for",
+      },
+    ],
+    sim,
+  },
+  {
     name: 'clones-swallowed',
     breaks: 'a message whose number another one has is never taken for a repeat',
     edits: [
@@ -589,6 +716,18 @@ export const MUTANTS = [
       },
     ],
     tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'announced-once-for-ever',
+    breaks: 'a store above that was opened anew hears again who is below',
+    edits: [
+      {
+        file: 'shared/custody/own-route.ts',
+        find: "return isSameEpoch(to, opening) ? 'nothing' : 'again';",
+        replace: "return 'nothing';",
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
   },
   {
     name: 'attach-not-in-the-frame-of-the-note',
