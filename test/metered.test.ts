@@ -41,7 +41,9 @@ async function listen(): Promise<void> {
 
 async function send(count: number, bodyBytes: number, properties = {}, queue = 'bags'): Promise<void> {
   for (let i = 0; i < count; i++)
-    expect(await world.send('device', `central/${queue}`, `${i}`.padEnd(bodyBytes, '.'), properties)).toMatchObject({ kind: 'sent' });
+    expect(await world.send('device', `central/${queue}`, `${i}`.padEnd(bodyBytes, '.'), properties)).toMatchObject({
+      kind: 'sent',
+    });
 }
 
 const ready = (queue: string): number => {
@@ -111,6 +113,7 @@ describe.each(['link', 'mqtt'] as const)('over %s', (carrier) => {
     await world.pass(3_000);
     expect(world.held('central')).toBe(0);
     expect(await world.texts('device', 'commands')).toEqual(['stop', 'go']);
+    expect(metered()?.sentBytes).toBeGreaterThanOrEqual(sentBytes); // receipts cost as well
   });
 
   test('slow is not stuck: health is green, and stats say what was sent and how long the rest waits', async () => {
