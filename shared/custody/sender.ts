@@ -141,11 +141,11 @@ export class CustodySender {
   /** The session is over. What was handed over and not freed will be handed over again. */
   lost(): void {
     if (this.state !== 'forked') this.state = 'idle';
-    this.isHeldBack = false;
     this.#streams.clear();
     this.#bodies.clear();
     this.#refusals.lost();
     this.#nonce = NO_BYTES;
+    this.isHeldBack = false;
   }
 
   /** True when the present session has this nonce. */
