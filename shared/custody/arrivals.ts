@@ -8,7 +8,7 @@ import { HOLE_COUNT_MAX, HOP_COUNT_MAX } from '../limits.ts';
 import { isSystemQueue, NODE_QUEUE, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, withHop } from '../message/envelope.ts';
-import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
+import { type Epoch, type Identity, numbered, type StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
@@ -96,13 +96,15 @@ export class Arrivals {
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#endings.end({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
-    const identity = { ...key, number: item.number };
-    if (queue === undefined) return entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
-    const late = planLate(this.#store, handle, item.number);
-    const envelope = late === NOTHING ? arrived.envelope : withHop(arrived.envelope, (hop) => ({ ...hop, late: 'late' }));
-    const planned = entering(this.#store, { handle, identity, queue, ...arrived, envelope, what: 'message' }, changes);
-    const whole = late === NOTHING ? planned : joined(planned, late);
-    return this.#intake.told(whole, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+    const { epoch, properties, hop } = arrived;
+    const identity = numbered(key, item.number);
+    const late = queue === undefined ? NOTHING : planLate(this.#store, handle, item.number);
+    const envelope = late === NOTHING ? arrived.envelope : withHop(arrived.envelope, (before) => ({ ...before, late: 'late' }));
+    const entered = { handle, identity, epoch, queue, envelope, properties, hop, what: 'message' } as const;
+    const planned = entering(this.#store, entered, changes);
+    // Nearly nobody asks, and then nothing has to be put together for it.
+    if (queue === undefined || (late === NOTHING && properties.acknowledge === undefined)) return planned;
+    return this.#intake.told(joined(planned, late), { ...properties, identity }, 'ACK_REACH_QUEUE');
   }
 
   /** What this node has already moves the neighbour's cursor, and is counted. */
@@ -208,7 +210,7 @@ export class Arrivals {
     const fields = wordIn(decodeEnvelope(item.envelope).message);
     if (fields === undefined) return this.#endings.end(what, 'ACCESS_DENIED', changes);
     if (arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.end(what, 'HOP_COUNT_EXCEEDED', changes);
-    const identity = { ...key, number: item.number };
+    const identity = numbered(key, item.number);
     const word = { fields, identity: arrived.carried ?? identity, from, hops: arrived.hop.count };
     const { words } = this.#store;
     if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
@@ -253,9 +255,11 @@ export class Arrivals {
     // Records of this node are its own.
     if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
+    const { policy } = this.#intake;
+    if (policy === undefined) return undefined;
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
-    return this.#intake.policy?.({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
+    return policy({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
   }
 
   /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
@@ -264,7 +268,7 @@ export class Arrivals {
     arrived: Omit<Entering, 'handle' | 'identity' | 'what'>,
     changes: readonly MetaChange[],
   ): Planned {
-    const identity = { ...key, number };
+    const identity = numbered(key, number);
     const entered = entering(this.#store, { handle, identity, ...arrived, what: 'record' }, changes);
     const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;

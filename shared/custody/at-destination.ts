@@ -31,7 +31,8 @@ export function planNumber(
   const after = withMessage(known, number, store.nowMs);
   invariant(after !== 'too-many', 'whoever stores a message has asked for its place');
   const spans = epoch === undefined ? known.spans : withNumber(known.spans, number, epoch);
-  return planNumbers(store, handle, { ...after, spans });
+  const { next, holes, closed } = after;
+  return planNumbers(store, handle, { next, holes, closed, spans });
 }
 
 /** It was given up as missing when it came: that is taken back. */

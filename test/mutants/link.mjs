@@ -252,7 +252,8 @@ export const MUTANTS = [
       {
         file: 'shared/link/packets.ts',
         find: 'if (header & DATA_HEADER) return isSealed ? readData(header, reader) : undefined;',
-        replace: 'if (header & DATA_HEADER) return readData(header, reader);',
+        replace:
+          'if (header & DATA_HEADER) return isSealed || trailer === crc32c(content) ? readData(header, reader) : undefined;',
       },
     ],
     tests: PACKETS,
@@ -735,8 +736,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/inbound.ts',
-        find: 'for (const envelope of batch.envelopes) {',
-        replace: 'for (const envelope of batch.envelopes.slice(0, Math.max(1, batch.envelopes.length - 1))) {',
+        find: 'for (const { envelope, plain } of batch.messages) {',
+        replace: 'for (const { envelope, plain } of batch.messages.slice(0, Math.max(1, batch.messages.length - 1))) {',
       },
     ],
     tests: SESSION,
@@ -1042,8 +1043,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/compact.ts',
-        find: 'return checkOf([crc]) === check ? envelope : undefined;',
-        replace: 'return crc >= 0 && check >= 0 ? envelope : undefined;',
+        find: 'return checkOf([written.plain.crc]) === check ? written : undefined;',
+        replace: 'return check >= 0 ? written : undefined;',
       },
     ],
     tests: ['shared/link/compact.test.ts'],
@@ -1078,7 +1079,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/message/plain-envelope.ts',
-        find: 'if (crc !== crc32c(bytes.subarray(start, end), 0)) return undefined;',
+        find: 'if (crc !== crc32c(bytes.subarray(fieldsAt, end), this.#beginCrc)) return undefined;',
         replace: 'if (crc === NOT) return undefined;',
       },
     ],
