@@ -142,7 +142,11 @@ describe('one mistake, one line that says where', () => {
       '[ring]\ncommit_delay_ms = 5',
       "line 3: ring.commit_delay_ms: no such key; did you mean 'commitDelayMs'?",
     ],
-    ['a key of no kind of uplink', `${LINK}colour = 1`, 'line 5: uplink.colour: no such key; there are kind, line, name, to, bytesPerSecond, burstBytes'],
+    [
+      'a key of no kind of uplink',
+      `${LINK}colour = 1`,
+      'line 5: uplink.colour: no such key; there are kind, line, name, to, bytesPerSecond, burstBytes',
+    ],
     ['a mistyped key of one kind', `${MQTT}partition = 2`, "line 4: uplink.partition: no such key; did you mean 'partitions'?"],
     ['a mistyped table', '[rings]\nsize = 5', "line 2: rings: no such key; did you mean 'ring'?"],
     ['a mistyped list', '[[link]]\nlisten = "x"', "line 2: link: no such key; did you mean 'links'?"],
