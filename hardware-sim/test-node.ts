@@ -10,6 +10,7 @@ import { CustodySender } from '../shared/custody/sender.ts';
 import { RingmailError } from '../shared/errors.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { type Identity, identityText } from '../shared/message/identity.ts';
+import type { Ending } from '../shared/message/message.ts';
 import type { Broker } from '../shared/ports.ts';
 import { RelayCentral } from '../shared/relay/relay-central.ts';
 import type { RelayReceiver } from '../shared/relay/relay-receiver.ts';
@@ -116,6 +117,8 @@ interface Parts {
 export interface StoredMessage {
   readonly identity: Identity;
   readonly body: Uint8Array;
+  /** How it ended before. */
+  readonly history: readonly Ending[];
 }
 
 export class TestNode {
@@ -211,7 +214,7 @@ export class TestNode {
       try {
         const planned = intake.begin(destination, { body, properties: { priority } });
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, (outcome) => {
-          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body });
+          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body, history: [] });
         });
         planned.settle();
       } catch (error) {
@@ -265,7 +268,7 @@ export class TestNode {
 
   #messageAt(store: NodeStore, slot: number): StoredMessage {
     const { message } = decodeEnvelope(this.#bodyOf(store, slot));
-    return { identity: message.identity, body: message.body };
+    return { identity: message.identity, body: message.body, history: message.history ?? [] };
   }
 
   #bodyOf(store: NodeStore, slot: number): Uint8Array {
@@ -346,7 +349,7 @@ export class TestNode {
       if (this.#opening === opening) this.#step(() => act(this.#options.time.nowMs));
     };
     opening.broker.listen({
-      onUp: () => hear((at) => relay.up(at)),
+      onUp: (packetBytesMax) => hear((at) => relay.up(at, packetBytesMax)),
       onDown: () => hear((at) => relay.down(at)),
       onMessage: (topic, payload) => hear((at) => relay.message({ topic, payload }, at)),
     });

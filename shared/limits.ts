@@ -168,5 +168,15 @@ export const SHARED_BODY_BYTES_MIN = 256;
 /** Publishes to plain topics without a PUBACK: as many as the broker port has out at once. */
 export const TOPIC_WINDOW_COUNT_MAX = 64;
 /** Until something is published again after the broker refused a publish; doubled each time in vain. */
+/** How often a connection must be lost over the same item to suspect it. */
+export const TRIAL_LOST_COUNT = 3;
+/** How often it must be lost alone to be refused. */
+export const TRIAL_ALONE_COUNT = 3;
+/** Items that are refused before anything passes; more are not, since then it is not the items. */
+export const TRIAL_REFUSED_COUNT = 3;
+/** How long others wait for one that is on trial, and whose item is neither taken nor lost. */
+export const TRIAL_TURN_MS = 30_000;
+/** Receipts after which batches may be twice as large again. */
+export const TRIAL_GROW_COUNT = 64;
 export const TOPIC_RETRY_MS_MIN = 1_000;
 export const TOPIC_RETRY_MS_MAX = 300_000;

@@ -17,7 +17,8 @@ import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
-import { type TopicBroker, TopicPublisher } from '../relay/topic-publisher.ts';
+import { type PlanEnd, TopicPublisher } from '../relay/topic-publisher.ts';
+import { Trials } from '../relay/trial.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
 import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
@@ -68,18 +69,21 @@ export class Carriers implements NodeCarriers {
     store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     const endings = new Endings(store, parts.intake);
-    this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
+    const trials = new Trials();
+    const planEnd: PlanEnd = (slot, cause) => endings.plan(slot, cause);
+    const meterOf = (broker: string) => uplinks.meterOf(broker);
+    this.#topics = new TopicPublisher({ store, brokers: topicBrokers(parts), planEnd, trials, meterOf });
     this.#attachments = this.#makeAttachments(central);
     const session = (): string | undefined => this.#sessionTo(central);
     this.#digests = new Digests({ store, intake: parts.intake, central, session });
     this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
     for (const sender of uplinks.senders) this.#neverReturn(sender);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
-    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
+    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs, trials });
     if (config.isCentral === 'no') return;
     const senderTo = (neighbour: string) => this.#senderTo(neighbour);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
-      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
+      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo, trial: trials.of(broker) }));
   }
 
   get receiver(): CustodyReceiver {
@@ -118,12 +122,12 @@ export class Carriers implements NodeCarriers {
       case 'line-closed':
         return this.#closed(input.line, nowMs);
       case 'broker-up':
-        for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
+        for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs, input.packetBytesMax);
         this.#topics.up(input.broker);
         return;
       case 'broker-down':
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
-        this.#topics.down(input.broker);
+        this.#topics.down(input.broker, nowMs);
         return;
       case 'broker-ended':
         return this.#topics.ended(input.token, input.outcome, nowMs);
@@ -315,10 +319,9 @@ export class Carriers implements NodeCarriers {
 }
 
 /** Brokers of uplinks, the preferred one first. None of a node that transmits nothing. */
-function topicBrokers({ config, ways, uplinks: all }: Pick<Parts, 'config' | 'ways' | 'uplinks'>): TopicBroker[] {
+function topicBrokers({ config, ways }: Pick<Parts, 'config' | 'ways'>): string[] {
   if (config.uplink === 'kept') return [];
-  const brokers = ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt'));
-  return brokers.map(({ name }) => ({ name, meter: all.meterOf(name) }));
+  return ways.flatMap(({ uplinks }) => uplinks.filter(({ kind }) => kind === 'mqtt').map(({ name }) => name));
 }
 
 function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {

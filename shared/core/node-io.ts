@@ -106,7 +106,8 @@ export type NodeInput =
   | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
   | { readonly kind: 'line-unsent'; readonly line: number; readonly unsentBytes: number }
   | { readonly kind: 'line-closed'; readonly line: number; readonly reason: string }
-  | ({ readonly kind: 'broker-up' } & AtBroker)
+  /** `packetBytesMax`: what the broker says that it takes; undefined: nothing. */
+  | ({ readonly kind: 'broker-up'; readonly packetBytesMax?: number | undefined } & AtBroker)
   | ({ readonly kind: 'broker-down'; readonly reason: string } & AtBroker)
   | ({ readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array } & AtBroker)
   | ({ readonly kind: 'broker-ended'; readonly token: number; readonly outcome: PublishEnd } & AtBroker)

@@ -18,6 +18,7 @@ import { chooseWay, type Patience } from '../custody/ways.ts';
 import { earliest } from '../earliest.ts';
 import type { Random } from '../ports.ts';
 import { RelayUplink } from '../relay/relay-uplink.ts';
+import type { Trials } from '../relay/trial.ts';
 import type { UplinkStats } from './calls.ts';
 import type { UplinkSetup } from './node-io.ts';
 import type { WaySetup } from './way-setup.ts';
@@ -66,8 +67,15 @@ export class Uplinks {
   }
 
   /** Makes what speaks over brokers. `node`: the name of this one. */
-  begin(start: Patience & { readonly node: string; readonly receiver: CustodyReceiver; readonly nowMs: number }): void {
-    const { node, receiver, nowMs, failoverMs, failbackMs } = start;
+  begin(
+    start: Patience & {
+      readonly node: string;
+      readonly receiver: CustodyReceiver;
+      readonly nowMs: number;
+      readonly trials: Trials;
+    },
+  ): void {
+    const { node, receiver, nowMs, failoverMs, failbackMs, trials } = start;
     const store = this.#store;
     this.#patience = { failoverMs, failbackMs };
     for (const way of this.#ways) {
@@ -76,8 +84,17 @@ export class Uplinks {
       way.bearers = brokers.map((uplink, at) => {
         const { central, partitionCount } = uplink;
         const duty = at === 0 ? 'on-duty' : 'standing-by';
-        const meter = this.#meters.get(uplink.name);
-        const relay = new RelayUplink({ sender, receiver, store, node, central, partitionCount, duty, meter });
+        const relay = new RelayUplink({
+          sender,
+          receiver,
+          store,
+          node,
+          central,
+          partitionCount,
+          duty,
+          meter: this.#meters.get(uplink.name),
+          trial: trials.of(uplink.name),
+        });
         return { uplink, relay, stands: false, sinceMs: nowMs };
       });
     }

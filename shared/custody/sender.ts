@@ -23,7 +23,7 @@ import { KeptTickets, type Ticket } from './kept-tickets.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
-import { Refusals, type Refused } from './refusals.ts';
+import { Refusals, type Refused, type Rejection } from './refusals.ts';
 import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
 
 /** Freed messages leave the ring with the next frame, or with one of their own after this long. */
@@ -278,11 +278,24 @@ export class CustodySender {
     const out = this.#find(key);
     if (this.state !== 'ready' || out === undefined) return 'unknown';
     const stream = this.stream(out);
-    const { number } = rejection;
-    if (number >= stream.send) return 'unknown';
-    const refused = this.#refusals.end(out, { ...rejection, receiver: this.receiver });
+    if (rejection.number >= stream.send) return 'unknown';
+    return this.#endHere(out, { ...rejection, reason: `refused by ${this.receiver}` });
+  }
+
+  /**
+   * Whatever lies between here and the receiver never lets the message pass that is next in its stream: it ends like one that is refused.
+   * `unknown` too where something else is next by now, and while there is no session: the receiver may have it.
+   */
+  impassable(key: StreamKey, rejection: Rejection): Exclude<Refused, 'corrupt'> {
+    const out = this.#find(key);
+    if (this.state !== 'ready' || out === undefined || this.stream(out).send !== rejection.number) return 'unknown';
+    return this.#endHere(out, rejection);
+  }
+
+  #endHere(out: OutStream, rejection: Rejection): Exclude<Refused, 'corrupt'> {
+    const refused = this.#refusals.end(out, rejection);
     if (refused !== 'corrupt') return refused;
-    this.#endCorrupt(out, this.#refusals.slotOf(out, number));
+    this.#endCorrupt(out, this.#refusals.slotOf(out, rejection.number));
     return 'ended';
   }
 

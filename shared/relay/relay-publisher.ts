@@ -14,6 +14,7 @@ import { encodePublish, publishBytes, type Speaker } from './publish-layout.ts';
 import type { ProgressedStream } from './receipt-layout.ts';
 import { SendWindow, type WindowLimits } from './send-window.ts';
 import { type RelayPath, topicFor } from './topics.ts';
+import type { Leave } from './trial.ts';
 
 export interface PublisherLimits extends WindowLimits {
   readonly batchBytesMax: number;
@@ -37,6 +38,10 @@ export class RelayPublisher {
   publishedCount = 0;
   /** Set while whole batches are suspected of not getting through. */
   itemCountMax = Number.POSITIVE_INFINITY;
+  /** Of the payload of a publish, as far as the broker takes it. */
+  payloadBytesMax = Number.POSITIVE_INFINITY;
+  /** An item that alone is more than that. Nothing is published before it is gone. */
+  tooLarge: { readonly stream: SendingStream; readonly number: number } | undefined;
   /** The next item of something is being read from the ring: ask again after the next step. */
   isReading = false;
   /** Something waits for credit, and nothing of it is on its way that could bring some. */
@@ -61,9 +66,9 @@ export class RelayPublisher {
     this.window = new SendWindow(limits);
   }
 
-  /** When the meter lets go what it holds back; undefined: it holds nothing back. */
-  get openAtMs(): number | undefined {
-    return this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined;
+  /** When the meter lets go what it holds back. Never, where it holds nothing back. */
+  get openAtMs(): number {
+    return (this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Another session: nothing is on its way in it. */
@@ -72,28 +77,31 @@ export class RelayPublisher {
     this.#tracks.clear();
     this.#holes = 0;
     this.isStarved = false;
+    this.tooLarge = undefined;
   }
 
-  /** Takes what waits and may go. Call while the sender is `ready`. */
-  publish(speaker: Speaker, nowMs: number): Publish[] {
+  /** Takes what waits and may go. `leave`: so much of it. Call while the sender is `ready`. */
+  publish(speaker: Speaker, nowMs: number, leave: Exclude<Leave, 'wait'>): Publish[] {
     const publishes: Publish[] = [];
     this.isReading = false;
     this.#sender.isHeldBack = false;
     let work = this.#inOrder();
     for (let at = 0; at < work.length && this.window.isOpen; ) {
+      if (this.window.count >= leave.publishCountMax) break;
       const priorityMin = this.#meter === undefined || this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;
       if ((work[at]?.stream.key.priority ?? 0) < priorityMin) {
         this.#sender.isHeldBack = true;
         break; // all that follow are no more urgent
       }
-      const batch = this.#fill(work, at, priorityMin);
+      const batch = this.#fill(work, at, { priorityMin, bytesMax: leave.bytesMax });
+      if (this.tooLarge !== undefined && batch.items.length === 0) break;
       if (batch.items.length === 0) {
         if (batch.isFull) break; // what is most urgent waits for the window; nothing smaller may take its room
         at += 1;
         continue;
       }
       const payload = encodePublish(speaker, batch.items);
-      this.window.add(batch.parts, payload.length, nowMs);
+      this.window.add({ parts: batch.parts, itemCount: batch.items.length }, payload.length, nowMs);
       this.publishedCount += 1;
       const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
       this.#meter?.spend(publishBytes(publish), nowMs);
@@ -160,17 +168,18 @@ export class RelayPublisher {
   }
 
   /**
-   * A batch that begins with the stream at `at`, and what else of this priority or a higher one goes to the same topic. Empty when that
-   * one may not go on.
+   * A batch that begins with the stream at `at`, and what else goes to the same topic and is urgent enough. Empty when that one may not
+   * go on.
    */
-  #fill(work: readonly Track[], at: number, priorityMin: number): Batch {
+  #fill(work: readonly Track[], at: number, now: { readonly priorityMin: number; readonly bytesMax: number }): Batch {
     const topic = work[at]?.topic ?? '';
-    const { itemCountMax, window } = this;
-    const bytesMax = Math.min(this.#limits.batchBytesMax, this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY);
-    const batch = new Batch(topic, { bytesMax, roomBytes: window.room, itemCountMax });
+    const { itemCountMax, payloadBytesMax, window } = this;
+    const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
+    const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
+    const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });
     for (let i = at; i < work.length && !batch.isFull; i++) {
       const track = work[i];
-      if (track?.topic !== topic || track.stream.key.priority < priorityMin) continue;
+      if (track?.topic !== topic || track.stream.key.priority < now.priorityMin) continue;
       this.#fillFrom(track, batch);
       if (batch.items.length === 0) break;
     }
@@ -185,7 +194,9 @@ export class RelayPublisher {
       if (taken.kind !== 'item') return;
       const { item } = taken;
       track.wantedBytes = costOf(item);
-      if (!this.#hasCredit(track, batch) || batch.offer(stream, item) === 'does-not-fit') {
+      const offered = this.#hasCredit(track, batch) ? batch.offer(stream, item) : 'does-not-fit';
+      if (offered === 'too-large') this.tooLarge = { stream, number: item.number };
+      if (offered !== 'added') {
         this.#sender.rewind(stream, item.number);
         return;
       }

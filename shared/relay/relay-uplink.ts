@@ -11,8 +11,8 @@ import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } 
 /** What a node does over one broker. */
 export interface Relay {
   readonly wakeAtMs: number | undefined;
-  /** The broker is there, with nothing of earlier. */
-  up(nowMs: number): void;
+  /** The broker is there, with nothing of earlier. `packetBytesMax`: of a packet, as far as it says. */
+  up(nowMs: number, packetBytesMax?: number): void;
   /** The broker is gone, and all that was on its way with it. */
   down(nowMs: number): void;
   message(arrived: Arrived, nowMs: number): void;
@@ -24,7 +24,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter' | 'trial'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -36,15 +36,16 @@ export class RelayUplink implements Relay {
   readonly #meter: Meter | undefined;
   #nowMs = 0;
 
-  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty', meter }: RelayUplinkOptions) {
-    this.#meter = meter;
-    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty, meter });
+  constructor({ receiver, store, central, partitionCount, ...options }: RelayUplinkOptions) {
+    const { node } = options;
+    this.#meter = options.meter;
+    this.sender = new RelaySender({ ...options, path: { kind: 'up', central, partitionCount } });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
 
-  up(nowMs: number): void {
+  up(nowMs: number, packetBytesMax?: number): void {
     this.receiver.up(nowMs);
-    this.sender.up(nowMs);
+    this.sender.up(nowMs, packetBytesMax);
   }
 
   down(nowMs: number): void {

@@ -766,6 +766,30 @@ export const MUTANTS = [
     tests: ['test/attachments.test.ts'],
   },
   {
+    name: 'accused-but-not-alone',
+    breaks: 'who is accused of ending the connection goes alone, so that nobody pays for another',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: "if (onTrial !== undefined && onTrial !== name) return 'wait';",
+        replace: "if (onTrial === 'nobody') return 'wait';",
+      },
+    ],
+    tests: ['shared/relay/trial.test.ts'],
+  },
+  {
+    name: 'refused-in-batch',
+    breaks: 'an item is refused only after it was lost with nothing else on its way',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: 'if (suspect.itemCount > 1) return this.#narrow(known, suspect);',
+        replace: '',
+      },
+    ],
+    tests: ['shared/relay/relay-refused.test.ts', 'shared/relay/trial.test.ts'],
+  },
+  {
     name: 'announced-once-for-ever',
     breaks: 'a store above that was opened anew hears again who is below',
     edits: [
