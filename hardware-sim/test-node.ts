@@ -2,7 +2,9 @@
  * A node cut down to custody over MQTT: a ring on a simulated disk, a store, and one relay, in virtual time. For tests that look at
  * the relay alone; `SimNode` is the whole product.
  */
+
 import { invariant } from '../shared/assert.ts';
+import { ALL_STORE_PARTS } from '../shared/custody/all-store-parts.ts';
 import { Intake } from '../shared/custody/intake.ts';
 import { NodeStore } from '../shared/custody/node-store.ts';
 import { CustodyReceiver } from '../shared/custody/receiver.ts';
@@ -318,7 +320,7 @@ export class TestNode {
 
   #serve(opening: Opening, nowMs: number): void {
     const { name, central, random, queues = [{ name: 'bags', bytesLimit: QUEUE_BYTES }], partitionCount = 1 } = this.#options;
-    const store = new NodeStore(opening.driver.ring);
+    const store = new NodeStore(opening.driver.ring, ALL_STORE_PARTS);
     store.nowMs = nowMs;
     const intake = new Intake(store, {
       unknownQueue: 'refuse',

@@ -1,6 +1,9 @@
 /** What a whole node has. */
+import { ALL_STORE_PARTS } from '../custody/all-store-parts.ts';
+import { Rehoming } from '../custody/rehoming.ts';
 import { CommitDesk } from './commit-desk.ts';
 import { Handles } from './handles.ts';
+import { HealthWatch } from './health.ts';
 import { HoleDesk } from './hole-desk.ts';
 import { routesOf } from './kept-routes.ts';
 import { LedgerDesk } from './ledger-desk.ts';
@@ -9,6 +12,7 @@ import type { MoreDesks } from './no-desk.ts';
 import { ProbeDesk } from './probe-desk.ts';
 import { QueueDesk } from './queue-desk.ts';
 import { Repeats } from './repeats.ts';
+import { WAYS } from './way-setup.ts';
 
 export const ALL_DESKS: MoreDesks = {
   CommitDesk,
@@ -20,4 +24,8 @@ export const ALL_DESKS: MoreDesks = {
   Handles,
   Repeats,
   routesOf,
+  storeParts: ALL_STORE_PARTS,
+  Rehoming,
+  HealthWatch,
+  ways: WAYS,
 };

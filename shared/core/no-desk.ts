@@ -2,10 +2,17 @@
  * Desks, and parts of desks, that not every node has. Who composes a node gives it those it needs (all-desks.ts), and what is not given is not part of it:
  * the small profile (embedded.ts) has none of them.
  */
+import { metaDelete } from '../custody/meta-keys.ts';
+import { NO_NEIGHBOURS } from '../custody/no-neighbours.ts';
+import type { NodeStore } from '../custody/node-store.ts';
+import type { Rehoming } from '../custody/rehoming.ts';
+import type { StoreParts } from '../custody/store-parts.ts';
 import { RingmailError } from '../errors.ts';
-import type { Call } from './calls.ts';
+import type { Like, Maker } from '../part.ts';
+import type { Call, Health } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import type { Handles } from './handles.ts';
+import { type HealthWatch, ownCauses } from './health.ts';
 import type { HoleDesk } from './hole-desk.ts';
 import type { RoutesOf } from './kept-routes.ts';
 import type { LedgerDesk } from './ledger-desk.ts';
@@ -13,10 +20,7 @@ import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
-
-/** Anything with the public members of a class, which is `keyof` of it. */
-type Like<T> = Pick<T, keyof T>;
-type Maker<T extends new (...parts: never[]) => unknown> = new (...parts: ConstructorParameters<T>) => Like<InstanceType<T>>;
+import type { Ways } from './way-setup.ts';
 
 export interface MoreDesks {
   readonly CommitDesk: Maker<typeof CommitDesk>;
@@ -29,6 +33,10 @@ export interface MoreDesks {
   readonly Repeats: Maker<typeof Repeats>;
   /** Undefined: no routes, whatever the configuration says. */
   readonly routesOf: RoutesOf | undefined;
+  readonly storeParts: StoreParts;
+  readonly Rehoming: Maker<typeof Rehoming>;
+  readonly HealthWatch: Maker<typeof HealthWatch>;
+  readonly ways: Ways;
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -99,6 +107,40 @@ class NoRepeats {
   retire(): void {}
 }
 
+/**
+ * A new incarnation begins at once. What lies in streams of the old one is for other nodes: the next node that has any moves it.
+ */
+class NewLife implements Like<Rehoming> {
+  readonly movedCount = 0;
+  isDone = false;
+
+  constructor({ store, random, reason }: ConstructorParameters<typeof Rehoming>[0]) {
+    const isNew = reason === 'new-incarnation';
+    if (isNew) store.newIncarnation(random, () => {});
+    store.commit({ metas: isNew ? [metaDelete('forked')] : [] }, (outcome) => {
+      this.isDone = outcome === 'durable';
+    });
+  }
+
+  pump(): void {}
+}
+
+/** Nothing waits for anybody else. */
+class OwnHealth implements Like<HealthWatch> {
+  readonly #store: NodeStore;
+
+  constructor(store: NodeStore) {
+    this.#store = store;
+  }
+
+  pump(): void {}
+
+  health(): Health {
+    const causes = ownCauses(this.#store);
+    return { status: causes.length === 0 ? 'green' : 'red', causes };
+  }
+}
+
 export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
@@ -109,4 +151,8 @@ export const NO_DESKS: MoreDesks = {
   Handles: NoHandles,
   Repeats: NoRepeats,
   routesOf: undefined,
+  storeParts: NO_NEIGHBOURS,
+  Rehoming: NewLife,
+  HealthWatch: OwnHealth,
+  ways: { of: () => [], remembered: () => [] },
 };

@@ -14,8 +14,8 @@ import { NOTHING, type Planned } from './planned.ts';
 import { withNumber } from './stream-epochs.ts';
 
 /** What is planned of a stream that ends here. */
-export function numbersOf({ destinations }: NodeStore, handle: number): Destination {
-  return destinations.get(handle) ?? NO_DESTINATION;
+export function numbersOf({ ends }: NodeStore, handle: number): Destination {
+  return ends.destinations.get(handle) ?? NO_DESTINATION;
 }
 
 /**
@@ -88,7 +88,8 @@ export interface Moved {
   readonly settle: () => void;
 }
 
-function planNumbers({ destinations, draft, aboveHoles }: NodeStore, handle: number, after: Destination): Moved {
+function planNumbers({ ends, draft }: NodeStore, handle: number, after: Destination): Moved {
+  const { destinations, aboveHoles } = ends;
   const before = destinations.get(handle);
   if (after.holes.length > 0) aboveHoles.watch(handle);
   const settle = (): void => {

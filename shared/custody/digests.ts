@@ -16,7 +16,7 @@ import { NODE_QUEUE, parseAddress } from '../message/address.ts';
 import { type CborInput, encodeCbor } from '../message/cbor.ts';
 import type { Intake } from './intake.ts';
 import type { NodeStore } from './node-store.ts';
-import { streamInWord } from './node-words.ts';
+import { beginWord, streamInWord } from './node-words.ts';
 import { batchOf } from './planned.ts';
 
 export const DIGEST = 'digest';
@@ -70,7 +70,7 @@ export class Digests {
   #say(fields: Readonly<Record<string, CborInput>>): boolean {
     const { store, intake, central } = this.#options;
     try {
-      const planned = intake.beginWord(central, DIGEST, fields);
+      const planned = beginWord(intake, central, { kind: DIGEST, fields });
       store.commit(batchOf(planned), () => {});
       planned.settle();
       return true;

@@ -5,8 +5,7 @@
 import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
-import type { CborInput } from '../message/cbor.ts';
-import { decodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
+import { encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { checkOptions } from '../queue/check-options.ts';
@@ -21,7 +20,6 @@ import type { Forwarding } from './forwarding.ts';
 import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { wordFor } from './node-words.ts';
 import { OwnStreams } from './own-streams.ts';
 import { batchOf, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
@@ -131,33 +129,6 @@ export class Intake {
   /** A copy for `$journal`. @throws as `begin`, but that it is full */
   beginCopy(content: NewBody, place: Newcomer['place']): Planned {
     return this.beginAlone(`${this.#store.self.name}/${JOURNAL_QUEUE}`, content, { place, what: 'record' });
-  }
-
-  /**
-   * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
-   * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
-   */
-  beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
-    const { destination, content } = wordFor(node, kind, fields);
-    return this.beginAlone(destination, content, { place: 'new', what: 'record' });
-  }
-
-  /**
-   * A message of another node that goes on in a stream of this one, to where it was going (carrying.ts). Its envelope stays what it is.
-   * @throws ENVELOPE_INVALID, QUEUE_FULL, BUSY; then nothing was planned
-   */
-  carry(envelope: Uint8Array, place: Newcomer['place']): Planned {
-    const { self, ring } = this.#store;
-    const { message, hop } = decodeEnvelope(envelope);
-    const { destination, priority } = message.identity;
-    const to = this.#own.destination(destination, self.name);
-    const key = this.#own.key(to, { origin: self.name, incarnation: self.incarnation, priority });
-    const { handle, changes } = this.#openStream(key);
-    const identity = { ...key, number: nextNumber(this.#store, { handle, key, endsHere: false }) };
-    const what = to.address.queue === NODE_QUEUE ? 'record' : 'message';
-    const entered = { handle, identity, epoch: ring.epoch, queue: undefined, envelope, properties: message, hop, what } as const;
-    const planned = this.withEpoch(entering(this.#store, entered, changes), handle, identity.number);
-    return withRoom(this.#store, planned, undefined, { place, what, bytes: envelope.length, priority });
   }
 
   /**

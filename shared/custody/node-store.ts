@@ -7,31 +7,30 @@ import { toHex } from '../bytes.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { QUEUE_COUNT_MAX } from '../limits.ts';
 import { isQueueName, NODE_QUEUE, parseAddress } from '../message/address.ts';
-import { decodeCbor } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
+import type { Like } from '../part.ts';
 import type { Random } from '../ports.ts';
 import { QUEUE_DEFAULTS } from '../queue/queue-options.ts';
 import type { Definition, QueueSource } from '../queue/queue-table.ts';
 import { messageCount, type Queue, Queues } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
-import { NO_SLOT } from '../ring/message-index.ts';
 import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
-import { AboveHoles } from './above-holes.ts';
-import { isExact, type Loss, lossOf, NO_TALLY, sharing, type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
-import { type Destination, destinationOf, withHeld } from './destinations.ts';
+import { isExact, type Loss, NO_TALLY, sharing, type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
 import { Draft } from './draft.ts';
 import { accountedAs, ExpressStreams } from './express-streams.ts';
 import { FirstNumbers } from './first-numbers.ts';
-import { firstHole, type Range } from './holes.ts';
-import { Hops } from './hops.ts';
+import type { Range } from './holes.ts';
+import type { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
-import { NodeWords } from './node-words.ts';
-import { counterChange, endNumbers, Outgoing, type OutStream, unexplained } from './outgoing.ts';
-import { PassedOver } from './passed-over.ts';
+import type { NodeWords } from './node-words.ts';
+import type { Outgoing, OutStream } from './outgoing.ts';
+import type { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
+import type { StoreParts } from './store-parts.ts';
+import type { StreamEnds } from './stream-ends.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface Self {
@@ -66,13 +65,13 @@ export class NodeStore {
   readonly draft = new Draft();
   readonly firstNumbers = new FirstNumbers();
   readonly express = new ExpressStreams();
-  readonly outgoing: Outgoing;
-  readonly hops = new Hops();
-  readonly destinations = new Map<number, Destination>();
-  readonly aboveHoles: AboveHoles;
-  readonly passedOver = new PassedOver(this.draft);
+  readonly outgoing: Like<Outgoing>;
+  readonly hops: Like<Hops>;
+  readonly ends: Like<StreamEnds>;
+  readonly passedOver: Like<PassedOver>;
   /** What other nodes write to this one. */
-  readonly words = new NodeWords();
+  readonly words: Like<NodeWords>;
+  readonly #mendOutgoing: StoreParts['mendOutgoing'];
   #self: Self | undefined;
   readonly #accounts = new Map<string, Tally>();
   /**
@@ -89,12 +88,16 @@ export class NodeStore {
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, { Outgoing, Hops, StreamEnds, PassedOver, NodeWords, mendOutgoing }: StoreParts) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
-    this.aboveHoles = new AboveHoles(ring.index, this.queues);
     this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
+    this.hops = new Hops();
+    this.ends = new StreamEnds(this);
+    this.passedOver = new PassedOver(this.draft);
+    this.words = new NodeWords();
+    this.#mendOutgoing = mendOutgoing;
   }
 
   get self(): Self {
@@ -123,13 +126,7 @@ export class NodeStore {
     this.firstNumbers.load(metas);
     const forgotten = this.express.load(metas, this.streams, index);
     if (forgotten.length > 0) this.commit({ metas: forgotten }, () => {});
-    for (const [handle, value] of metaValues(metas, 'd/')) {
-      if (!this.streams.has(Number(handle))) continue;
-      const standing = this.streams.standing(Number(handle));
-      const before = this.destinations.get(standing);
-      const found = destinationOf(value, this.nowMs);
-      if (before === undefined || before.next < found.next) this.destinations.set(standing, found);
-    }
+    this.ends.load();
     for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, tallyOf(new MetaFields(value).numbers()));
     const { streams } = this;
     this.outgoing.load(
@@ -140,52 +137,10 @@ export class NodeStore {
     this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     const messages = slots.filter((slot) => !index.isHolder(slot));
-    this.#findHoles(messages);
+    this.ends.found(messages);
     for (const slot of messages) this.place(slot);
     this.#forgetEmptyParts();
-    this.#offerAgain();
-    this.#accountForDamage();
-  }
-
-  /** What lies above holes is held again, and what lay above those that are filled stands in its place. */
-  #findHoles(slots: readonly number[]): void {
-    const { index } = this.ring;
-    const streamOf = (slot: number) => this.streams.standing(index.stream(slot));
-    for (const [handle, destination] of this.destinations) {
-      if (destination.holes.length + destination.closed.length === 0) continue;
-      const numbers = slots.filter((slot) => streamOf(slot) === handle).map((slot) => index.number(slot));
-      const found = withHeld(destination, numbers);
-      this.destinations.set(handle, found);
-      if (found.holes.length === 0) continue;
-      this.aboveHoles.watch(handle);
-      this.aboveHoles.stored(handle, firstHole(found));
-    }
-    this.aboveHoles.rank(
-      slots.filter((slot) => index.queue(slot) !== 0),
-      streamOf,
-    );
-  }
-
-  /**
-   * A medium that lied may bring back messages below `lo`: the next node has them, or what moved them is lost too. Only its cursor can
-   * tell, so they are offered again. What comes back under an old incarnation of ours is moved again (rehoming.ts).
-   */
-  #offerAgain(): void {
-    const { name, incarnation } = this.self;
-    for (const stream of this.outgoing) {
-      const head = stream.list.head;
-      const first = head === NO_SLOT ? stream.lo : this.ring.index.number(head);
-      const isOld = stream.key.origin === name && stream.key.incarnation !== incarnation;
-      if (first >= stream.lo || isOld) continue;
-      const before = stream.lo;
-      stream.lo = first;
-      const holes = unexplained({ ...stream, next: before }, this.ring.index).filter(({ from }) => from < before);
-      for (const { from, to } of holes) {
-        const noted = endNumbers(stream, { from, to: Math.min(to, before - 1), class: undefined, node: '' });
-        this.commit({ metas: [noted] }, () => {});
-      }
-      this.commit({ metas: [counterChange(stream)] }, () => {});
-    }
+    this.#mendOutgoing(this);
   }
 
   /** A subqueue that is empty when the node opens is forgotten: the next move into it makes it anew. */
@@ -230,16 +185,6 @@ export class NodeStore {
     return name === UNCLAIMED_NAME && metas.get('config') === undefined && metas.withPrefix('s/').next().done === true;
   }
 
-  /** What the ring lost of outgoing streams becomes gaps of them, so that the destination learns what is missing and why. */
-  #accountForDamage(): void {
-    for (const stream of this.outgoing) {
-      for (const { from, to } of unexplained(stream, this.ring.index)) {
-        const noted = endNumbers(stream, { from, to, class: 'CORRUPT', node: this.self.name });
-        this.commit({ metas: [noted, this.account(lossOf(stream.handle, 'CORRUPT', [{ from, to }]))] }, () => {});
-      }
-    }
-  }
-
   /** A new life of the same store: what it sends from now on belongs to other streams (docs/custody.md, section 4). Durable with `done`. */
   newIncarnation(random: Random, done: WhenDurable): void {
     this.#becomes(this.self.name, { incarnation: random.bytes(8), secret: this.self.secret }, done);
@@ -253,14 +198,9 @@ export class NodeStore {
   /** A durable message takes its place: in its queue, or among what goes out. */
   place(slot: number): void {
     const { index } = this.ring;
-    const queue = index.queue(slot);
-    if (queue !== 0 && this.aboveHoles.isIdle) {
-      this.queues.enqueue(slot, this.queueTimeMs);
-      return;
-    }
+    if (index.queue(slot) !== 0) return this.ends.place(slot);
     const handle = this.streams.standing(index.stream(slot));
-    if (queue !== 0) return this.aboveHoles.place(handle, slot, this.queueTimeMs);
-    this.outgoing.insert(this.outgoing.open(handle, this.streams.key(handle)), slot);
+    this.outgoing.place({ handle, key: this.streams.key(handle) }, slot);
   }
 
   /** Queue time of this step: monotonic milliseconds, continued across openings. */
@@ -275,30 +215,13 @@ export class NodeStore {
     this.ring.append(whole, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
-        const moved = this.aboveHoles.isIdle ? [] : this.#holesStored(batch.metas ?? []);
+        const moved = this.ends.stored(batch.metas ?? []);
         for (const slot of slots) this.#placePlanned(slot);
-        for (const handle of moved) this.#releaseAbove(handle);
+        this.ends.release(moved);
         if (batch.acks !== undefined) for (const { id } of batch.acks) this.queues.ended(id);
       }
       done(outcome, slots);
     });
-  }
-
-  /** Handles of streams whose holes may be others, as the disk has them from now on. */
-  #holesStored(metas: readonly MetaChange[]): number[] {
-    const moved: number[] = [];
-    for (const { key, value } of metas) {
-      const handle = key.startsWith('d/') ? Number(key.slice(2)) : 0;
-      if (value === undefined || !this.aboveHoles.watches(handle)) continue;
-      this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));
-      moved.push(handle);
-    }
-    return moved;
-  }
-
-  #releaseAbove(handle: number): void {
-    const { holes = [] } = this.destinations.get(handle) ?? {};
-    this.aboveHoles.release(handle, this.queueTimeMs, holes.length === 0 ? 'none' : 'holes');
   }
 
   /** Takes a message into memory alone; planned before, it takes its place now or after the frame that is being written. @throws as `Ring.takeExpress` */

@@ -12,7 +12,7 @@ import { HOLDER_DISTANCE_MAX } from '../ring/entry-layout.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
-import { identityAt } from './carrying.ts';
+import { carry, identityAt } from './carrying.ts';
 import type { Intake } from './intake.ts';
 import { metaDelete } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -87,7 +87,7 @@ export class Rehoming {
       // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
       const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;
       const planned = isCarried
-        ? this.#intake.carry(envelope, 'replacing')
+        ? carry({ store: this.#store, intake: this.#intake }, envelope, 'replacing')
         : this.#intake.begin(identity.destination, named, 'replacing');
       const freed = freeBelow(stream, index.number(slot) + 1, index);
       const acks = freed.ids.map((freedId) => ({ id: freedId, reason: 'replaced' as const }));

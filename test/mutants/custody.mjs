@@ -502,10 +502,10 @@ export const MUTANTS = [
     breaks: 'what is above a hole is ready when the frame is durable that fills it, and not before',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
-        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));',
+        file: 'shared/custody/stream-ends.ts',
+        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.#store.nowMs)));',
         replace:
-          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.nowMs)));',
+          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.#store.nowMs)));',
       },
     ],
     tests: ['test/two-gateways.test.ts'],

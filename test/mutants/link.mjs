@@ -132,8 +132,8 @@ export const MUTANTS = [
       },
       {
         file: 'shared/custody/entering.ts',
-        find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
-        replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
+        find: 'return endsHere ? ends.next(handle) : outgoing.open(handle, key).next;',
+        replace: 'return endsHere && ends.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },
     ],
     tests: CUSTODY,
