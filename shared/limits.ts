@@ -143,6 +143,10 @@ export const DIGEST_EVERY_MS = 10_000;
 export const LEDGER_STREAM_COUNT_MAX = 1024;
 /** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
 export const LIVE_IN_ROW_MAX = 3;
+/** Streams of this priority and above may cut a packet of a lower one short, and do not wait for the cap of a metered uplink. */
+export const URGENT_PRIORITY_MIN = 6;
+/** Bytes that a metered uplink sends at once after a quiet time, unless said: about ten packets of a link, or one small publish. */
+export const METER_BURST_BYTES = 8 * 1024;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
 /** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */

@@ -186,6 +186,25 @@ describe('a digest', () => {
     expect(heard() - before).toBeLessThanOrEqual(2);
   });
 
+  test('costs a card nothing where a line comes back every second: one frame, the ticket, for each session, and that is all', async () => {
+    await send(3);
+    await reconnect();
+    await world.pass(15_000);
+    const frames = (name: string): number => world.get(name).stats()?.ring.framesWritten ?? 0;
+    const sessions = (): number => world.get('device').stats()?.counters.sessions ?? 0;
+    const before = { device: frames('device'), central: frames('central'), sessions: sessions() };
+    for (let i = 0; i < 40; i++) {
+      world.link('device').unplug();
+      await world.pass(200);
+      world.link('device').plug();
+      await world.pass(800);
+    }
+    const made = sessions() - before.sessions;
+    expect(made).toBeGreaterThan(30);
+    expect(frames('device') - before.device).toBeLessThanOrEqual(made + 1);
+    expect(frames('central') - before.central).toBeLessThanOrEqual(made + 1);
+  });
+
   test('of a node that nobody heard of is absent, and a name that is none is refused', async () => {
     expect(await ledger('central', 'nobody')).toEqual({ node: 'nobody', streams: [], streamsLeftOut: 0 });
     expect(await world.ask('central', { verb: 'ledger', node: 'No/body' })).toMatchObject({ error: { code: 'NAME_INVALID' } });

@@ -1,6 +1,7 @@
 /** What applications, adapters and the local API ask of a node, and what they get. */
 
 import type { Range } from '../custody/holes.ts';
+import type { ByteCap } from '../custody/meter.ts';
 import type { Account } from '../custody/node-store.ts';
 import type { ErrorCode, RingmailError } from '../errors.ts';
 import type { EndingClass } from '../message/classes.ts';
@@ -295,6 +296,8 @@ export interface UplinkStats {
   readonly use: 'in-use' | 'spare';
   /** How long it has stood, or has not, in ms. */
   readonly sinceMs: number;
+  /** Of one with a cap. `sentBytes`: since the node opened. `waitMs`: until it lets go what is not urgent; 0: at once. */
+  readonly metered?: ByteCap & { readonly sentBytes: number; readonly waitMs: number };
 }
 
 /** `red` has at least one cause. Codes are API. */

@@ -71,7 +71,8 @@ export class Carriers implements NodeCarriers {
     const endings = new Endings(store, parts.intake);
     const trials = new Trials();
     const planEnd: PlanEnd = (slot, cause) => endings.plan(slot, cause);
-    this.#topics = new TopicPublisher({ store, brokers: topicBrokers(parts), planEnd, trials });
+    const meterOf = (broker: string) => uplinks.meterOf(broker);
+    this.#topics = new TopicPublisher({ store, brokers: topicBrokers(parts), planEnd, trials, meterOf });
     this.#attachments = this.#makeAttachments(central);
     const session = (): string | undefined => this.#sessionTo(central);
     this.#digests = new Digests({ store, intake: parts.intake, central, session });
@@ -139,12 +140,12 @@ export class Carriers implements NodeCarriers {
   #open(input: CarrierInput & { kind: 'line-open' }, nowMs: number): void {
     const { store, uplinks, receiver, random, emit } = this.#parts;
     const { role, baud, line } = input;
-    const sender = role === 'dial' ? uplinks.senderOf(input.uplink) : undefined;
+    const { sender, meter } = (role === 'dial' ? uplinks.dialled(input.uplink) : undefined) ?? {};
     if (role === 'dial' && sender === undefined) {
       emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
       return;
     }
-    const session = new LinkSession({ role, store, receiver, random, baud, sender, ...this.#talkOf(sender) });
+    const session = new LinkSession({ role, store, receiver, random, baud, sender, meter, ...this.#talkOf(sender) });
     this.#links.set(line, session);
     session.opened(nowMs);
   }

@@ -37,6 +37,7 @@ export class HealthWatch {
 
   pump(nowMs: number): void {
     if (nowMs < this.#lookedAtMs + LOOK_MS) return;
+    const sinceMs = Number.isFinite(this.#lookedAtMs) ? nowMs - this.#lookedAtMs : 0;
     this.#lookedAtMs = nowMs;
     for (const sender of this.#carriers.senders) {
       const before = this.#progress.get(sender);
@@ -44,6 +45,8 @@ export class HealthWatch {
       const isAway = isAwayBelow(sender);
       const stands = before !== undefined && before.freedCount === freedCount && !before.isAway && !isAway;
       if (!stands || sender.heldCount === 0) this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
+      // The time in which the cap of its uplink held it back is nobody's fault, and does not count.
+      else if (sender.isHeldBack) this.#progress.set(sender, { ...before, movedAtMs: before.movedAtMs + sinceMs });
     }
   }
 

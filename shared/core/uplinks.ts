@@ -9,6 +9,7 @@
  */
 import { invariant } from '../assert.ts';
 import type { Hop } from '../custody/hops.ts';
+import { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { Above } from '../custody/own-route.ts';
 import type { CustodyReceiver } from '../custody/receiver.ts';
@@ -41,6 +42,8 @@ interface Way {
 export class Uplinks {
   readonly #store: NodeStore;
   readonly #ways: readonly Way[];
+  /** Of metered uplinks, by name. */
+  readonly #meters = new Map<string, Meter>();
   #takeOvers = 0;
   #patience: Patience = { failoverMs: 0, failbackMs: 0 };
 
@@ -54,6 +57,8 @@ export class Uplinks {
       bearers: [],
       againAtMs: undefined,
     }));
+    for (const { uplinks } of ways)
+      for (const { name, cap } of uplinks) if (cap !== undefined) this.#meters.set(name, new Meter(cap));
     const others = () => this.senders;
     for (const { sender } of this.#ways) {
       sender.others = others;
@@ -87,6 +92,7 @@ export class Uplinks {
           central,
           partitionCount,
           duty,
+          meter: this.#meters.get(uplink.name),
           trial: trials.of(uplink.name),
         });
         return { uplink, relay, stands: false, sinceMs: nowMs };
@@ -99,9 +105,17 @@ export class Uplinks {
   }
 
   /** Of the line of an uplink; the first that is a link unless it is named. Undefined: it is none of this node's. */
-  senderOf(name: string | undefined): CustodySender | undefined {
+  dialled(name: string | undefined): { readonly sender: CustodySender; readonly meter: Meter | undefined } | undefined {
     const is = ({ kind, name: own }: UplinkSetup) => (name === undefined ? kind === 'link' : own === name);
-    return this.#ways.find(({ setup }) => setup.uplinks.some(is))?.sender;
+    for (const { setup, sender } of this.#ways) {
+      const uplink = setup.uplinks.find(is);
+      if (uplink !== undefined) return { sender, meter: this.#meters.get(uplink.name) };
+    }
+    return undefined;
+  }
+
+  meterOf(name: string): Meter | undefined {
+    return this.#meters.get(name);
   }
 
   /** Who is at the other end of a way, while there is a session. */
@@ -157,6 +171,7 @@ export class Uplinks {
       const { isInUse, sinceMs } = this.#store.hops.state(setup.hop);
       return setup.uplinks.map(({ name, kind, central }): UplinkStats => {
         const bearer = bearers.find(({ uplink }) => uplink.name === name);
+        const meter = this.#meters.get(name);
         const isOnDuty = bearer === undefined || bearer.relay.sender.duty === 'on-duty';
         return {
           name,
@@ -165,6 +180,7 @@ export class Uplinks {
           node: sender.receiver === '' && kind === 'mqtt' ? central : sender.receiver,
           use: isInUse && isOnDuty ? 'in-use' : 'spare',
           sinceMs: Math.max(0, Math.floor(nowMs - (bearers.length > 1 && bearer !== undefined ? bearer.sinceMs : sinceMs))),
+          ...(meter && { metered: meteredStats(meter, nowMs) }),
         };
       });
     });
@@ -188,4 +204,8 @@ export class Uplinks {
     current.relay.sender.standBy();
     choice.way.relay.sender.takeOver(nowMs);
   }
+}
+
+function meteredStats({ cap, sentBytes, opensAtMs }: Meter, nowMs: number): NonNullable<UplinkStats['metered']> {
+  return { ...cap, sentBytes, waitMs: Math.max(0, Math.ceil(opensAtMs - nowMs)) };
 }

@@ -67,6 +67,8 @@ export class CustodySender {
   receiverEpoch: Epoch = { counter: 0, random: 0 };
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
+  /** What waits would go by now, and the cap of its uplink holds it back (meter.ts). */
+  isHeldBack = false;
   /** The number after those of a stream that the receiver handed over here: it never gets them back in their place (turning.ts). */
   returned: (out: OutStream) => number = () => 1;
   /** Senders of the other ways. */
@@ -143,6 +145,7 @@ export class CustodySender {
     this.#bodies.clear();
     this.#refusals.lost();
     this.#nonce = NO_BYTES;
+    this.isHeldBack = false;
   }
 
   /** True when the present session has this nonce. */

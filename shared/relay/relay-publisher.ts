@@ -1,14 +1,16 @@
 /**
  * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
  * for it (a backlog has one publish in four), then the one that was served least recently;
- * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch.
+ * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch. Over a metered
+ * uplink what is not urgent waits for its meter.
  */
+import type { Meter } from '../custody/meter.ts';
 import type { Age, CustodySender, SendingStream } from '../custody/sender.ts';
-import { LIVE_IN_ROW_MAX } from '../limits.ts';
+import { LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
 import { streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Batch, costOf } from './batch.ts';
-import { encodePublish, type Speaker } from './publish-layout.ts';
+import { encodePublish, publishBytes, type Speaker } from './publish-layout.ts';
 import type { ProgressedStream } from './receipt-layout.ts';
 import { SendWindow, type WindowLimits } from './send-window.ts';
 import { type RelayPath, topicFor } from './topics.ts';
@@ -47,6 +49,7 @@ export class RelayPublisher {
   readonly #sender: CustodySender;
   readonly #path: RelayPath;
   readonly #limits: PublisherLimits;
+  readonly #meter: Meter | undefined;
   readonly #tracks = new Map<string, Track>();
   #serves = 0;
   /** Publishes of live streams since the last one that began with a backlog, while there was some. */
@@ -54,11 +57,18 @@ export class RelayPublisher {
   /** Tracks that are holed. */
   #holes = 0;
 
-  constructor(options: { sender: CustodySender; path: RelayPath; limits: PublisherLimits }) {
-    this.#sender = options.sender;
-    this.#path = options.path;
-    this.#limits = options.limits;
-    this.window = new SendWindow(options.limits);
+  constructor(options: { sender: CustodySender; path: RelayPath; limits: PublisherLimits; meter?: Meter | undefined }) {
+    const { sender, path, limits, meter } = options;
+    this.#sender = sender;
+    this.#path = path;
+    this.#limits = limits;
+    this.#meter = meter;
+    this.window = new SendWindow(limits);
+  }
+
+  /** When the meter lets go what it holds back. Never, where it holds nothing back. */
+  get openAtMs(): number {
+    return (this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Another session: nothing is on its way in it. */
@@ -74,10 +84,16 @@ export class RelayPublisher {
   publish(speaker: Speaker, nowMs: number, leave: Exclude<Leave, 'wait'>): Publish[] {
     const publishes: Publish[] = [];
     this.isReading = false;
+    this.#sender.isHeldBack = false;
     let work = this.#inOrder();
     for (let at = 0; at < work.length && this.window.isOpen; ) {
       if (this.window.count >= leave.publishCountMax) break;
-      const batch = this.#fill(work, at, leave.bytesMax);
+      const priorityMin = this.#meter === undefined || this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;
+      if ((work[at]?.stream.key.priority ?? 0) < priorityMin) {
+        this.#sender.isHeldBack = true;
+        break; // all that follow are no more urgent
+      }
+      const batch = this.#fill(work, at, { priorityMin, bytesMax: leave.bytesMax });
       if (this.tooLarge !== undefined && batch.items.length === 0) break;
       if (batch.items.length === 0) {
         if (batch.isFull) break; // what is most urgent waits for the window; nothing smaller may take its room
@@ -87,7 +103,9 @@ export class RelayPublisher {
       const payload = encodePublish(speaker, batch.items);
       this.window.add({ parts: batch.parts, itemCount: batch.items.length }, payload.length, nowMs);
       this.publishedCount += 1;
-      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });
+      const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
+      this.#meter?.spend(publishBytes(publish), nowMs);
+      publishes.push(publish);
       if (this.#turns(work[at], work)) {
         work = this.#inOrder();
         at = 0;
@@ -149,15 +167,19 @@ export class RelayPublisher {
     return track;
   }
 
-  /** A batch that begins with the stream at `at`, and what else goes to the same topic. Empty when that one may not go on. */
-  #fill(work: readonly Track[], at: number, bytesMaxNow: number): Batch {
+  /**
+   * A batch that begins with the stream at `at`, and what else goes to the same topic and is urgent enough. Empty when that one may not
+   * go on.
+   */
+  #fill(work: readonly Track[], at: number, now: { readonly priorityMin: number; readonly bytesMax: number }): Batch {
     const topic = work[at]?.topic ?? '';
     const { itemCountMax, payloadBytesMax, window } = this;
-    const bytesMax = Math.min(this.#limits.batchBytesMax, bytesMaxNow);
+    const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
+    const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
     const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });
     for (let i = at; i < work.length && !batch.isFull; i++) {
       const track = work[i];
-      if (track?.topic !== topic) continue;
+      if (track?.topic !== topic || track.stream.key.priority < now.priorityMin) continue;
       this.#fillFrom(track, batch);
       if (batch.items.length === 0) break;
     }

@@ -16,6 +16,7 @@
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
  */
+import type { Meter } from '../custody/meter.ts';
 import type { Rejection } from '../custody/refusals.ts';
 import type { CustodySender, SenderState } from '../custody/sender.ts';
 import type { Answer } from '../custody/session.ts';
@@ -33,7 +34,7 @@ import {
 import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Backoff } from './backoff.ts';
-import type { Speaker } from './publish-layout.ts';
+import { publishBytes, type Speaker } from './publish-layout.ts';
 import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
 import { decodeStatus, type Status } from './status-layout.ts';
@@ -63,6 +64,8 @@ export interface RelaySenderOptions {
   readonly trial?: Trial;
   /** `standing-by` until `takeOver`; on duty unless said. */
   readonly duty?: RelayDuty;
+  /** Of a metered uplink. */
+  readonly meter?: Meter | undefined;
 }
 
 export type RelayDuty = 'on-duty' | 'standing-by';
@@ -99,6 +102,7 @@ export class RelaySender {
   readonly #receiver: string;
   readonly #nextAttempt: () => number;
   readonly #publisher: RelayPublisher;
+  readonly #meter: Meter | undefined;
   readonly #trial: Trial;
   readonly #outputs: RelayOutput[] = [];
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
@@ -128,8 +132,9 @@ export class RelaySender {
   #impassable: Impassable | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, path, limits = LIMITS, duty = 'on-duty' } = options;
+    const { sender, node, path, limits = LIMITS, duty = 'on-duty', meter } = options;
     this.#duty = duty;
+    this.#meter = meter;
     let attempts = 0;
     this.#sender = sender;
     this.#node = node;
@@ -137,7 +142,7 @@ export class RelaySender {
     this.#receiver = receiverOf(path);
     this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
     this.#isAway = path.kind === 'down';
-    this.#publisher = new RelayPublisher({ sender, path, limits });
+    this.#publisher = new RelayPublisher({ sender, path, limits, meter });
     this.#trial = options.trial ?? new Trial();
   }
 
@@ -256,6 +261,7 @@ export class RelaySender {
 
   #publish(nowMs: number): void {
     const publisher = this.#publisher;
+    this.#sender.isHeldBack = false;
     if (!this.#isPassable()) return;
     const leave = this.#trial.leave(this.#receiver, nowMs);
     if (leave === 'wait') return;
@@ -298,7 +304,8 @@ export class RelaySender {
     if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
-    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, this.#trial.wakeAtMs ?? Number.POSITIVE_INFINITY);
+    const { openAtMs } = this.#publisher;
+    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, this.#trial.wakeAtMs ?? Number.POSITIVE_INFINITY, openAtMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
   }
 
@@ -478,6 +485,7 @@ export class RelaySender {
     this.#lastSyncMs = nowMs;
     sync.sentMs = nowMs;
     sync.dueMs = nowMs + this.#syncDelay.delayMs;
+    this.#meter?.spend(publishBytes(sync.publish), nowMs);
     this.#outputs.push({ kind: 'publish', publish: sync.publish });
   }
 }

@@ -2,7 +2,9 @@
  * Custody with a central over one broker, as a gateway has it: what goes up, and what comes down. Two custodies, each with a session of
  * its own; one connection.
  */
+import type { Meter } from '../custody/meter.ts';
 import { earliest } from '../earliest.ts';
+import { publishBytes } from './publish-layout.ts';
 import { RelayReceiver, type RelayReceiverOptions } from './relay-receiver.ts';
 import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } from './relay-sender.ts';
 
@@ -22,7 +24,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'trial'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter' | 'trial'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -31,9 +33,12 @@ export interface RelayUplinkOptions
 export class RelayUplink implements Relay {
   readonly sender: RelaySender;
   readonly receiver: RelayReceiver;
+  readonly #meter: Meter | undefined;
+  #nowMs = 0;
 
   constructor({ receiver, store, central, partitionCount, ...options }: RelayUplinkOptions) {
     const { node } = options;
+    this.#meter = options.meter;
     this.sender = new RelaySender({ ...options, path: { kind: 'up', central, partitionCount } });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
@@ -54,6 +59,7 @@ export class RelayUplink implements Relay {
   }
 
   pump(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.receiver.pump(nowMs);
     this.sender.pump(nowMs);
   }
@@ -63,7 +69,10 @@ export class RelayUplink implements Relay {
   }
 
   takeOutputs(): RelayOutput[] {
-    return [...this.receiver.takeOutputs(), ...this.sender.takeOutputs()];
+    const receipts = this.receiver.takeOutputs();
+    // Never held back: they free at the other side, and without them all of it would be sent again.
+    for (const output of receipts) if (output.kind === 'publish') this.#meter?.spend(publishBytes(output.publish), this.#nowMs);
+    return [...receipts, ...this.sender.takeOutputs()];
   }
 
   counters(): Record<string, number> {

@@ -10,10 +10,18 @@
  * trial of that connection finds (trial.ts), is given up as BROKER_REFUSED, so that it does not take custody down with it for ever.
  */
 import { Bodies } from '../custody/bodies.ts';
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf, type Planned } from '../custody/planned.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
-import { TOPIC_RETRY_MS_MAX, TOPIC_RETRY_MS_MIN, TOPIC_WINDOW_COUNT_MAX, TRIAL_ALONE_COUNT } from '../limits.ts';
+import {
+  TOPIC_RETRY_MS_MAX,
+  TOPIC_RETRY_MS_MIN,
+  TOPIC_WINDOW_COUNT_MAX,
+  TRIAL_ALONE_COUNT,
+  URGENT_PRIORITY_MIN,
+} from '../limits.ts';
 import { TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
@@ -21,6 +29,7 @@ import { topicOf } from '../message/topic-destination.ts';
 import type { Publish } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Backoff } from './backoff.ts';
+import { publishBytes } from './publish-layout.ts';
 import type { Trial, Trials } from './trial.ts';
 
 /** As a party of the trials of its brokers. */
@@ -53,6 +62,8 @@ export interface TopicPublisherOptions {
   readonly brokers: readonly string[];
   readonly planEnd: PlanEnd;
   readonly trials: Trials;
+  /** Of a broker that a metered uplink leads to. */
+  readonly meterOf: (broker: string) => Meter | undefined;
 }
 
 export class TopicPublisher {
@@ -65,6 +76,9 @@ export class TopicPublisher {
   /** By token. */
   readonly #flying = new Map<number, Flying>();
   readonly #trials: Trials;
+  readonly #meterOf: TopicPublisherOptions['meterOf'];
+  /** When the meter lets go what it holds back. */
+  #heldUntilMs: number | undefined;
   /** Id of the one over which a broker was lost again and again. */
   #refusedId: number | undefined;
   /** Brokers that are up, in the order of preference. */
@@ -76,11 +90,12 @@ export class TopicPublisher {
   readonly #backoff = new Backoff({ minMs: TOPIC_RETRY_MS_MIN, maxMs: TOPIC_RETRY_MS_MAX });
 
   constructor(options: TopicPublisherOptions) {
-    const { store, brokers, planEnd, trials } = options;
+    const { store, brokers, planEnd, trials, meterOf } = options;
     this.#store = store;
     this.#brokers = brokers;
     this.#planEnd = planEnd;
     this.#trials = trials;
+    this.#meterOf = meterOf;
     this.#bodies = new Bodies(store.ring);
   }
 
@@ -123,15 +138,28 @@ export class TopicPublisher {
     this.#choose();
     for (const [token, flying] of this.#flying) this.#end(token, flying);
     const publishes: TopicPublish[] = [];
-    for (const [token, flying] of this.#flying) this.#publish(token, flying, publishes);
+    const meter = this.#broker === undefined ? undefined : this.#meterOf(this.#broker);
+    const publish = (token: number, flying: Flying): void => {
+      const made = this.#publish(token, flying);
+      if (made === undefined) return;
+      meter?.spend(publishBytes(made.publish), nowMs);
+      publishes.push(made);
+    };
+    for (const [token, flying] of this.#flying) publish(token, flying);
+    this.#heldUntilMs = undefined;
     while (this.#broker !== undefined && nowMs >= this.#notBeforeMs && this.#flying.size < this.#windowMax(nowMs)) {
+      const next = queues.next(queue);
+      if (next !== NO_SLOT && meter?.isOpen(nowMs) === false && ring.index.priority(next) < URGENT_PRIORITY_MIN) {
+        this.#heldUntilMs = meter.opensAtMs;
+        break;
+      }
       const slot = queues.take(queue);
       if (slot === NO_SLOT) break;
       const flying: Flying = { slot, id: ring.index.id(slot), at: 'reading' };
       const token = this.#nextToken++;
       this.#flying.set(token, flying);
       if (flying.id === this.#refusedId) flying.at = 'given-up';
-      this.#publish(token, flying, publishes);
+      publish(token, flying);
       this.#end(token, flying);
     }
     return publishes;
@@ -139,7 +167,7 @@ export class TopicPublisher {
 
   get wakeAtMs(): number | undefined {
     const isWaiting = this.#notBeforeMs > this.#store.nowMs && this.#broker !== undefined;
-    return isWaiting ? this.#notBeforeMs : this.#trial?.wakeAtMs;
+    return isWaiting ? this.#notBeforeMs : earliest(this.#trial?.wakeAtMs, this.#heldUntilMs);
   }
 
   counters(): Record<string, number> {
@@ -179,20 +207,21 @@ export class TopicPublisher {
     trial.ended(PARTY);
   }
 
-  #publish(token: number, flying: Flying, publishes: TopicPublish[]): void {
-    if (flying.at !== 'reading' || this.#broker === undefined) return;
+  #publish(token: number, flying: Flying): TopicPublish | undefined {
+    if (flying.at !== 'reading' || this.#broker === undefined) return undefined;
     const { ring, streams } = this.#store;
     const body = this.#bodies.get(flying.slot);
-    if (body === 'loading') return;
+    if (body === 'loading') return undefined;
     const payload = body === 'corrupt' ? undefined : payloadOf(body);
     if (payload === undefined) {
       flying.at = 'given-up';
-      return this.#end(token, flying);
+      this.#end(token, flying);
+      return undefined;
     }
     const topic = topicOf(streams.key(ring.index.stream(flying.slot)).destination);
     flying.at = 'published';
     this.publishedCount += 1;
-    publishes.push({ kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token });
+    return { kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token };
   }
 
   /** Planned as soon as what has to be known of it is read. */

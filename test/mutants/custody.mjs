@@ -12,6 +12,54 @@ export const MUTANTS = [
     tests: ['test/ledger.test.ts'],
   },
   {
+    name: 'meter-that-never-closes',
+    breaks: 'a backlog takes what the cap of a metered uplink says',
+    edits: [
+      {
+        file: 'shared/custody/meter.ts',
+        find: 'return this.opensAtMs <= nowMs;',
+        replace: 'return this.opensAtMs <= nowMs + 1e9;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'meter-beyond-its-burst',
+    breaks: 'a quiet time fills a bucket, and never beyond a burst',
+    edits: [{ file: 'shared/custody/meter.ts', find: 'Math.max(this.#fullAtMs, nowMs)', replace: 'Math.max(this.#fullAtMs, 0)' }],
+    tests: ['shared/custody/meter.test.ts'],
+  },
+  {
+    name: 'alarms-wait-for-the-meter',
+    breaks: 'messages of priority 6 and 7 do not wait for a cap',
+    edits: [
+      {
+        file: 'shared/relay/relay-publisher.ts',
+        find: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;',
+        replace: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN + 2;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'receipts-that-cost-nothing',
+    breaks: 'all that goes over a metered uplink counts',
+    edits: [
+      {
+        file: 'shared/relay/relay-uplink.ts',
+        find: 'this.#meter?.spend(publishBytes(output.publish), this.#nowMs);',
+        replace: 'this.#meter?.spend(0, this.#nowMs);',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'metered-is-stuck',
+    breaks: 'what a cap holds back is not NO_PROGRESS',
+    edits: [{ file: 'shared/core/health.ts', find: 'else if (sender.isHeldBack)', replace: 'else if (sender.isRival)' }],
+    tests: ['test/metered.test.ts'],
+  },
+  {
     name: 'digest-at-every-session',
     breaks: 'a node says what it has when that is new',
     edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
@@ -111,9 +159,9 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/relay/relay-publisher.ts',
-        find: "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });",
+        find: '      publishes.push(publish);',
         replace:
-          "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);",
+          '      publishes.push(publish);\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);',
       },
     ],
     sim,
