@@ -181,7 +181,11 @@ test('an empty gateway hands commands back to where they began: carried from the
   gateway.insert(gateway.blankDisk());
   gateway.start();
   up.plug();
-  const stream = () => world.get('central').stats()?.outgoing.find(({ stream: text }) => text.includes(':device/commands:'));
+  const stream = () =>
+    world
+      .get('central')
+      .stats()
+      ?.outgoing.find(({ stream: text }) => text.includes(':device/commands:'));
   await world.until(() => (stream()?.next ?? 0) === 9);
   up.unplug();
   down.plug();
