@@ -361,9 +361,9 @@ export const MUTANTS = [
     breaks: 'an express message is gone when its node dies',
     edits: [
       {
-        file: 'shared/core/send-desk.ts',
-        find: '    this.#store.takeExpress(message);',
-        replace: '    this.#store.commit({ puts: [message] }, () => {});',
+        file: 'shared/core/express-sends.ts',
+        find: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));',
+        replace: '    store.commit({ puts: [message] }, () => {});',
       },
     ],
     sim,
@@ -373,7 +373,7 @@ export const MUTANTS = [
     breaks: 'a node that is stopped in order writes express messages down',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
+        file: 'shared/core/express-sends.ts',
         find: '    if (puts.length > 0) this.#writeDown(puts);\n  }\n\n  /** Not through',
         replace: '  }\n\n  /** Not through',
       },
