@@ -9,8 +9,14 @@ import type { Rehoming } from '../custody/rehoming.ts';
 import type { StoreParts } from '../custody/store-parts.ts';
 import { RingmailError } from '../errors.ts';
 import type { Like, Maker } from '../part.ts';
+import type { Queue } from '../queue/queues.ts';
+import type { Selector } from '../queue/selector.ts';
+import { NO_SLOT } from '../ring/message-index.ts';
+import { NoExpress } from '../ring/no-express.ts';
+import type { RingOptions } from '../ring/ring.ts';
 import type { Call, Health } from './calls.ts';
 import type { CommitDesk } from './commit-desk.ts';
+import type { ExpressSends } from './express-sends.ts';
 import type { Handles } from './handles.ts';
 import { type HealthWatch, ownCauses } from './health.ts';
 import type { HoleDesk } from './hole-desk.ts';
@@ -20,6 +26,7 @@ import type { LetterDesk } from './letter-desk.ts';
 import type { ProbeDesk } from './probe-desk.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { Repeatable, Repeats } from './repeats.ts';
+import type { Seeking } from './seeking.ts';
 import type { Ways } from './way-setup.ts';
 
 export interface MoreDesks {
@@ -37,6 +44,9 @@ export interface MoreDesks {
   readonly Rehoming: Maker<typeof Rehoming>;
   readonly HealthWatch: Maker<typeof HealthWatch>;
   readonly ways: Ways;
+  readonly Seeking: Maker<typeof Seeking>;
+  readonly ExpressSends: Maker<typeof ExpressSends>;
+  readonly Express: RingOptions['Express'];
 }
 
 /** In the place of a desk that is not there: who asks it is told so. */
@@ -141,6 +151,42 @@ class OwnHealth implements Like<HealthWatch> {
   }
 }
 
+/** Messages are handed out and shown in order, the first one first. */
+class InOrder implements Like<Seeking> {
+  /** @throws PROPERTY_INVALID */
+  check({ by }: Selector): void {
+    if (by === 'first') return;
+    throw new RingmailError('PROPERTY_INVALID', { property: 'select', reason: 'this node hands out in order alone' });
+  }
+
+  place({ ready }: Queue): number {
+    return [...ready].reverse().find(({ head }) => head !== NO_SLOT)?.head ?? NO_SLOT;
+  }
+
+  pump(): 'idle' {
+    return 'idle';
+  }
+
+  isLooking(): boolean {
+    return false;
+  }
+
+  removed(): void {}
+
+  nameOf(): undefined {}
+}
+
+/** All that is sent is stored: who is content with less has more. */
+class NoExpressSends implements Like<ExpressSends> {
+  takes(): boolean {
+    return false;
+  }
+
+  begin(): void {}
+
+  close(): void {}
+}
+
 export const NO_DESKS: MoreDesks = {
   CommitDesk: NoDesk,
   QueueDesk: NoDesk,
@@ -155,4 +201,7 @@ export const NO_DESKS: MoreDesks = {
   Rehoming: NewLife,
   HealthWatch: OwnHealth,
   ways: { of: () => [], remembered: () => [] },
+  Seeking: InOrder,
+  ExpressSends: NoExpressSends,
+  Express: NoExpress,
 };

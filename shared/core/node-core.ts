@@ -90,6 +90,7 @@ export class NodeCore {
       epochRandom,
       clock: deps.clock,
       commitDelayMs: config.commitDelayMs,
+      Express: deps.desks.Express,
       ...(deps.memory ?? MEMORY),
     });
   }

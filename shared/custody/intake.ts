@@ -2,7 +2,6 @@
  * Where messages enter a node that begin here: from its applications, from adapters, and its own: letters, copies, words. One becomes one
  * part of a batch: the message in its queue or among what goes out, and the stream's counter. What comes by custody: arrivals.ts.
  */
-import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
 import { encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
@@ -13,7 +12,6 @@ import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-o
 import type { Queue } from '../queue/queues.ts';
 import type { Routed, RouteTable } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
-import type { NewMessage } from '../ring/ring.ts';
 import { entering, nextNumber, passing, type Shared, wholeBytes } from './entering.ts';
 import { expressIncarnation } from './express-streams.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -189,18 +187,6 @@ export class Intake {
     if (both === undefined || planned.acks.length > 0) return both;
     const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
     return bytes <= room.inRing(undefined) ? both : undefined;
-  }
-
-  /**
-   * A message for a queue here, in memory only: `message` is to be taken by `NodeStore.takeExpress` once `beside` is committed, which is
-   * what goes for it and the words and copies that were asked for. `settle` of `beside` is for both.
-   * @throws as `begin`; then nothing went
-   */
-  beginExpress(destination: string, content: NewBody): { message: NewMessage; identity: Identity; beside: Planned } {
-    const planned = this.begin(destination, content, 'new', 'express');
-    const [message, ...puts] = planned.puts;
-    invariant(message !== undefined, 'a message is the first of its own batch');
-    return { message, identity: planned.identity, beside: { ...planned, puts } };
   }
 
   /** The message and nothing that goes along with it. `keeps`: it goes on from its queue at once. @throws as `begin` */

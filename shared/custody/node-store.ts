@@ -14,9 +14,7 @@ import type { Random } from '../ports.ts';
 import { QUEUE_DEFAULTS } from '../queue/queue-options.ts';
 import type { Definition, QueueSource } from '../queue/queue-table.ts';
 import { messageCount, type Queue, Queues } from '../queue/queues.ts';
-import { PUT_BYTES } from '../ring/entry-layout.ts';
-import { contentBytesMaxOf } from '../ring/geometry.ts';
-import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
+import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
 import { isExact, type Loss, NO_TALLY, sharing, type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
 import { Draft } from './draft.ts';
 import { accountedAs, ExpressStreams } from './express-streams.ts';
@@ -216,7 +214,7 @@ export class NodeStore {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
         const moved = this.ends.stored(batch.metas ?? []);
-        for (const slot of slots) this.#placePlanned(slot);
+        for (const slot of slots) this.placePlanned(slot);
         this.ends.release(moved);
         if (batch.acks !== undefined) for (const { id } of batch.acks) this.queues.ended(id);
       }
@@ -224,45 +222,8 @@ export class NodeStore {
     });
   }
 
-  /** Takes a message into memory alone; planned before, it takes its place now or after the frame that is being written. @throws as `Ring.takeExpress` */
-  takeExpress(put: NewMessage): void {
-    this.express.add(put.stream);
-    this.ring.takeExpress(put, (slot) => this.#placePlanned(slot));
-  }
-
-  /** Plans to write down what is in memory alone. The ring is closed next: nobody is served any more. */
-  storeExpress(): void {
-    const { index, geometry } = this.ring;
-    const bytesMax = Math.floor(contentBytesMaxOf(geometry) / 2);
-    let puts: NewMessage[] = [];
-    let bytes = 0;
-    for (const slot of this.ring.expressSlots()) {
-      const body = this.ring.cachedBody(slot);
-      invariant(body !== undefined, 'what is in memory alone is there');
-      if (index.isListed(slot)) this.queues.end(slot);
-      bytes += PUT_BYTES + body.length;
-      if (puts.length > 0 && bytes > bytesMax) {
-        this.#writeDown(puts);
-        puts = [];
-        bytes = PUT_BYTES + body.length;
-      }
-      const { kind: _kind, copy: _copy, damaged: _damaged, storedAtMs: _at, bodyOffset: _offset, ...told } = index.copyOf(slot);
-      puts.push({ ...told, body });
-    }
-    if (puts.length > 0) this.#writeDown(puts);
-  }
-
-  /** Not through `commit`: they take their places at the next opening. */
-  #writeDown(puts: readonly NewMessage[]): void {
-    const metas = new Map<string, MetaChange>();
-    for (const { stream } of puts) {
-      const opened = this.streams.open(this.streams.key(stream));
-      for (const change of [this.express.mark(stream), ...(opened?.changes ?? [])]) metas.set(change.key, change);
-    }
-    this.ring.append({ puts, metas: [...metas.values()] }, { nowMs: this.nowMs, delayMs: 0 }, () => {});
-  }
-
-  #placePlanned(slot: number): void {
+  /** A message that was planned takes its place. */
+  placePlanned(slot: number): void {
     if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {

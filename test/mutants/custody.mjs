@@ -60,6 +60,30 @@ export const MUTANTS = [
     tests: ['test/metered.test.ts'],
   },
   {
+    name: 'superseded-without-a-word',
+    breaks: 'who sent a command is told what became of it',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED';",
+        replace: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED' && ending !== 'SUPERSEDED';",
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
+    name: 'not-after-not-checked-last',
+    breaks: 'the device checks last whether a command came in time',
+    edits: [
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: 'if (isHere && (properties.timeToReachQueueMs',
+        replace: 'if (!isHere && (properties.timeToReachQueueMs',
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
     name: 'digest-at-every-session',
     breaks: 'a node says what it has when that is new',
     edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
@@ -337,9 +361,9 @@ export const MUTANTS = [
     breaks: 'an express message is gone when its node dies',
     edits: [
       {
-        file: 'shared/core/send-desk.ts',
-        find: '    this.#store.takeExpress(message);',
-        replace: '    this.#store.commit({ puts: [message] }, () => {});',
+        file: 'shared/core/express-sends.ts',
+        find: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));',
+        replace: '    store.commit({ puts: [message] }, () => {});',
       },
     ],
     sim,
@@ -349,7 +373,7 @@ export const MUTANTS = [
     breaks: 'a node that is stopped in order writes express messages down',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
+        file: 'shared/core/express-sends.ts',
         find: '    if (puts.length > 0) this.#writeDown(puts);\n  }\n\n  /** Not through',
         replace: '  }\n\n  /** Not through',
       },
