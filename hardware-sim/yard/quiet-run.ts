@@ -206,6 +206,8 @@ export function atRest(
       stream: { origin, incarnation: INCARNATION, destination, priority },
       class: ending,
       count,
+      ranges: [],
+      detail: 'coarse',
     })),
     counters: {},
     adapters: {},

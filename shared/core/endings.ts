@@ -14,6 +14,7 @@
  *
  * What goes with an end never stops it: a letter, copy or word without room is left out, and counted.
  */
+import { lossAt } from '../custody/accounts.ts';
 import { Bodies } from '../custody/bodies.ts';
 import type { Intake } from '../custody/intake.ts';
 import { contentOf } from '../custody/letter-content.ts';
@@ -82,7 +83,7 @@ export class Endings {
     const { index } = this.#store.ring;
     const end: Planned = { ...NOTHING, acks: [{ id: index.id(slot), reason: ackReason(cause.class) }] };
     if (cause.class === 'received') return end;
-    const account = this.#store.planLosses([{ handle: index.stream(slot), class: cause.class, count: 1 }]);
+    const account = this.#store.planLosses([lossAt(index, slot, cause.class)]);
     return joined(end, { ...NOTHING, ...account });
   }
 

@@ -7,6 +7,7 @@ import { toHex } from '../bytes.ts';
 import { decodeEnvelope, encodeEnvelope } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Intake } from './intake.ts';
 import { NodeStore } from './node-store.ts';
 import { CustodyReceiver, type ReceiverSession } from './receiver.ts';
@@ -31,7 +32,7 @@ class Gateway {
       cacheBytesMax: 100_000,
     });
     this.settle();
-    this.store = new NodeStore(this.#driver.ring);
+    this.store = new NodeStore(this.#driver.ring, ALL_STORE_PARTS);
     const intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: () => true });
     this.store.load('gateway', random);
     this.receiver = new CustodyReceiver(this.store, intake);

@@ -17,7 +17,7 @@ import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
 import { ArrivalRuns, type PlannedRun } from './arrival-runs.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
-import { GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
+import { carry, GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
 import { countedTo, type Entering, entering } from './entering.ts';
 import { firstHole, includes, isKnown, placeOf, withMessage } from './holes.ts';
 import type { Intake } from './intake.ts';
@@ -157,7 +157,10 @@ export class Arrivals {
     if (!isPassedOver && arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.endReturned(what, changes);
     if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
     const belated = planBelated({ store: this.#store, intake: this.#intake }, what, arrived.envelope);
-    return joined({ ...NOTHING, changes }, belated ?? this.#intake.carry(arrived.envelope, 'new'));
+    return joined(
+      { ...NOTHING, changes },
+      belated ?? carry({ store: this.#store, intake: this.#intake }, arrived.envelope, 'new'),
+    );
   }
 
   /**
@@ -311,7 +314,7 @@ export class Arrivals {
 
   /** A number that this destination has, or waits for, under an epoch that cannot be: two messages bear it. */
   #isCloned(handle: number, key: StreamKey, item: MessageItem): boolean {
-    const spans = this.#store.destinations.get(handle)?.spans ?? [];
+    const spans = this.#store.ends.destinations.get(handle)?.spans ?? [];
     if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
     const arrived = this.#envelopes.read(key, item);
     // The epoch of one that is carried is of its own stream.

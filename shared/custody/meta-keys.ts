@@ -22,18 +22,21 @@
  *   route            [epoch, way, neighbour, incarnation, announced, to which opening]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
- *   a/<handle>/<class> count                                          a loss account
+ *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
  *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
+ *   z/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */
 import { toHex } from '../bytes.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
-import { ARRAY, CborWriter, UINT } from '../message/cbor-writer.ts';
-import { SmallPieces } from '../message/small-pieces.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
+import { encodeUints } from './uints.ts';
+
+/** What the node was when it last opened. */
+export const CONFIG_KEY = 'config';
 
 export interface MetaChange {
   readonly key: string;
@@ -89,32 +92,4 @@ export class MetaFields {
   hex(at: number): string {
     return toHex(this.bytes(at));
   }
-}
-
-const ARRAY_COUNT_SHORT = 23;
-const writer = new CborWriter();
-const pieces = new SmallPieces();
-
-/** A whole number or a few of them: what nearly every META is, and every message brings two. The bytes are those of `encodeCbor`. */
-function encodeUints(value: CborInput): Uint8Array | undefined {
-  writer.clear();
-  if (typeof value === 'number') {
-    if (!isUint(value)) return undefined;
-    writer.head(UINT, value);
-  } else {
-    if (!Array.isArray(value) || value.length > ARRAY_COUNT_SHORT) return undefined;
-    writer.head(ARRAY, value.length);
-    for (let i = 0; i < value.length; i++) {
-      const item: CborInput = value[i];
-      if (!isUint(item)) return undefined;
-      writer.head(UINT, item);
-    }
-  }
-  const bytes = pieces.take(writer.length);
-  writer.copy({ from: 0, to: writer.length }, bytes, 0);
-  return bytes;
-}
-
-function isUint(value: CborInput): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
 }

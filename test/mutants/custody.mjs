@@ -6,6 +6,90 @@ const sim = { seeds: 500 };
 
 export const MUTANTS = [
   {
+    name: 'digest-equal-too-early',
+    breaks: 'verified equal: each number that the node told of has come, or ended',
+    edits: [{ file: 'shared/custody/digest-book.ts', find: 'return here.next >= next &&', replace: 'return here.next >= 1 &&' }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'meter-that-never-closes',
+    breaks: 'a backlog takes what the cap of a metered uplink says',
+    edits: [
+      {
+        file: 'shared/custody/meter.ts',
+        find: 'return this.opensAtMs <= nowMs;',
+        replace: 'return this.opensAtMs <= nowMs + 1e9;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'meter-beyond-its-burst',
+    breaks: 'a quiet time fills a bucket, and never beyond a burst',
+    edits: [{ file: 'shared/custody/meter.ts', find: 'Math.max(this.#fullAtMs, nowMs)', replace: 'Math.max(this.#fullAtMs, 0)' }],
+    tests: ['shared/custody/meter.test.ts'],
+  },
+  {
+    name: 'alarms-wait-for-the-meter',
+    breaks: 'messages of priority 6 and 7 do not wait for a cap',
+    edits: [
+      {
+        file: 'shared/relay/relay-publisher.ts',
+        find: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;',
+        replace: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN + 2;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'receipts-that-cost-nothing',
+    breaks: 'all that goes over a metered uplink counts',
+    edits: [
+      {
+        file: 'shared/relay/relay-uplink.ts',
+        find: 'this.#meter?.spend(publishBytes(output.publish), this.#nowMs);',
+        replace: 'this.#meter?.spend(0, this.#nowMs);',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'metered-is-stuck',
+    breaks: 'what a cap holds back is not NO_PROGRESS',
+    edits: [{ file: 'shared/core/health.ts', find: 'else if (sender.isHeldBack)', replace: 'else if (sender.isRival)' }],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'digest-at-every-session',
+    breaks: 'a node says what it has when that is new',
+    edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'account-of-the-next-number',
+    breaks: 'an account names the numbers that ended',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'const number = index.number(slot);',
+        replace: 'const number = index.number(slot) + 1;',
+      },
+    ],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'count-lost-with-the-range',
+    breaks: 'beyond its ranges an account loses detail, never the count',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'return { count, ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+        replace: 'return { count: Math.min(count, 16), ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+      },
+    ],
+    tests: ['shared/custody/accounts.test.ts'],
+  },
+  {
     name: 'sync-disabled',
     breaks: 'an acknowledgement means that it is on the disk: nothing waits for the medium',
     edits: [
@@ -75,9 +159,9 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/relay/relay-publisher.ts',
-        find: "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });",
+        find: '      publishes.push(publish);',
         replace:
-          "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);",
+          '      publishes.push(publish);\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);',
       },
     ],
     sim,
@@ -263,9 +347,9 @@ export const MUTANTS = [
     breaks: 'an express message is gone when its node dies',
     edits: [
       {
-        file: 'shared/core/send-desk.ts',
-        find: '    this.#store.takeExpress(message);',
-        replace: '    this.#store.commit({ puts: [message] }, () => {});',
+        file: 'shared/core/express-sends.ts',
+        find: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));',
+        replace: '    store.commit({ puts: [message] }, () => {});',
       },
     ],
     sim,
@@ -275,7 +359,7 @@ export const MUTANTS = [
     breaks: 'a node that is stopped in order writes express messages down',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
+        file: 'shared/core/express-sends.ts',
         find: '    if (puts.length > 0) this.#writeDown(puts);\n  }\n\n  /** Not through',
         replace: '  }\n\n  /** Not through',
       },
@@ -428,10 +512,10 @@ export const MUTANTS = [
     breaks: 'what is above a hole is ready when the frame is durable that fills it, and not before',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
-        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));',
+        file: 'shared/custody/stream-ends.ts',
+        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.#store.nowMs)));',
         replace:
-          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.nowMs)));',
+          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.#store.nowMs)));',
       },
     ],
     tests: ['test/two-gateways.test.ts'],
@@ -502,7 +586,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/at-destination.ts',
-        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1 }]);",
+        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1, ranges: [{ from: number, to: number }] }]);",
         replace: "return planLosses(store, [{ handle, class: 'MISSING', count: 0 }]);",
       },
     ],
@@ -690,6 +774,30 @@ export const MUTANTS = [
       },
     ],
     tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'accused-but-not-alone',
+    breaks: 'who is accused of ending the connection goes alone, so that nobody pays for another',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: "if (onTrial !== undefined && onTrial !== name) return 'wait';",
+        replace: "if (onTrial === 'nobody') return 'wait';",
+      },
+    ],
+    tests: ['shared/relay/trial.test.ts'],
+  },
+  {
+    name: 'refused-in-batch',
+    breaks: 'an item is refused only after it was lost with nothing else on its way',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: 'if (suspect.itemCount > 1) return this.#narrow(known, suspect);',
+        replace: '',
+      },
+    ],
+    tests: ['shared/relay/relay-refused.test.ts', 'shared/relay/trial.test.ts'],
   },
   {
     name: 'announced-once-for-ever',

@@ -9,6 +9,43 @@ const CUSTODY = ['shared/custody/custody.test.ts'];
 const RUNS = ['shared/custody/arrival-runs.test.ts'];
 
 export const MUTANTS = [
+  // Metered uplinks.
+  {
+    name: 'bytes-of-the-line-for-free',
+    breaks: 'a backlog takes what the cap of a metered uplink says',
+    edits: [
+      {
+        file: 'shared/link/line-writer.ts',
+        find: 'this.#meter?.spend(piece.length, nowMs);',
+        replace: 'this.#meter?.spend(1, nowMs);',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'alarms-wait-for-the-meter-of-a-line',
+    breaks: 'messages of priority 6 and 7 do not wait for a cap',
+    edits: [
+      {
+        file: 'shared/link/outbound.ts',
+        find: 'const made = this.#make(maker, hurry, () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN));',
+        replace: 'const made = this.#make(maker, hurry, () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN + 2));',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'held-back-for-ever',
+    breaks: 'what a meter holds back goes when it opens, whether or not something else happens',
+    edits: [
+      {
+        file: 'shared/link/outbound.ts',
+        find: 'let atMs = this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined;',
+        replace: 'let atMs: number | undefined;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
   // Custody: what is told, and what is freed.
   {
     name: 'acknowledged-before-durable',
@@ -164,8 +201,8 @@ export const MUTANTS = [
       },
       {
         file: 'shared/custody/entering.ts',
-        find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
-        replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
+        find: 'return endsHere ? ends.next(handle) : outgoing.open(handle, key).next;',
+        replace: 'return endsHere && ends.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },
     ],
     tests: CUSTODY,
