@@ -14,6 +14,7 @@ import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
+import { ArrivalRuns, type PlannedRun } from './arrival-runs.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
 import { carry, GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
@@ -25,7 +26,7 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type HeardWord, wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { batchOf, givingWay, joined, NOTHING, type Planned, withRoom } from './planned.ts';
+import { joined, NOTHING, type Planned, withRoom } from './planned.ts';
 import type { Item, MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
@@ -36,12 +37,18 @@ export class Arrivals {
   readonly #intake: Intake;
   readonly #envelopes: ArrivedEnvelopes;
   readonly #endings: ArrivalEndings;
+  readonly #runs: ArrivalRuns;
 
   constructor(store: NodeStore, intake: Intake) {
     this.#store = store;
     this.#intake = intake;
     this.#envelopes = new ArrivedEnvelopes(() => store.self.name);
     this.#endings = new ArrivalEndings(store, intake);
+    this.#runs = new ArrivalRuns(store, this.#envelopes, {
+      queueFor: (key) => this.#plainQueueFor(key),
+      refusalOf: (key, opened) => this.#refusalOf(key, opened),
+      hasRoom: (queue, bytes) => this.#hasRoom(queue, bytes),
+    });
     store.words.on(GAP_WORD, (word) => this.#heardGap(word));
   }
 
@@ -107,6 +114,11 @@ export class Arrivals {
     return this.#intake.told(joined(planned, late), { ...properties, identity }, 'ACK_REACH_QUEUE');
   }
 
+  /** Messages that come together, the first of them with the next number from this neighbour: those that may enter as one, if any. */
+  acceptRun(key: StreamKey, items: readonly MessageItem[]): PlannedRun | undefined {
+    return this.#runs.plan(key, items);
+  }
+
   /** What this node has already moves the neighbour's cursor, and is counted. */
   #repeated(changes: readonly MetaChange[]): Planned {
     const settle = (): void => {
@@ -167,8 +179,8 @@ export class Arrivals {
   }
 
   /**
-   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready end
-   * now: nobody is handed one of them any more, and the next frame says so. In a ring that has no room for that they stay.
+   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready are out
+   * of it: nobody is handed one of them any more, and they end (due-work.ts).
    */
   placed(slot: number): void {
     const { ring, queues } = this.#store;
@@ -179,11 +191,7 @@ export class Arrivals {
     const older: number[] = [];
     for (let at = ready?.head ?? slot; ready !== undefined && at !== slot && at !== NO_SLOT; at = ready.next(at))
       if (index.stream(at) === index.stream(slot)) older.push(at);
-    if (older.length === 0) return;
-    const planned = givingWay(this.#store, older, 'SUPERSEDED');
-    if (!ring.admits(batchOf(planned))) return;
-    this.#store.commit(batchOf(planned), () => {});
-    planned.settle();
+    queues.supersede(older);
   }
 
   /**
@@ -291,6 +299,14 @@ export class Arrivals {
     const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
     return withRoom(this.#store, planned, arrived.queue, newcomer);
+  }
+
+  /** A queue here that no route begins at and that is not the node's own. */
+  #plainQueueFor(key: StreamKey): Queue | undefined {
+    const { node, queue } = this.#envelopes.addressOf(key);
+    const { routes } = this.#intake;
+    if (node !== this.#store.self.name || isSystemQueue(queue) || queue === NODE_QUEUE) return undefined;
+    return routes === undefined || routes.isEmpty ? this.#store.queues.find(queue) : undefined;
   }
 
   #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' | 'nodes' {
