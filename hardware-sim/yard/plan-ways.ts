@@ -33,7 +33,7 @@ export function withWays(world: PlannedWorld, random: Prng, orders: string): Pla
   if (brokers === 2) upwards.push({ name: 'second', via: 'mqtt', broker: 2, central: CENTRAL, to });
   if (hasArchive) upwards.push({ name: ARCHIVE, via: 'mqtt', broker: 1, central: ARCHIVE, to: [ARCHIVE] });
   const [failoverMs, failbackMs] = [random.pick([1_000, 5_000]), random.pick([2_000, 30_000])];
-  const times = { failoverMs, failbackMs, holeWaitMs: random.pick([5_000, 60_000, 60_000]) };
+  const times = { failoverMs, failbackMs, holeWaitMs: random.pick([2_000, 5_000, 60_000]) };
   const nodes = gateways.map((node): PlannedNode => {
     if (isGateway(node)) return { ...node, ...times, central: CENTRAL, leadsTo: to, uplinks: upwards };
     if (node.isCentral === 'yes') return { ...node, ...times };
