@@ -105,7 +105,10 @@ export class Endings {
     const letter = isWanted ? this.#lettered(known, cause) : undefined;
     if (isWanted && letter === undefined) this.#store.leftOut.letters += 1;
     const planned = letter ?? bare;
-    return isTold(cause.class) ? this.#told(known, planned, { class: cause.class, where: 'in its queue' }) : planned;
+    if (!isTold(cause.class)) return planned;
+    // The words of who received it, or why nobody could.
+    const reason = cause.class === 'POISON' ? { reason: cause.reason } : {};
+    return this.#told(known, planned, { class: cause.class, where: 'in its queue', ...reason });
   }
 
   #lettered(known: Known, cause: Ended): Planned | undefined {
@@ -127,7 +130,7 @@ export class Endings {
 }
 
 function hasLetter(ending: EndingClass): boolean {
-  return ending !== 'DROPPED' && ending !== 'Q_PURGED' && ending !== 'Q_DELETED';
+  return ending !== 'DROPPED' && ending !== 'SUPERSEDED' && ending !== 'Q_PURGED' && ending !== 'Q_DELETED';
 }
 
 function isTold(ending: EndingClass): boolean {
@@ -144,6 +147,7 @@ function ackReason(ending: Cause['class']): AckReason {
     case 'Q_DELETED':
       return 'purged';
     case 'DROPPED':
+    case 'SUPERSEDED':
       return 'dropped';
     case 'CORRUPT':
       return 'corrupt';

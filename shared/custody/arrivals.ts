@@ -25,7 +25,7 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type HeardWord, wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { batchOf, givingWay, joined, NOTHING, type Planned, withRoom } from './planned.ts';
+import { joined, NOTHING, type Planned, withRoom } from './planned.ts';
 import type { Item, MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
@@ -152,8 +152,8 @@ export class Arrivals {
   }
 
   /**
-   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready end
-   * now: nobody is handed one of them any more, and the next frame says so. In a ring that has no room for that they stay.
+   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready are out
+   * of it: nobody is handed one of them any more, and they end (due-work.ts).
    */
   placed(slot: number): void {
     const { ring, queues } = this.#store;
@@ -164,11 +164,7 @@ export class Arrivals {
     const older: number[] = [];
     for (let at = ready?.head ?? slot; ready !== undefined && at !== slot && at !== NO_SLOT; at = ready.next(at))
       if (index.stream(at) === index.stream(slot)) older.push(at);
-    if (older.length === 0) return;
-    const planned = givingWay(this.#store, older, 'SUPERSEDED');
-    if (!ring.admits(batchOf(planned))) return;
-    this.#store.commit(batchOf(planned), () => {});
-    planned.settle();
+    queues.supersede(older);
   }
 
   /**

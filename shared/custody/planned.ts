@@ -60,7 +60,7 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
     planned.settle();
   };
   if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };
-  const { acks, changes: accounts, settle: drop } = givingWay(store, slots, 'DROPPED');
+  const { acks, changes: accounts, settle: drop } = givingWay(store, slots);
   const changes = [...planned.changes, ...accounts];
   const bytesLimit = contentBytesMaxOf(ring.geometry);
   const bytesNeeded = batchBytes({ puts: planned.puts, acks, metas: changes });
@@ -76,11 +76,11 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
 }
 
 /** The end of ready messages in the frame of one that takes their place, each in its account. */
-export function givingWay(store: NodeStore, slots: readonly number[], why: 'DROPPED' | 'SUPERSEDED'): Planned {
+export function givingWay(store: NodeStore, slots: readonly number[]): Planned {
   const { ring, room, queues } = store;
   const { index } = ring;
   const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
-  const accounts = store.planLosses(slots.map((slot) => lossAt(index, slot, why)));
+  const accounts = store.planLosses(slots.map((slot) => lossAt(index, slot, 'DROPPED')));
   const settle = (): void => {
     room.dropped(slots);
     for (const slot of slots) {

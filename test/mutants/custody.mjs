@@ -60,6 +60,30 @@ export const MUTANTS = [
     tests: ['test/metered.test.ts'],
   },
   {
+    name: 'superseded-without-a-word',
+    breaks: 'who sent a command is told what became of it',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED';",
+        replace: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED' && ending !== 'SUPERSEDED';",
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
+    name: 'not-after-not-checked-last',
+    breaks: 'the device checks last whether a command came in time',
+    edits: [
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: 'if (isHere && (properties.timeToReachQueueMs',
+        replace: 'if (!isHere && (properties.timeToReachQueueMs',
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
     name: 'digest-at-every-session',
     breaks: 'a node says what it has when that is new',
     edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
