@@ -14,6 +14,7 @@ import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
+import { ArrivalRuns, type PlannedRun } from './arrival-runs.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
 import { carry, GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
@@ -36,12 +37,18 @@ export class Arrivals {
   readonly #intake: Intake;
   readonly #envelopes: ArrivedEnvelopes;
   readonly #endings: ArrivalEndings;
+  readonly #runs: ArrivalRuns;
 
   constructor(store: NodeStore, intake: Intake) {
     this.#store = store;
     this.#intake = intake;
     this.#envelopes = new ArrivedEnvelopes(() => store.self.name);
     this.#endings = new ArrivalEndings(store, intake);
+    this.#runs = new ArrivalRuns(store, this.#envelopes, {
+      queueFor: (key) => this.#plainQueueFor(key),
+      refusalOf: (key, opened) => this.#refusalOf(key, opened),
+      hasRoom: (queue, bytes) => this.#hasRoom(queue, bytes),
+    });
     store.words.on(GAP_WORD, (word) => this.#heardGap(word));
   }
 
@@ -107,6 +114,11 @@ export class Arrivals {
     return this.#intake.told(joined(planned, late), { ...properties, identity }, 'ACK_REACH_QUEUE');
   }
 
+  /** Messages that come together, the first of them with the next number from this neighbour: those that may enter as one, if any. */
+  acceptRun(key: StreamKey, items: readonly MessageItem[]): PlannedRun | undefined {
+    return this.#runs.plan(key, items);
+  }
+
   /** What this node has already moves the neighbour's cursor, and is counted. */
   #repeated(changes: readonly MetaChange[]): Planned {
     const settle = (): void => {
@@ -122,13 +134,28 @@ export class Arrivals {
     changes: readonly MetaChange[],
   ): Planned | Refusal | undefined {
     const { number, ...key } = carried;
-    // What begins here is here.
-    const isOwn = key.origin === this.#store.self.name;
-    const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);
-    if (unloaded === undefined || 'refused' in unloaded) return unloaded;
     const late = planLate(this.#store, handle, item.number);
     const { change, settle } = planNumber(this.#store, handle, { number: item.number, epoch: undefined });
+    // What begins here is here.
+    const isOwn = key.origin === this.#store.self.name;
+    const unload = () => (isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from));
+    // Where both are of one stream, the second is planned behind the first.
+    const unloaded = this.#store.streams.find(key) === handle ? this.#after(handle, settle, unload) : unload();
+    if (unloaded === undefined || 'refused' in unloaded) return unloaded;
     return joined({ ...NOTHING, changes: [...changes, change], settle }, late, unloaded);
+  }
+
+  /** What is planned where the numbers of a stream have moved already; they are as they were when it returns. */
+  #after<T>(handle: number, settle: () => void, plan: () => T): T {
+    const { destinations } = this.#store.ends;
+    const before = destinations.get(handle);
+    settle();
+    try {
+      return plan();
+    } finally {
+      if (before === undefined) destinations.delete(handle);
+      else destinations.set(handle, before);
+    }
   }
 
   /** A message below what was handed on: carried if its number was passed over, or else a repeat. */
@@ -272,6 +299,14 @@ export class Arrivals {
     const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
     return withRoom(this.#store, planned, arrived.queue, newcomer);
+  }
+
+  /** A queue here that no route begins at and that is not the node's own. */
+  #plainQueueFor(key: StreamKey): Queue | undefined {
+    const { node, queue } = this.#envelopes.addressOf(key);
+    const { routes } = this.#intake;
+    if (node !== this.#store.self.name || isSystemQueue(queue) || queue === NODE_QUEUE) return undefined;
+    return routes === undefined || routes.isEmpty ? this.#store.queues.find(queue) : undefined;
   }
 
   #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' | 'nodes' {
