@@ -134,7 +134,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, ingress, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -166,7 +166,7 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, ingress, log',
     ],
     [
       '__proto__ of a table',
