@@ -1,5 +1,5 @@
 /** An ingress before a node that answers as a test says, or before a real one. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,6 +122,8 @@ export function freePort(): Promise<number> {
 export class RealRing {
   readonly #folder = mkdtempSync(join(tmpdir(), 'ringmail-ingress-'));
 
+  readonly #copies: RealRing[] = [];
+
   async open(more = ''): Promise<Node> {
     const text = `name = "n"\n${more}\n[queues.fast]\n[queues.slow]\n[queues.full]\nlimit = 300\n`;
     const config = parseConfig(text, { directory: this.#folder });
@@ -133,7 +135,16 @@ export class RealRing {
     return Node.open({ config: { ...toCoreConfig(config, undefined), queueBytesLimit: 100_000 }, ringPath, volatile: 'allow' });
   }
 
+  /** What the disk has at this instant, as after a power cut: of a node that goes on without knowing. */
+  async openCopy(): Promise<Node> {
+    const copy = new RealRing();
+    this.#copies.push(copy);
+    copyFileSync(join(this.#folder, 'n.ring'), join(copy.#folder, 'n.ring'));
+    return copy.open();
+  }
+
   remove(): void {
+    for (const copy of this.#copies) copy.remove();
     rmSync(this.#folder, { recursive: true });
   }
 }

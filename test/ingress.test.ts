@@ -402,6 +402,27 @@ describe('QoS 2', () => {
     expect(ingress?.counts()).toMatchObject({ accepted: 1, repeats: 1 });
   });
 
+  test('PUBCOMP comes when the disk has forgotten the id: it is free for another message, whatever becomes of the node', async () => {
+    const { ring, node } = await realNode();
+    await open(node);
+    const first = await raw({ clientId: 'exact', session: 'kept' });
+    first.send(publish7('a'), publishPacket({ topic: 'fast/1', payload: 'b', qos: 2, packetId: 8 }));
+    expect([await first.next(), await first.next()]).toEqual([ack(PUBREC, 7), ack(PUBREC, 8)]);
+    first.send(idPacket(PUBREL, 7));
+    expect(await first.next()).toEqual(ack(PUBCOMP, 7));
+    const copy = await ring.openCopy();
+    closers.push(
+      () => copy.close(),
+      () => node.close(),
+    );
+    await ingress?.close();
+    await open(copy);
+    const second = await raw({ clientId: 'exact', session: 'kept' });
+    second.send(publish7('another'), publishPacket({ topic: 'fast/1', payload: 'b', qos: 2, packetId: 8, flags: 8 }));
+    expect([await second.next(), await second.next()]).toEqual([ack(PUBREC, 7), ack(PUBREC, 8)]);
+    expect(await drain(copy, 'fast')).toEqual(['a', 'b', 'another']);
+  });
+
   test('a clean session forgets, in the ring too', async () => {
     const { node } = await realNode();
     closers.push(() => node.close());
