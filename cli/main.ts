@@ -22,6 +22,7 @@ const COMMANDS: CommandTable = {
   redrive: async () => (await import('./letters.ts')).redrive,
   move: async () => (await import('./letters.ts')).move,
   outcome: async () => (await import('./outcome.ts')).outcome,
+  ledger: async () => (await import('./ledger.ts')).ledger,
   trace: async () => (await import('./probe.ts')).trace,
   ping: async () => (await import('./probe.ts')).ping,
   producer: async () => (await import('./producer.ts')).producer,

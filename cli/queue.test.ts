@@ -101,6 +101,24 @@ test('holes', async () => {
   expect(asked()).toEqual([{ verb: 'holes' }, { verb: 'holes' }, CLOSE, CLOSE]);
 });
 
+test('ledger: what became of all that a node sent', async () => {
+  const { out, code } = await cli.run(['ledger', 'belt1']);
+  expect(code).toBe(0);
+  const [head = '', line = '', ...rest] = out.trimEnd().split('\n');
+  expect(head.split(/ +/)).toEqual(['stream', 'here', 'numbers', 'received', 'waiting', 'open', 'missing']);
+  expect(line.split(/ +/).slice(1)).toEqual(['ends', '9', '5', '1', '1', '2']);
+  expect(rest).toEqual([
+    'belt1:00c0ffee00c0ffee:central/bags:3: numbers 8 waited for',
+    'belt1:00c0ffee00c0ffee:central/bags:3: RECEIVE_TIMEOUT 2, numbers 3-4',
+    'verified equal: 7 numbers of 1 streams, 60 s ago',
+    'belt1 says: belt1:00c0ffee00c0ffee:belt1/gates:3: DROPPED 4',
+  ]);
+  expect(JSON.parse((await cli.run(['ledger', 'belt1', '--json'])).out)).toMatchObject({
+    node: 'belt1',
+    digest: { state: 'equal' },
+  });
+});
+
 test('producer retire', async () => {
   await cli.run(['send', 'bags', 'x', '--producer', 'scanner', '--number', '1']);
   expect(await cli.run(['producer', 'retire', 'scanner'])).toEqual(DONE);

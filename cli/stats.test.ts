@@ -62,6 +62,12 @@ test('shows several uplinks one by one: which is in use, and for how long each h
   );
 });
 
+test('shows what a metered uplink has sent, and how long the rest waits', async () => {
+  const metered = { bytesPerSecond: 2_000, burstBytes: 8_192, sentBytes: 61_000, waitMs: 1_200 };
+  cli.node.uplinks = [{ name: 'up', kind: 'mqtt', state: 'ready', node: 'central', use: 'in-use', sinceMs: 3_000, metered }];
+  expect((await cli.run(['stats'])).out).toContain(', 2000 bytes/s at the most: 61000 sent, the next in 2 s\n');
+});
+
 test('says it when a power cut would empty the ring', async () => {
   cli.node.durability = 'volatile';
   expect((await cli.run(['stats'])).out).toContain('\ndisk     volatile, inline: a power cut empties the ring\n');

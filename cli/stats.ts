@@ -1,9 +1,10 @@
 /** `ringmail stats`: what a node holds and whether it moves. */
-import type { Stats } from '../shared/core/calls.ts';
+import type { Stats, UplinkStats } from '../shared/core/calls.ts';
 import { streamText } from '../shared/message/identity.ts';
 import { formatSize } from '../shared/node/config/sizes.ts';
 import { defineCommand } from './args.ts';
 import { EXIT } from './exit-codes.ts';
+import { lossNumbers } from './range-text.ts';
 import { placeOf, REACH_OPTIONS, withNode } from './reach-node.ts';
 import { routeText } from './routes.ts';
 
@@ -68,8 +69,8 @@ export function statsText(stats: Stats): string {
       stats.routes.map((route) => [routeText(route), String(route.taken)]),
     ),
     ...section(
-      ['losses', 'class', 'count'],
-      accounts.map((a) => [streamText(a.stream), a.class, String(a.count)]),
+      ['losses', 'class', 'count', 'numbers'],
+      accounts.map((a) => [streamText(a.stream), a.class, String(a.count), lossNumbers(a)]),
     ),
     ...section(
       ['counter', 'value'],
@@ -97,11 +98,19 @@ function damageText({ gaps, corrupt, lost }: Stats['ring']): string[] {
 
 /** Several are a list, the preferred one first. */
 function uplinkText({ uplink, uplinks = [] }: Partial<Pick<Stats, 'uplink' | 'uplinks'>>): string[] {
-  if (uplinks.length < 2) return [`uplink   ${uplink ?? ''}`];
-  return uplinks.map(({ name, kind, state, node, use, sinceMs }) => {
+  if (uplinks.length < 2) return [`uplink   ${uplink ?? ''}${meteredText(uplinks[0]?.metered)}`];
+  return uplinks.map(({ name, kind, state, node, use, sinceMs, metered }) => {
     const whither = node === '' ? '' : ` to ${node}`;
-    return `uplink   ${name}: ${kind}${whither}, ${state} for ${Math.floor(sinceMs / 1000)} s${use === 'in-use' ? ', in use' : ''}`;
+    const since = `${state} for ${Math.floor(sinceMs / 1000)} s${use === 'in-use' ? ', in use' : ''}`;
+    return `uplink   ${name}: ${kind}${whither}, ${since}${meteredText(metered)}`;
   });
+}
+
+function meteredText(metered: UplinkStats['metered']): string {
+  if (metered === undefined) return '';
+  const { bytesPerSecond, sentBytes, waitMs } = metered;
+  const waits = waitMs > 0 ? `, the next in ${Math.ceil(waitMs / 1000)} s` : '';
+  return `, ${bytesPerSecond} bytes/s at the most: ${sentBytes} sent${waits}`;
 }
 
 function diskText({ durability, intervalMs, ioMode }: Stats['ring']): string {

@@ -49,6 +49,7 @@ const VERBS: Readonly<Record<Call['verb'], 'asked'>> = {
   outcome: 'asked',
   probe: 'asked',
   retireProducer: 'asked',
+  ledger: 'asked',
   holes: 'asked',
   closeHoles: 'asked',
   position: 'asked',

@@ -4,6 +4,7 @@
  */
 
 import { invariant } from '../shared/assert.ts';
+import { ALL_STORE_PARTS } from '../shared/custody/all-store-parts.ts';
 import { Intake } from '../shared/custody/intake.ts';
 import { NodeStore } from '../shared/custody/node-store.ts';
 import { CustodyReceiver } from '../shared/custody/receiver.ts';
@@ -308,7 +309,7 @@ export class LinkNode {
 
   #serve(opening: Opening, nowMs: number): void {
     const { name, uplink, random, queues = [] } = this.#options;
-    const store = new NodeStore(opening.driver.ring);
+    const store = new NodeStore(opening.driver.ring, ALL_STORE_PARTS);
     store.nowMs = nowMs;
     const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 100_000, canReach: () => uplink === 'link' });
     const sender = new CustodySender(store, 'up', random);

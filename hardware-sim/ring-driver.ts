@@ -2,8 +2,10 @@
  * Joins a ring to a simulated file without an event loop: takes what the ring wants of the file, answers, and pumps, until nothing
  * more happens by itself. For tests and models that look between any two writes.
  */
+
 import { invariant } from '../shared/assert.ts';
 import { crc32 } from '../shared/crc32.ts';
+import { Express } from '../shared/ring/express.ts';
 import type { RingInput, RingOutput } from '../shared/ring/file-io.ts';
 import { type FileSteps, formatRing } from '../shared/ring/file-steps.ts';
 import { fileBytesOf, type RingGeometry } from '../shared/ring/geometry.ts';
@@ -124,6 +126,6 @@ export function formattedDisk(geometry: RingGeometry, random: Prng, completion: 
 export function openRing(disk: SimDisk, options: Partial<RingOptions> = {}): RingDriver {
   const file = disk.open();
   const defaults = { path: 'sim', size: file.size, checksum: crc32, epochRandom: 1, commitDelayMs: 0 };
-  const ring = new Ring({ ...defaults, cacheBytesMax: 0, pendingBytesMax: 4 * 1024 * 1024, ...options });
+  const ring = new Ring({ ...defaults, cacheBytesMax: 0, pendingBytesMax: 4 * 1024 * 1024, Express, ...options });
   return new RingDriver(ring, file);
 }

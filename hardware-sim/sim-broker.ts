@@ -53,6 +53,8 @@ export interface BrokerFaults {
   publishes: 'taken' | 'refused';
   /** A publish of more bytes, topic and payload, is refused. */
   publishBytesMax: number;
+  /** Whether clients are told that bound when they connect (MQTT 5). */
+  publishBytesMaxIs: 'secret' | 'told';
   /** Chance, for each that was once retained, that a subscription brings it again, after what is retained now. */
   ghost: number;
   /** Chance that a publish reaches a client that did not subscribe to it. */
@@ -76,6 +78,7 @@ export const NO_FAULTS: BrokerFaults = {
   subscriptions: 'granted',
   publishes: 'taken',
   publishBytesMax: Number.POSITIVE_INFINITY,
+  publishBytesMaxIs: 'secret',
   ghost: 0,
   leak: 0,
   breakRate: 0,

@@ -222,7 +222,8 @@ export class SimClient implements Broker {
       this.#state = 'up';
       this.#connection += 1;
       this.#broker.connected(this);
-      this.#listener?.onUp();
+      const { publishBytesMax, publishBytesMaxIs } = this.#broker.faults;
+      this.#listener?.onUp(publishBytesMaxIs === 'told' ? publishBytesMax : undefined);
     });
   }
 }

@@ -54,6 +54,8 @@ export interface SimNodeOptions {
   readonly onWriting?: (node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }) => void;
   /** A write is durable; the node does not know yet. */
   readonly onDurable?: (node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }) => void;
+  /** It is down from now on: in order, or in any other way. What it said of itself last. */
+  readonly onDown?: (node: SimNode, how: 'in order' | 'crash', stats: Stats | undefined) => void;
   /** The store stopped by itself. It is opened again a little later. */
   readonly onStopped?: (node: SimNode, error: Error) => void;
 }
@@ -176,7 +178,7 @@ export class SimNode {
           world.after(this.#reopenMs, () => this.#core === undefined && this.start());
           this.#reopenMs = Math.min(2 * this.#reopenMs, REOPEN_MS_MAX);
         },
-        onClosed: () => this.#down(),
+        onClosed: () => this.#down('in order'),
         onLog: (level, text) => this.logs.push(`${Math.round(world.nowMs)} ${level} ${text}`),
         onConsole: (line, { level, text }) => this.logs.push(`${Math.round(world.nowMs)} console ${line} ${level} ${text}`),
       },
@@ -282,7 +284,8 @@ export class SimNode {
     };
   }
 
-  #down(): void {
+  #down(how: 'in order' | 'crash' = 'crash'): void {
+    if (this.#core !== undefined) this.#options.onDown?.(this, how, this.stats());
     this.#isServing = false;
     this.#drive = undefined;
     this.#core = undefined;

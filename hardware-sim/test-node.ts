@@ -2,7 +2,9 @@
  * A node cut down to custody over MQTT: a ring on a simulated disk, a store, and one relay, in virtual time. For tests that look at
  * the relay alone; `SimNode` is the whole product.
  */
+
 import { invariant } from '../shared/assert.ts';
+import { ALL_STORE_PARTS } from '../shared/custody/all-store-parts.ts';
 import { Intake } from '../shared/custody/intake.ts';
 import { NodeStore } from '../shared/custody/node-store.ts';
 import { CustodyReceiver } from '../shared/custody/receiver.ts';
@@ -10,6 +12,7 @@ import { CustodySender } from '../shared/custody/sender.ts';
 import { RingmailError } from '../shared/errors.ts';
 import { decodeEnvelope } from '../shared/message/envelope.ts';
 import { type Identity, identityText } from '../shared/message/identity.ts';
+import type { Ending } from '../shared/message/message.ts';
 import type { Broker } from '../shared/ports.ts';
 import { RelayCentral } from '../shared/relay/relay-central.ts';
 import type { RelayReceiver } from '../shared/relay/relay-receiver.ts';
@@ -116,6 +119,8 @@ interface Parts {
 export interface StoredMessage {
   readonly identity: Identity;
   readonly body: Uint8Array;
+  /** How it ended before. */
+  readonly history: readonly Ending[];
 }
 
 export class TestNode {
@@ -211,7 +216,7 @@ export class TestNode {
       try {
         const planned = intake.begin(destination, { body, properties: { priority } });
         store.commit({ puts: planned.puts, acks: planned.acks, metas: planned.changes }, (outcome) => {
-          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body });
+          if (outcome === 'durable') this.accepted.push({ identity: planned.identity, body, history: [] });
         });
         planned.settle();
       } catch (error) {
@@ -265,7 +270,7 @@ export class TestNode {
 
   #messageAt(store: NodeStore, slot: number): StoredMessage {
     const { message } = decodeEnvelope(this.#bodyOf(store, slot));
-    return { identity: message.identity, body: message.body };
+    return { identity: message.identity, body: message.body, history: message.history ?? [] };
   }
 
   #bodyOf(store: NodeStore, slot: number): Uint8Array {
@@ -315,7 +320,7 @@ export class TestNode {
 
   #serve(opening: Opening, nowMs: number): void {
     const { name, central, random, queues = [{ name: 'bags', bytesLimit: QUEUE_BYTES }], partitionCount = 1 } = this.#options;
-    const store = new NodeStore(opening.driver.ring);
+    const store = new NodeStore(opening.driver.ring, ALL_STORE_PARTS);
     store.nowMs = nowMs;
     const intake = new Intake(store, {
       unknownQueue: 'refuse',
@@ -346,7 +351,7 @@ export class TestNode {
       if (this.#opening === opening) this.#step(() => act(this.#options.time.nowMs));
     };
     opening.broker.listen({
-      onUp: () => hear((at) => relay.up(at)),
+      onUp: (packetBytesMax) => hear((at) => relay.up(at, packetBytesMax)),
       onDown: () => hear((at) => relay.down(at)),
       onMessage: (topic, payload) => hear((at) => relay.message({ topic, payload }, at)),
     });

@@ -2,6 +2,7 @@
 import { fromUtf8, toUtf8 } from '../shared/bytes.ts';
 import type { Call, CallResult, UplinkStats } from '../shared/core/calls.ts';
 import type { NodeConfig, UplinkSetup } from '../shared/core/node-io.ts';
+import type { ByteCap } from '../shared/custody/meter.ts';
 import type { CborValue } from '../shared/message/cbor.ts';
 import type { Message } from '../shared/message/message.ts';
 import { statusPublish } from '../shared/relay/status-layout.ts';
@@ -19,6 +20,7 @@ export interface PlannedUplink {
   readonly to?: readonly string[];
   /** Over a cable to this node, laid by `WaysWorld.lay`; or over this broker, to this central. */
   readonly via: 'link' | { readonly broker: string; readonly central: string };
+  readonly cap?: ByteCap;
 }
 
 export interface PlannedBox {
@@ -229,10 +231,10 @@ export class WaysWorld {
   }
 }
 
-function setupOf({ name, to = ['*'], via }: PlannedUplink, at: number): UplinkSetup {
+function setupOf({ name, to = ['*'], via, cap }: PlannedUplink, at: number): UplinkSetup {
   const called = name ?? (at === 0 ? 'up' : `up-${at + 1}`);
-  if (via === 'link') return { name: called, kind: 'link', to, central: '', partitionCount: 1 };
-  return { name: called, kind: 'mqtt', to, central: via.central, partitionCount: 1 };
+  if (via === 'link') return { name: called, kind: 'link', to, central: '', partitionCount: 1, cap };
+  return { name: called, kind: 'mqtt', to, central: via.central, partitionCount: 1, cap };
 }
 
 export const numbered = (count: number, what = 'message'): string[] =>

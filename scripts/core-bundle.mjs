@@ -8,6 +8,28 @@ const ROOT = join(fileURLToPath(import.meta.url), '..', '..');
 export const CORE_ENTRY = 'shared/core/embedded.ts';
 
 /**
+ * What is fast and takes memory for it, and what takes its place: the same results from less. cbor-x is a quarter of the whole and most of it
+ * is for others. Tests compare the bytes (small-build.test.ts).
+ */
+const SMALLER = new Map([
+  ['cbor-x/index-no-eval', 'shared/message/small-encoder.ts'],
+  ['./crc-slices.ts', 'shared/crc-nibbles.ts'],
+  ['./usual-envelope.ts', 'shared/message/no-usual-envelope.ts'],
+  ['./uints.ts', 'shared/custody/no-uints.ts'],
+]);
+
+/** @type {esbuild.Plugin} */
+const smaller = {
+  name: 'smaller',
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, ({ path }) => {
+      const other = SMALLER.get(path);
+      return other === undefined ? undefined : { path: join(ROOT, other) };
+    });
+  },
+};
+
+/**
  * Whole and small: nothing of Node gets in, and nothing is left outside. As a module, or with `format: 'iife'` as a script that gives
  * `ringmail` to all, for engines without modules. Writes no file.
  * @param {import('esbuild').BuildOptions} options
@@ -23,8 +45,7 @@ export function bundleCore(options = {}) {
     platform: 'neutral',
     target: 'es2022',
     minify: true,
-    // cbor-x is a quarter of the whole and most of it is for others: a small engine has no memory for that.
-    alias: { 'cbor-x/index-no-eval': './shared/message/small-encoder.ts' },
+    plugins: [smaller],
     sourcemap: true,
     sourcesContent: false,
     outdir: join(ROOT, 'dist'),

@@ -34,6 +34,10 @@ export const EXPIRED_READ_COUNT = 8;
 export const HOLE_COUNT_MAX = 64;
 /** Holes given up that are remembered for one stream. Who comes late for an older one is a counted repeat. As much META. */
 export const CLOSED_HOLE_COUNT_MAX = 64;
+/** Ranges of numbers in one loss account: up to 300 bytes of META. Beyond it the two nearest become one. */
+export const LOSS_RANGE_COUNT_MAX = 16;
+/** Ranges of all accounts that the drops for one message move: a kilobyte or two of its frame. */
+export const LOSS_RANGE_BATCH_MAX = 64;
 /** Ranges that a node in the middle remembers of a stream as elsewhere. Beyond it the two that are nearest become one. */
 export const PASSED_RANGE_COUNT_MAX = 64;
 /** How long a hole is waited for where the configuration does not say. A device that fails over is back at the other gateway sooner. */
@@ -127,8 +131,22 @@ export const EXPRESS_BYTES_MAX = 4 * 1024 * 1024;
 export const PROBE_COUNT_MAX = 64;
 /** Answers that one question waits for at the most: a way has 15 nodes. */
 export const PROBE_ANSWER_COUNT_MAX = 32;
+/** Bytes of what a node says of itself after a reconnect, as it is said and as it is kept. */
+export const DIGEST_BYTES_MAX = 4096;
+/** Streams of one digest, and accounts of it. */
+export const DIGEST_STREAM_COUNT_MAX = 64;
+/** Nodes of which a digest is kept. */
+export const DIGEST_NODE_COUNT_MAX = 4096;
+/** Between two digests of a node, whose line may come and go all the time. */
+export const DIGEST_EVERY_MS = 10_000;
+/** Streams of one answer about a node: about 100 KiB where each of them lost something. */
+export const LEDGER_STREAM_COUNT_MAX = 1024;
 /** Turns that live streams of a priority get in a row while a backlog of the same priority waits: it has one in four. */
 export const LIVE_IN_ROW_MAX = 3;
+/** Streams of this priority and above may cut a packet of a lower one short, and do not wait for the cap of a metered uplink. */
+export const URGENT_PRIORITY_MIN = 6;
+/** Bytes that a metered uplink sends at once after a quiet time, unless said: about ten packets of a link, or one small publish. */
+export const METER_BURST_BYTES = 8 * 1024;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
 /** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */
@@ -150,6 +168,16 @@ export const SHARED_BODY_BYTES_MIN = 256;
 /** Publishes to plain topics without a PUBACK: as many as the broker port has out at once. */
 export const TOPIC_WINDOW_COUNT_MAX = 64;
 /** Until something is published again after the broker refused a publish; doubled each time in vain. */
+/** How often a connection must be lost over the same item to suspect it. */
+export const TRIAL_LOST_COUNT = 3;
+/** How often it must be lost alone to be refused. */
+export const TRIAL_ALONE_COUNT = 3;
+/** Items that are refused before anything passes; more are not, since then it is not the items. */
+export const TRIAL_REFUSED_COUNT = 3;
+/** How long others wait for one that is on trial, and whose item is neither taken nor lost. */
+export const TRIAL_TURN_MS = 30_000;
+/** Receipts after which batches may be twice as large again. */
+export const TRIAL_GROW_COUNT = 64;
 export const TOPIC_RETRY_MS_MIN = 1_000;
 export const TOPIC_RETRY_MS_MAX = 300_000;
 

@@ -44,8 +44,8 @@ export interface Line {
 }
 
 export interface BrokerListener {
-  /** Connected, with a clean session: nothing is subscribed and nothing of earlier is on its way. */
-  onUp(): void;
+  /** Connected, with a clean session: nothing is subscribed and nothing of earlier is on its way. The largest packet the broker takes, if it says. */
+  onUp(packetBytesMax?: number): void;
   onDown(reason: string): void;
   onMessage(topic: string, payload: Uint8Array): void;
 }

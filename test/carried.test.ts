@@ -84,8 +84,11 @@ async function receive(): Promise<Received[]> {
 const numbersOf = (received: readonly Received[]): number[] => received.map(({ message }) => Number(fromUtf8(message.body)));
 const accounts = (): [string, number][] =>
   (nodes.central.stats()?.accounts ?? []).map(({ class: ending, count }) => [ending, count]);
+/** Messages; what nodes tell each other goes by itself. */
 const held = (): number[] =>
-  Object.values(nodes).map((node) => (node.stats()?.outgoing ?? []).reduce((sum, out) => sum + out.held, 0));
+  Object.values(nodes).map((node) =>
+    (node.stats()?.outgoing ?? []).reduce((sum, out) => sum + (out.stream.includes('/$node:') ? 0 : out.held), 0),
+  );
 const queue = () => nodes.central.stats()?.queues.find(({ name }) => name === 'bags');
 
 /** 1 to 5 lie at gateway a, 6 to 9 came by b. */

@@ -1,5 +1,6 @@
 /** Real sessions of the link over lines in virtual time, written down byte by byte as they were said and as they were heard. */
 import { bodyOf, LARGE_RING_BYTES, LinkWorld, type LinkWorldOptions, SMALL_RING_BYTES } from '../hardware-sim/link-world.ts';
+import { lossOf } from '../shared/custody/accounts.ts';
 import { endNumbers } from '../shared/custody/outgoing.ts';
 import type { Line } from '../shared/ports.ts';
 
@@ -150,7 +151,8 @@ function expireAtDevice(w: LinkWorld, number: number): void {
         const gap = endNumbers(out, { from: number, to: number, class: 'RECEIVE_TIMEOUT', node: store.self.name });
         const acks = [{ id: index.id(slot), reason: 'expired' as const }];
         out.list.remove(slot);
-        store.commit({ acks, metas: [gap, store.account(out.handle, 'RECEIVE_TIMEOUT', 1)] }, () => {});
+        const account = store.account(lossOf(out.handle, 'RECEIVE_TIMEOUT', [{ from: number, to: number }]));
+        store.commit({ acks, metas: [gap, account] }, () => {});
         return;
       }
     }

@@ -72,10 +72,10 @@ describe('agreement vectors', () => {
       const key = { origin: of.origin, incarnation: of.incarnation, destination: of.address, priority: of.priority };
       const rebuilder = new Rebuilder(key, { counter: of.epochCounter, random: of.epochRandom });
       const { content, numberLow } = packet;
-      const inFull = content.kind === 'whole' ? content.payload : undefined;
+      const inFull = content.kind === 'whole' ? { envelope: content.payload } : undefined;
       const one = content.kind === 'compact' ? rebuilder.whole(numberLow, content) : inFull;
       const rebuilt = content.kind === 'mixed' ? rebuilder.batch(numberLow, content.messages, content.check) : one && [one];
-      expect(rebuilt?.map(toHex) ?? null, name).toEqual(envelopes);
+      expect(rebuilt?.map(({ envelope }) => toHex(envelope)) ?? null, name).toEqual(envelopes);
     }
   });
 

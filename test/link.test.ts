@@ -455,7 +455,7 @@ describe('streams', () => {
       .of('note', 'device')
       .flatMap(({ packet }) => packet.tlvs.filter((tlv) => tlv.kind === 'elsewhere'));
     expect(elsewhere).toEqual([{ kind: 'elsewhere', handle: 0, from: 1, to: 4 }]);
-    const [numbers] = [...other.gateway.parts.store.destinations.values()].filter(({ holes }) => holes.length > 0);
+    const [numbers] = [...other.gateway.parts.store.ends.destinations.values()].filter(({ holes }) => holes.length > 0);
     expect(numbers).toMatchObject({ next: 6, holes: [{ from: 1, to: 4 }] });
   });
 });

@@ -542,6 +542,9 @@ namespace Ringmail
         public async Task<IList<object>> HolesAsync() =>
             (IList<object>)(await AskAsync("GET", "/v1/holes").ConfigureAwait(false))["holes"];
 
+        /// <summary>What became of all that a node sent, as far as this one knows: streams, and its digest.</summary>
+        public Task<IDictionary<string, object>> LedgerAsync(string node) => AskAsync("GET", "/v1/devices/" + Quote(node));
+
         /// <summary>Gives up all holes of a queue, or of one stream: so many numbers are missing now.</summary>
         public async Task<long> CloseHolesAsync(string of)
         {

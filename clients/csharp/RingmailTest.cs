@@ -304,6 +304,7 @@ public static class RingmailTest
         var sent = await Node.SendAsync(queue, "x");
         Same(0, (await Node.HolesAsync()).Count);
         Same(0L, await Node.CloseHolesAsync(queue));
+        Same("box-1", (await Node.LedgerAsync("box-1"))["node"]);
         Same(1, (await Node.PingAsync("box-1")).Count);
         Same("stored@box-1", (string)(await Node.TraceAsync(sent.Identity))["custody"]);
         Same("kept", await Node.OutcomeAsync(sent.Identity, (await Take()).Message.EpochCounter));

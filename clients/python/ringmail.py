@@ -291,6 +291,10 @@ class Ringmail:
         """Forgets a producer: its name may begin at 1 again."""
         self._ask('DELETE', f'/v1/producers/{_quote(name)}')
 
+    def ledger(self, node: str) -> Mapping[str, Any]:
+        """What became of all that a node sent, as far as this one knows: ``streams``, and its ``digest``."""
+        return self._fields('GET', f'/v1/devices/{_quote(node)}')
+
     def holes(self) -> List[Mapping[str, Any]]:
         """Numbers that the node waits for, or has given up, of streams that end there."""
         return list(self._fields('GET', '/v1/holes').get('holes', ()))

@@ -291,6 +291,7 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(self.node.holes(), [])
         sent = self.node.send(self.queue, 'x')
         self.assertEqual(self.node.close_holes(self.queue), 0)
+        self.assertIn(f'/{self.queue}:', ' '.join(line['stream'] for line in self.node.ledger('box-1')['streams']))
         epoch = self.take().message.epoch['counter']
         self.assertEqual(self.node.outcome(sent.identity, epoch), 'kept')
         self.assertEqual([answer['at'] for answer in self.node.ping('box-1')], ['reached'])

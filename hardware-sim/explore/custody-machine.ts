@@ -6,7 +6,9 @@
  *    ▲                │                                   │
  *    └── cut: lost │ kept ────────────────────────────────┘
  */
+
 import { toHex, toUtf8 } from '../../shared/bytes.ts';
+import { ALL_STORE_PARTS } from '../../shared/custody/all-store-parts.ts';
 import { HoleWait } from '../../shared/custody/hole-wait.ts';
 import { Intake } from '../../shared/custody/intake.ts';
 import { metaChange, metaValue } from '../../shared/custody/meta-keys.ts';
@@ -130,7 +132,7 @@ export class CustodyMachine implements Machine<CustodyFacts> {
       kept: contentsOf(ring.durableIfKept),
       image: ring.durable,
       isForked: sender.state === 'forked' || metaValue(ring.metas, 'forked') !== undefined,
-      holeCount: [...store.destinations.values()].filter(({ holes }) => holes.length > 0).length,
+      holeCount: [...store.ends.destinations.values()].filter(({ holes }) => holes.length > 0).length,
       isBeyondSent: isBeyondSent(running),
     };
   }
@@ -154,7 +156,7 @@ export class CustodyMachine implements Machine<CustodyFacts> {
       }
       case 'close': {
         const waits = new HoleWait(store);
-        for (const handle of store.destinations.keys()) waits.close(handle, () => true);
+        for (const handle of store.ends.destinations.keys()) waits.close(handle, () => true);
         return;
       }
       case 'offer':
@@ -207,7 +209,7 @@ export class CustodyMachine implements Machine<CustodyFacts> {
     const { name, weakening } = this.#shape;
     const random = new SeededBytes(seed);
     const ring = new MemoryRing(this.#disk, seed);
-    const store = new NodeStore(ring.asRing);
+    const store = new NodeStore(ring.asRing, ALL_STORE_PARTS);
     const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: () => true });
     store.load(name, random);
     const receiver = new CustodyReceiver(store, intake);

@@ -3,7 +3,9 @@
  * its own, which stands still but for `tick`: then it is as late as the next deadline. So timers may be as late as they like, and the
  * clocks of the two ends have nothing to do with each other.
  */
+
 import { toUtf8 } from '../../shared/bytes.ts';
+import { ALL_STORE_PARTS } from '../../shared/custody/all-store-parts.ts';
 import { Intake } from '../../shared/custody/intake.ts';
 import { NodeStore } from '../../shared/custody/node-store.ts';
 import { CustodyReceiver } from '../../shared/custody/receiver.ts';
@@ -129,7 +131,7 @@ export class LinkMachine implements Machine<LinkFacts> {
     const { name, role, packetNumbers, window, weakening } = this.#shape;
     const random = new SeededBytes(seed);
     const ring = new MemoryRing(this.#disk, seed);
-    const store = new NodeStore(ring.asRing);
+    const store = new NodeStore(ring.asRing, ALL_STORE_PARTS);
     store.nowMs = START_MS;
     const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: () => true });
     store.load(name, random);

@@ -37,8 +37,8 @@ export const WEAKENINGS: Readonly<Record<string, Weakening>> = {
       for (const cursor of cursorsOf(receiver)) {
         cursor.planned = cursor.durable;
         const handle = store.streams.find(cursor.key) ?? 0;
-        const destination = store.destinations.get(handle);
-        if (destination !== undefined) store.destinations.set(handle, { ...destination, next: cursor.durable });
+        const destination = store.ends.destinations.get(handle);
+        if (destination !== undefined) store.ends.destinations.set(handle, { ...destination, next: cursor.durable });
       }
       return item(session, at, whenDurable);
     };
@@ -54,8 +54,8 @@ export const WEAKENINGS: Readonly<Record<string, Weakening>> = {
   },
   /** What was given up is forgotten: who comes late brings a repeat. */
   'closed-holes-forgotten': ({ store }) => {
-    const set = store.destinations.set.bind(store.destinations);
-    store.destinations.set = (handle, destination) => set(handle, { ...destination, closed: [] });
+    const set = store.ends.destinations.set.bind(store.ends.destinations);
+    store.ends.destinations.set = (handle, destination) => set(handle, { ...destination, closed: [] });
   },
   /** An item above the cursor is taken as if it stood there. */
   'accept-out-of-sequence': ({ receiver }) => {

@@ -9,7 +9,7 @@ import { QUEUE_DEFAULTS, type QueueDefinition } from '../../shared/queue/queue-o
 import type { Prng } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
-import { keyIn, letterOf } from './letters.ts';
+import { keyOf, letterOf } from './letters.ts';
 import type { Oracle } from './oracle.ts';
 import type { PlannedReader, PlannedSend } from './plan.ts';
 import type { Recorder } from './recorder.ts';
@@ -24,7 +24,7 @@ export interface Stage {
 }
 
 /** A call that is not answered by then is given up by its caller, who knows nothing of it. */
-const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 20_000;
 const RETRY_MS = 50;
 /** Of what a transaction sends. */
 const DERIVED_BYTES = 60;
@@ -42,8 +42,11 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
     if (!isOpen) return;
     isOpen = false;
     if (result?.kind === 'sent') {
-      const kept = oracle.keeps(node, key) || oracle.heldBy(key, node.name).length > 0 ? 'kept' : 'not-kept';
-      recorder.add({ kind: 'accepted', ...about, identity: result.identity, kept });
+      const { identity } = result;
+      const isExpress = send.delivery === 'express' && result.durability === 'volatile';
+      const kept = !isExpress && (oracle.keeps(node, key) || oracle.heldBy(key, node.name).length > 0) ? 'kept' : 'not-kept';
+      recorder.add({ kind: 'accepted', ...about, identity, kept, ...(isExpress && { durability: 'volatile' }) });
+      if (isExpress) recorder.mark('sent express');
     } else if (result?.kind === 'error') {
       recorder.add({ kind: 'refused', ...about, code: result.error.code });
       if (result.error.code === 'QUEUE_FULL') recorder.mark('send refused for want of room');
@@ -52,18 +55,20 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
     }
     done();
   };
-  node.call({ verb: 'send', destination: send.destination, body, properties }, answered);
+  const { destination, delivery } = send;
+  node.call({ verb: 'send', destination, body, properties, ...(delivery && { delivery }) }, answered);
   world.after(PATIENCE_MS, () => answered(undefined));
 }
 
 /** Puts it on record that the message is sent now. What is to be given to the node. */
 export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8Array; properties: Properties } {
-  const { key, node, priority, timeToBeReceivedMs, deliverAfterMs, acknowledge } = send;
+  const { key, node, priority, timeToBeReceivedMs, deliverAfterMs, acknowledge, deadLetter, journal, delivery } = send;
   const body = letterOf(key, send.bytes);
   const timers = {
     ...(timeToBeReceivedMs !== undefined && { timeToBeReceivedMs }),
     ...(deliverAfterMs !== undefined && { deliverAfterMs }),
   };
+  const wishes = { ...(acknowledge && { acknowledge }), ...(deadLetter && { deadLetter }), ...(journal && { journal }) };
   const destination = send.destination.includes('/') ? send.destination : `${node}/${send.destination}`;
   recorder.add({
     kind: 'send',
@@ -74,8 +79,10 @@ export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8A
     bytes: body.length,
     crc: crc32(body, 0),
     ...timers,
+    ...wishes,
+    ...(delivery && { delivery }),
   });
-  return { body, properties: { priority, ...timers, ...(acknowledge && { acknowledge }) } };
+  return { body, properties: { priority, ...timers, ...wishes } };
 }
 
 /** For so long after something was held in a queue nobody judges who goes first there: it may just have become ready. */
@@ -178,7 +185,7 @@ export class Reader {
     const { recorder, world, oracle } = this.#stage;
     const { queue, leaseMs } = this.#plan;
     const node = this.#node.name;
-    const key = keyIn(message.body);
+    const key = keyOf(message);
     const { priority, body } = message;
     if (deliveryCount > 1) this.#markRepeat(key);
     // Comes it back once more, it waits, or is given up.
@@ -236,7 +243,7 @@ export class Reader {
     const { recorder, phase, world } = this.#stage;
     const random = this.#random;
     if (turn !== this.#turn) return;
-    const key = keyIn(message.body);
+    const key = keyOf(message);
     const about = { node: this.#node.name, key: key ?? '', identity: identityText(message.identity), deliveryCount };
     const { node, identity } = about;
     if (key !== undefined && this.#isDisliked(key)) return this.#dislike(turn, lease, about);
@@ -276,6 +283,7 @@ export class Reader {
       return { do: 'send', destination, ...tellSend(this.#stage, plan) } as const;
     });
     const ack = { do: 'ack', lease } as const;
+    oracle.wholes.ask({ node, key, identity, sent, by: 'transaction' });
     this.#ask({ verb: 'commit', steps: mark % 4 < 2 ? [ack, ...sends] : [...sends, ack] }, (result) => {
       if (result?.kind === 'committed') {
         recorder.mark('ended by a transaction');

@@ -1,8 +1,8 @@
 /** S5 to S7: the books agree with what happened, a yes means durable, and nobody lets go of what nobody else has. */
-import { SYSTEM_QUEUES } from '../../shared/custody/message-room.ts';
 import { accountClass, endingsOf, isWithout, unseenEndings, wentWithItsBooks } from './endings.ts';
 import type { EndEvent, FreedEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
+import { isCopyKey, LETTER_QUEUES, RECORD_QUEUES } from './letters.ts';
 
 /** A node is at rest when nothing left it or came to it for so long: a freed message leaves the ring within 50 ms and a write. */
 const REST_MS = 1_000;
@@ -46,7 +46,7 @@ function isAtRest(index: HistoryIndex, node: string): boolean {
 }
 
 function wrongHoldings({ node, stats, live }: EndEvent['nodes'][number]): string[] {
-  const queues = stats.queues.filter(({ name }) => !SYSTEM_QUEUES.includes(name));
+  const queues = stats.queues.filter(({ name }) => !RECORD_QUEUES.includes(name));
   const queued = queues.reduce((sum, { ready, leased, delayed, held }) => sum + ready + leased + delayed + held, 0);
   // Words to senders are messages of the node itself.
   const own = stats.outgoing.filter(({ stream }) => !stream.includes('/$admin:'));
@@ -66,24 +66,26 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
   for (const story of index.stories.values()) {
     const { lane } = story;
     // On its way nothing is dropped but from `$dead`, where it had its end before.
-    if (story.destinationNode !== node && isDroppedAt(story, node)) lettersOnTheWay += 1;
+    if (story.destinationNode !== node && !isCopyKey(story.key) && isDroppedAt(story, node)) lettersOnTheWay += 1;
     if (lane === undefined || story.destinationNode !== node) continue;
     // What expires on its way has an account of another class, which its gap brings.
     const told = story.frees.filter(({ event }) => event.node === node || event.reason === 'purged');
     const reasons = new Set(told.map(({ event }) => event.reason));
     for (const reason of COUNTED)
       if (reasons.has(reason)) freed.set(`${lane} ${reason}`, (freed.get(`${lane} ${reason}`) ?? 0) + 1);
-    if (endingsOf(story).size === 0) unseen.set(lane, (unseen.get(lane) ?? 0) + 1);
+    // What becomes of a message that lies in memory only no disk shows.
+    if (endingsOf(story).size === 0 || story.accepted?.event.durability === 'volatile')
+      unseen.set(lane, (unseen.get(lane) ?? 0) + 1);
   }
   const accounts = index.accounts(node);
   const told = (lane: string, reason: string) => accounts.get(lane)?.get(accountClass(reason)) ?? 0;
   const violations: string[] = [];
   /** What is dropped from `$dead` has an account under the name of the letters. */
   let letters = -lettersOnTheWay;
-  for (const lane of accounts.keys()) if (lane.includes('/$dead:')) letters += told(lane, 'dropped');
+  for (const lane of accounts.keys()) if (isOf(lane, LETTER_QUEUES)) letters += told(lane, 'dropped');
   if (letters < 0) violations.push(`${node} dropped ${lettersOnTheWay} on their way, and does not say so`);
   for (const lane of new Set([...accounts.keys(), ...[...freed.keys()].map((name) => name.slice(0, name.lastIndexOf(' ')))])) {
-    if (lane.includes('/$dead:') || lane.includes('/$admin:')) continue;
+    if (isOf(lane, RECORD_QUEUES)) continue;
     for (const reason of COUNTED) {
       const count = freed.get(`${lane} ${reason}`) ?? 0;
       const total = told(lane, reason);
@@ -98,6 +100,11 @@ function wrongAccounts(index: HistoryIndex, node: string): string[] {
     }
   }
   return violations;
+}
+
+/** A lane of what a node keeps for its own. */
+function isOf(lane: string, queues: readonly string[]): boolean {
+  return queues.some((queue) => lane.includes(`/${queue}:`));
 }
 
 function isDroppedAt({ frees }: Story, node: string): boolean {

@@ -204,3 +204,15 @@ function withAccount(
     stats: { ...stats, accounts: [...stats.accounts, ...atRest('central', [account]).stats.accounts] },
   }));
 }
+
+test('on the way to a node that nobody reaches an account stands for what wanted no letter, beside the letters of others', () => {
+  const end = (count: number) => {
+    const tale = new Tale();
+    for (const key of ['device-1:1', 'device-1:2'])
+      tale.send(key, { destination: 'device-9/orders' }).accept(key).free(key, 'device-1', 'handed-over');
+    tale.letter('device-1:2', { node: 'gateway', classes: ['BAD_DST_Q'] });
+    return tale.end([atRest('gateway', [['device-1', 'device-9/orders', 3, 'BAD_DST_Q', count]])]);
+  };
+  expect(noLoss(end(1)).violations).toEqual([]);
+  expect(noLoss(end(0)).violations).toEqual(['accepted and nowhere, device-1>device-9/orders:3: device-1:1']);
+});

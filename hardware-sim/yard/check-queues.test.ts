@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { deadLettersAreKept, urgentFirst } from './check-queues.ts';
+import type { RunFacts, SendEvent } from './history.ts';
 import { type Account, atRest, changed, endChanged, inserted, quietRun, Tale, the, without } from './quiet-run.ts';
 
 const quiet = quietRun();
@@ -155,5 +156,53 @@ describe('S11, urgency', () => {
     };
     expect(left(0)).toEqual(['device-1:1, priority 0, was left over in central/bags']);
     expect(left(7)).toEqual([]);
+  });
+});
+
+describe('S9, letters that are not wanted, go elsewhere, or are sent again', () => {
+  const givenUp = (how: Partial<SendEvent> = {}) =>
+    new Tale()
+      .boot('central')
+      .send('device-1:1', how)
+      .accept('device-1:1')
+      .carry('device-1:1')
+      .deliver('device-1:1')
+      .giveUp('device-1:1');
+  const of = (tale: Tale, accounts: readonly Account[] = [], facts: Partial<RunFacts> = {}) => {
+    const history = tale.end([atRest('central', accounts)]);
+    return deadLettersAreKept({ ...history, facts: { ...history.facts, ...facts } }).violations;
+  };
+
+  test('asks for no letter where none is wanted, but for an account', () => {
+    const account: Account = ['device-1', 'central/bags', 3, 'POISON', 1];
+    expect(of(givenUp({ deadLetter: 'off' }), [account])).toEqual([]);
+    expect(of(givenUp({ deadLetter: 'off' }))).toEqual([
+      '1 of device-1>central/bags:3 given up at central without a letter, 0 accounted for: device-1:1',
+    ]);
+    expect(of(givenUp({ deadLetter: 'off' }).letter('device-1:1'), [account])).toEqual([
+      'device-1:1 in $dead of central: it wanted none',
+    ]);
+  });
+
+  test('notices a letter in $dead though the queue has one of its own, with room', () => {
+    const letterQueues = { 'central/bags': { queue: 'alarms', bytesLimit: 40_000 } };
+    expect(of(givenUp().letter('device-1:1', { queue: 'alarms' }), [], { letterQueues })).toEqual([]);
+    expect(of(givenUp().letter('device-1:1', { bytes: 100 }), [], { letterQueues })).toHaveLength(1);
+    expect(of(givenUp().letter('device-1:1', { bytes: 100_000 }), [], { letterQueues })).toEqual([]);
+  });
+
+  test('takes a letter that was sent again for one that was there, and notices it beside what it became', () => {
+    const again = () => givenUp().letter('device-1:1', { redriven: 'device-1:1~' }).send('device-1:1~').accept('device-1:1~');
+    expect(of(again())).toEqual([]);
+    expect(of(again().letter('device-1:1'))).toEqual([
+      'device-1:1 in $dead of central: it was sent again as device-1:1~, and is still there',
+    ]);
+    const refused = givenUp().letter('device-1:1', { redriven: 'device-1:1~' });
+    expect(of(refused.letter('device-1:1'))).toEqual([]);
+  });
+
+  test('counts what its node left out for want of room', () => {
+    expect(of(givenUp())).toHaveLength(1);
+    expect(of(givenUp().down('central', 'crash', { letters: 1 }))).toEqual([]);
   });
 });

@@ -1,19 +1,21 @@
 /** S9 and S11: what was given up is found with its history, deliveries are counted, and the urgent go first. */
+import { parseIdentity } from '../../shared/message/identity.ts';
 import { excuseOf } from './endings.ts';
-import type { DeliveredEvent, History, Verdict } from './history.ts';
+import type { DeadLetterEvent, DeliveredEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
+import { LETTER_QUEUES } from './letters.ts';
 
 /** A disk that was slow may still be behind for so long. */
 const SLOW_MS = 5_000;
 
 /**
- * S9: every message that an application gave up is in `$dead`, once, with class, reason and the identity it had; a letter that is not
- * there any more has an account. What its queue gives up was delivered as often as it may be. A delivery count never falls, and stands still once: the first delivery may not be written yet when
+ * S9: every message that an application gave up is in the dead letter queue of its queue, once, with class, reason and the identity it
+ * had; a letter that is not there any more has an account, or was sent again. One that wanted no letter has an account, and none. What its queue gives up was delivered as often as it may be. A delivery count never falls, and stands still once: the first delivery may not be written yet when
  * the node dies.
  */
 export function deadLettersAreKept(history: History): Verdict {
   const index = indexOf(history);
-  const violations = [...missingLetters(index), ...wrongLetters(index)];
+  const violations = [...missingLetters(index), ...wrongLetters(index), ...unaccounted(index)];
   let looked = index.letters.length;
   for (const story of index.stories.values()) {
     looked += story.givenUp.length + Math.max(0, story.deliveries.length - 1);
@@ -25,7 +27,8 @@ export function deadLettersAreKept(history: History): Verdict {
 function missingLetters(index: HistoryIndex): string[] {
   const missing = new Map<string, string[]>();
   if (index.end === undefined) return [];
-  for (const { key, givenUp, letters, damage } of index.stories.values()) {
+  for (const { key, givenUp, letters, damage, send } of index.stories.values()) {
+    if (send?.event.deadLetter === 'off') continue;
     for (const { event } of givenUp) {
       const { node, identity } = event;
       const isThere = letters.some((one) => one.event.node === node && one.event.previous === identity);
@@ -35,11 +38,29 @@ function missingLetters(index: HistoryIndex): string[] {
   }
   const violations: string[] = [];
   for (const [node, keys] of missing) {
-    let dropped = 0;
-    for (const [lane, classes] of index.accounts(node))
-      if (lane.includes(`>${node}/$dead:`)) dropped += classes.get('DROPPED') ?? 0;
-    if (keys.length > dropped)
+    const dropped = index.droppedFrom(node, LETTER_QUEUES);
+    if (keys.length > dropped + index.leftOut(node, 'letters'))
       violations.push(`given up at ${node}, not in $dead, and ${dropped} dropped from there: ${some(keys)}`);
+  }
+  return violations;
+}
+
+/** What was given up and wanted no letter has an account. */
+function unaccounted(index: HistoryIndex): string[] {
+  const givenUp = new Map<string, string[]>();
+  for (const story of index.stories.values()) {
+    const [first] = story.givenUp;
+    if (story.send?.event.deadLetter !== 'off' || first === undefined || story.damage.length > 0) continue;
+    const name = `${first.event.node} ${story.lane}`;
+    givenUp.set(name, [...(givenUp.get(name) ?? []), story.key]);
+  }
+  const violations: string[] = [];
+  for (const [name, keys] of givenUp) {
+    const [node = '', lane = ''] = name.split(' ');
+    if (index.isHarmed(node) || index.atEnd(node) === undefined) continue;
+    const total = index.accounts(node).get(lane)?.get('POISON') ?? 0;
+    if (total < keys.length)
+      violations.push(`${keys.length} of ${lane} given up at ${node} without a letter, ${total} accounted for: ${some(keys)}`);
   }
   return violations;
 }
@@ -64,18 +85,43 @@ function* tooEarly(index: HistoryIndex, story: Story): Generator<string> {
 function wrongLetters(index: HistoryIndex): string[] {
   const violations: string[] = [];
   const seen = new Set<string>();
+  /** Sent again, by node and the message that was given up. */
+  const again = new Map<string, string>();
   for (const { event } of index.letters) {
-    const { node, key, previous, classes, reason } = event;
+    const { node, key, previous, classes, reason, redriven } = event;
     const name = `${key ?? previous ?? 'a letter'} in $dead of ${node}`;
     if (classes.length === 0) violations.push(`${name}: no class`);
     if (reason === '') violations.push(`${name}: no reason`);
     const story = key === undefined ? undefined : index.story(key);
     if (story !== undefined && !index.isDoubtful(story)) violations.push(...wrongLink(story, { name, previous, classes, node }));
+    if (story?.send?.event.deadLetter === 'off' && !index.isDoubtful(story)) violations.push(`${name}: it wanted none`);
     if (previous === undefined || index.isHarmed(node)) continue;
+    if (isAstray(index, event)) violations.push(`${name}: its queue has a dead letter queue of its own, with room`);
+    if (redriven !== undefined) {
+      again.set(`${node} ${previous}`, redriven);
+      continue;
+    }
+    const next = again.get(`${node} ${previous}`);
+    if (next !== undefined && index.story(next).acceptances.length > 0)
+      violations.push(`${name}: it was sent again as ${next}, and is still there`);
     if (seen.has(`${node} ${previous}`)) violations.push(`${name}: twice, of ${previous}`);
     seen.add(`${node} ${previous}`);
   }
   return violations;
+}
+
+/** Of an envelope around a body, at most. */
+const ENVELOPE_BYTES_MAX = 700;
+
+/** In `$dead`, though the dead letter queue of its own queue had room all the time: nothing ever left that one. */
+function isAstray(index: HistoryIndex, { node, queue = '$dead', classes, previous, bytes = 0 }: DeadLetterEvent): boolean {
+  const own = index.history.facts.letterQueues?.[parseIdentity(previous ?? '')?.destination ?? ''];
+  if (own === undefined || queue !== '$dead' || classes.length > 1) return false;
+  if (classes[0] !== 'POISON' && classes[0] !== 'RECEIVE_TIMEOUT') return false;
+  const isSentAgain = index.letters.some(({ event }) => event.node === node && event.redriven !== undefined);
+  const letters = index.atEnd(node)?.stats.queues.find(({ name }) => name === own.queue);
+  if (letters === undefined || isSentAgain || letters.dropped > 0) return false;
+  return letters.bytes + bytes + ENVELOPE_BYTES_MAX <= own.bytesLimit;
 }
 
 function* wrongLink(

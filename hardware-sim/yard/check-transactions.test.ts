@@ -26,7 +26,7 @@ const isOf =
     'key' in event && event.key === key && (kinds.length === 0 || kinds.includes(event.kind));
 const isTold = (event: History['events'][number]): boolean => SENT.some((key) => isOf(key)(event) && event.kind !== 'send');
 const isEnd = isOf('device-1:1', 'freed', 'acked');
-const texts = (history: History) => transactionsAreWhole(history).violations.map((text) => text.slice(text.indexOf('): ') + 3));
+const texts = (history: History) => transactionsAreWhole(history).violations.map((text) => text.replace(/^.*?\)[:,] /, ''));
 
 describe('S10, transactions', () => {
   test('looks at each, whether it was answered or not', () => {
@@ -72,6 +72,24 @@ describe('S10, transactions', () => {
   test('notices what was sent twice', () => {
     const twice = changed(whole(), the('delivered', 'central:a'), { identity: 'central:0f3a51c2aa017e44:central/bills:3:9' });
     expect(texts(twice).some((text) => text.startsWith('central:a was sent 2 times'))).toBe(true);
+  });
+
+  test('judges each frame, and each disk after a crash: all of it, and the message gone', () => {
+    const told = (how: object) => {
+      const together = { kind: 'together', node: 'central', key: 'device-1:1', identity: 'x', sent: SENT, ...how };
+      return texts(inserted(whole(), the('acked', 'device-1:1'), { by: 'transaction', ...together }));
+    };
+    expect(told({ there: SENT, source: 'ended', seen: 'frame' })).toEqual([]);
+    expect(told({ there: SENT, source: 'not on the disk', seen: 'recovery' })).toEqual([]);
+    expect(told({ there: SENT, source: 'stays', seen: 'frame', by: 'redrive' })).toEqual([
+      'redrive: all of 2 in one frame, and the message stays',
+    ]);
+    expect(told({ there: ['central:a'], source: 'stays', seen: 'recovery' })).toEqual([
+      'transaction: 1 of 2 on a disk after a crash, and the message stays',
+    ]);
+    expect(told({ there: [], source: 'ended', seen: 'frame' })).toEqual([
+      'transaction: 0 of 2 in one frame, and the message ended',
+    ]);
   });
 
   test('does not ask a node whose disk was harmed', () => {

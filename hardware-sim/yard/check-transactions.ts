@@ -4,10 +4,11 @@
  *   committing ──▶ the message is received, and all that it sent is there: each once
  *              └─▶ nothing is there, and the message comes again, or ends otherwise
  *
- * Whether the answer came does not matter. Not judged: nodes whose disk was harmed, messages of which something was destroyed.
+ * Whether the answer came does not matter. The same holds of every frame and of every disk that is opened after a crash, and of a redrive,
+ * which ends a letter and sends its message again. Not judged: nodes whose disk was harmed, messages of which something was destroyed.
  */
 import { endingsOf, unseenEndings } from './endings.ts';
-import type { CommittingEvent, History, Verdict } from './history.ts';
+import type { CommittingEvent, History, TogetherEvent, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some, type Told } from './history-index.ts';
 
 export function transactionsAreWhole(history: History): Verdict {
@@ -24,8 +25,22 @@ export function transactionsAreWhole(history: History): Verdict {
       for (const text of broken(index, { story, sent, event })) violations.push(`${story.key} (${event.identity}): ${text}`);
     }
   }
+  for (const { event } of index.togethers) {
+    if (index.isHarmed(event.node)) continue;
+    looked += 1;
+    for (const text of torn(event)) violations.push(`${event.key} (${event.identity}), ${event.by}: ${text}`);
+  }
   return { violations, looked };
 }
+
+/** At every instant: what one frame brought, or a disk showed after a crash. */
+function* torn({ sent, there, source, seen }: TogetherEvent): Generator<string> {
+  const where = seen === 'frame' ? 'in one frame' : 'on a disk after a crash';
+  if (there.length < sent.length) yield `${there.length} of ${sent.length} ${where}, and the message ${SOURCES[source]}`;
+  else if (source === 'stays') yield `all of ${sent.length} ${where}, and the message stays`;
+}
+
+const SOURCES = { ended: 'ended', stays: 'stays', 'not on the disk': 'is not there' } as const;
 
 interface Transaction {
   readonly story: Story;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CHECKS, judge } from './checks.ts';
 import type { History } from './history.ts';
-import { changed, endChanged, inserted, quietRun, the, troubledRun, without } from './quiet-run.ts';
+import { atRest, changed, endChanged, inserted, quietRun, Tale, the, troubledRun, without } from './quiet-run.ts';
 
 const quiet = quietRun();
 const troubled = troubledRun();
@@ -41,6 +41,10 @@ const DOCTORED: readonly (readonly [id: string, what: string, history: History])
     'an assertion that fired',
     inserted(quiet, the('acked'), { kind: 'stopped', node: 'central', text: 'invariant: no', because: 'block rots' }),
   ],
+  ['S16', 'an express message that comes again after its node died', deliveredFromMemory()],
+  ['S17', 'a copy of a message in a queue without a journal', inserted(quiet, the('acked', 'device-1:1'), copyOf('device-1:1'))],
+  ['S18', 'a word that nobody asked for', inserted(quiet, the('acked', 'device-1:1'), wordOf('device-1:1'))],
+  ['S19', 'a queue that hands out though it is paused', handedOutPaused()],
   ['L1', 'a message that is still on its way', stillThere(quiet)],
   ['L2', 'a message that a dead node holds up', withoutEnd(troubled, 'device-1:3')],
   ['L3', 'a line that never rests', { ...quiet, facts: { ...quiet.facts, lineBytes: 50_000_000 } }],
@@ -51,7 +55,8 @@ describe('the checks', () => {
   test('pass a quiet run, and look at everything that is in it', () => {
     const { violations, looked } = judge(quiet);
     expect(violations).toEqual([]);
-    expect([...looked].filter(([, count]) => count === 0).map(([id]) => id)).toEqual(['S10', 'S13', 'L2']);
+    const idle = [...looked].filter(([, count]) => count === 0).map(([id]) => id);
+    expect(idle).toEqual(['S10', 'S13', 'S16', 'S17', 'S18', 'S19', 'L2']);
   });
 
   test('pass a run whose losses have their causes', () => {
@@ -69,8 +74,8 @@ describe('the checks', () => {
     expect(CHECKS.map(({ id }) => id).filter((id) => !seen.has(id))).toEqual([]);
   });
 
-  test('are fifteen of safety and four of liveness, each once', () => {
-    const ids = [...Array.from({ length: 15 }, (_, i) => `S${i + 1}`), 'L1', 'L2', 'L3', 'L4'];
+  test('are nineteen of safety and four of liveness, each once', () => {
+    const ids = [...Array.from({ length: 19 }, (_, i) => `S${i + 1}`), 'L1', 'L2', 'L3', 'L4'];
     expect(CHECKS.map(({ id }) => id)).toEqual(ids);
   });
 
@@ -89,6 +94,36 @@ function identityOf(key: string): string {
 function withoutWhatItSent(): History {
   const [key, identity] = ['device-1:1', identityOf('device-1:1')];
   return inserted(quiet, the('effect', key), { kind: 'committing', node: 'central', key, identity, sent: ['central:a'] });
+}
+
+function copyOf(key: string): object {
+  return { kind: 'copy', node: 'central', key: `${key}^`, previous: identityOf(key) };
+}
+
+function wordOf(key: string): object {
+  return { kind: 'word', node: 'device-1', label: 'ACK_RECEIVE', about: identityOf(key) };
+}
+
+function deliveredFromMemory(): History {
+  const tale = new Tale()
+    .boot('central')
+    .send('central:1', { delivery: 'express' })
+    .accept('central:1', { durability: 'volatile' });
+  return tale
+    .down('central', 'crash')
+    .boot('central')
+    .deliver('central:1')
+    .end([atRest('central')]);
+}
+
+function handedOutPaused(): History {
+  const tale = new Tale().boot('central').send('device-1:1').accept('device-1:1');
+  for (const stage of ['asked', 'done'] as const)
+    tale.tell({ kind: 'queue-state', node: 'central', queue: 'bags', state: 'paused', stage });
+  return tale
+    .wait(1_000)
+    .deliver('device-1:1')
+    .end([atRest('central')]);
 }
 
 function effectOf(key: string): object {

@@ -1,16 +1,20 @@
 /** The promises that a run of the yard is held to, and the functions that hold it to them (docs/reliability.md). */
+import { copiesAreKept } from './check-copies.ts';
 import { booksAgree, nothingLetGo, yesIsDurable } from './check-custody.ts';
 import { noDuplicateEffect, noLoss, noPhantom } from './check-delivery.ts';
 import { boundsHold, damageIsTold, identitiesHold, stopsAreExplained } from './check-integrity.ts';
 import { comesBackInTime, everythingDrains, noStorm, theDeadHoldUpNobody } from './check-liveness.ts';
+import { memoryIsKept } from './check-memory.ts';
 import { inOrder } from './check-order.ts';
+import { pausedQueuesRest } from './check-paused.ts';
 import { deadLettersAreKept, urgentFirst } from './check-queues.ts';
 import { timesAreKept } from './check-time.ts';
 import { transactionsAreWhole } from './check-transactions.ts';
+import { wordsAreTrue } from './check-words.ts';
 import type { Check, History, Violation } from './history.ts';
 
 export interface NamedCheck {
-  /** S1…S15 of safety, L1…L4 of liveness. */
+  /** S1…S19 of safety, L1…L4 of liveness. */
   readonly id: string;
   readonly promise: string;
   readonly check: Check;
@@ -31,7 +35,7 @@ export const CHECKS: readonly NamedCheck[] = [
   },
   {
     id: 'S9',
-    promise: 'What is given up is in $dead with its history, and deliveries are counted over restarts.',
+    promise: 'What is given up has its letter, or its account where it wants none, and deliveries are counted over restarts.',
     check: deadLettersAreKept,
   },
   { id: 'S10', promise: 'Of a transaction all is visible, or nothing.', check: transactionsAreWhole },
@@ -44,6 +48,10 @@ export const CHECKS: readonly NamedCheck[] = [
     promise: 'A store stops only for a reason that was given to it, and no assertion fires.',
     check: stopsAreExplained,
   },
+  { id: 'S16', promise: 'What lies in memory only is lost with its node, and never otherwise.', check: memoryIsKept },
+  { id: 'S17', promise: 'Journals have a copy of what they are to keep, once; their oldest go, counted.', check: copiesAreKept },
+  { id: 'S18', promise: 'What senders are told of a message is true, and told once.', check: wordsAreTrue },
+  { id: 'S19', promise: 'A paused queue hands out nothing, and stays paused over restarts.', check: pausedQueuesRest },
   {
     id: 'L1',
     promise: 'Once the trouble is over everything ends, in the time that the slowest line takes.',

@@ -14,11 +14,12 @@ import { sealOf } from '../../shared/ring/recovery.ts';
 import { decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../../shared/ring/superblock-layout.ts';
 import { openRing } from '../ring-driver.ts';
 import type { SimDisk, SimFile } from '../sim-disk.ts';
-import { keyIn } from './letters.ts';
+import { known, type Nature } from './letters.ts';
 
 /** One durable copy. */
 export interface Held {
   readonly key: string;
+  readonly nature: Nature;
   readonly queue: number;
   readonly priority: number;
   readonly number: number;
@@ -28,6 +29,14 @@ export interface Held {
   readonly head: Uint8Array;
   readonly sinceMs: number;
 }
+
+/** What a frame changed. A copy of what was there already, which cleaning makes, is neither. */
+export interface Changes {
+  readonly brought: readonly Held[];
+  readonly ended: readonly { readonly held: Held; readonly reason: string }[];
+}
+
+const NO_CHANGES: Changes = { brought: [], ended: [] };
 
 interface Write {
   readonly offset: number;
@@ -45,19 +54,22 @@ const LSN_AT = 16;
 /** Identity comes first in an envelope. */
 const HEAD_BYTES = 160;
 
+/** `older`: how many that came before it into the same journal are still there. */
+type OnFreed = (key: string, reason: string, older: number) => void;
+
 export class DurableView {
   readonly #seal: FrameSeal;
   readonly #geometry: RingGeometry;
   readonly #held = new Map<number, Held>();
   readonly #counts = new Map<string, number>();
-  readonly #onFreed: (key: string, reason: string) => void;
+  readonly #onFreed: OnFreed;
   /** The part of a frame before the end of the ring; the rest follows at its beginning. */
   #part: Uint8Array | undefined;
   /** A write is looked at as it begins, and once it is done. */
   #looked: Looked | undefined;
 
   /** Of a disk on which nothing was stored yet. `onFreed`: the last copy of a message is gone, or it expired. */
-  constructor(disk: SimDisk, geometry: RingGeometry, onFreed: (key: string, reason: string) => void) {
+  constructor(disk: SimDisk, geometry: RingGeometry, onFreed: OnFreed) {
     const superblock = superblockOf(disk, geometry);
     invariant(superblock !== undefined, 'a formatted file has a superblock');
     this.#geometry = geometry;
@@ -78,31 +90,46 @@ export class DurableView {
   }
 
   /** These bytes are durable now. */
-  wrote(write: Write, atMs: number): void {
+  wrote(write: Write, atMs: number): Changes {
     const frame = this.frameOf(write);
-    if (frame === undefined) return;
+    if (frame === undefined) return NO_CHANGES;
     const { entries, bytes } = frame;
-    const ended: [string, string][] = [];
+    const brought: Held[] = [];
+    const ended: { id: number; held: Held; reason: string }[] = [];
     for (const entry of entries) {
       if (entry.kind === 'put') {
         const body = bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes);
-        const key = keyIn(body);
-        if (key === undefined) continue;
+        const before = this.#held.get(entry.id);
+        const about = (entry.copy ? before : undefined) ?? known(body);
+        if (about === undefined) continue;
+        const { key, nature } = about;
         const head = body.slice(0, HEAD_BYTES);
         const { queue, priority, number, notBeforeMs, expiresAtMs } = entry;
-        const sinceMs = this.#held.get(entry.id)?.sinceMs ?? atMs;
-        this.#put(entry.id, { key, queue, priority, number, notBeforeMs, expiresAtMs, head, sinceMs });
+        const held = { key, nature, queue, priority, number, notBeforeMs, expiresAtMs, head, sinceMs: before?.sinceMs ?? atMs };
+        this.#put(entry.id, held);
+        if (before === undefined && !entry.copy) brought.push(held);
       } else if (entry.kind === 'ack') {
         for (let id = entry.id; id < entry.id + entry.count; id++) {
           const held = this.#held.get(id);
           if (held === undefined) continue;
           this.#drop(id, held);
-          ended.push([held.key, entry.reason]);
+          ended.push({ id, held, reason: entry.reason });
         }
       }
     }
     // An expired message leaves a letter, which is there from now on: not the message.
-    for (const [key, reason] of ended) if (reason === 'expired' || !this.has(key)) this.#onFreed(key, reason);
+    for (const { id, held, reason } of ended) {
+      const { key } = held;
+      const isCopy = held.nature === 'copy';
+      if (isCopy || reason === 'expired' || !this.has(key)) this.#onFreed(key, reason, isCopy ? this.#copiesBefore(id) : 0);
+    }
+    return { brought, ended };
+  }
+
+  #copiesBefore(id: number): number {
+    let count = 0;
+    for (const [other, { nature }] of this.#held) if (nature === 'copy' && other < id) count += 1;
+    return count;
   }
 
   /** The frame that a write completes, with its bytes; undefined for a superblock, or a part. */
@@ -133,7 +160,8 @@ export class DurableView {
     const keys = { brought: [] as string[], ended: [] as string[] };
     for (const entry of frame?.entries ?? []) {
       if (entry.kind === 'put') {
-        const key = keyIn(frame?.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes) ?? NO_BYTES);
+        const body = frame?.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes) ?? NO_BYTES;
+        const key = ((entry.copy ? this.#held.get(entry.id) : undefined) ?? known(body))?.key;
         if (key !== undefined) keys.brought.push(key);
       } else if (entry.kind === 'ack') {
         for (let id = entry.id; id < entry.id + entry.count; id++) {
@@ -188,10 +216,10 @@ export function recover(disk: SimDisk): { held: Map<number, Omit<Held, 'sinceMs'
   for (const slot of index.slots()) {
     const at = { lsn: index.lsn(slot), skip: index.bodyOffset(slot), bytes: index.bodyBytes(slot) };
     const body = bodyOf(file, geometry, at);
-    const key = keyIn(body);
-    if (key === undefined) continue;
+    const about = known(body);
+    if (about === undefined) continue;
     held.set(index.id(slot), {
-      key,
+      ...about,
       queue: index.queue(slot),
       priority: index.priority(slot),
       number: index.number(slot),

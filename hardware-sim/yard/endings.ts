@@ -72,6 +72,8 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     const classes = new Set(
       [...reasons].map((one) => (one === 'expired' && isOnItsWay ? 'REACH_QUEUE_TIMEOUT' : accountClass(one))),
     );
+    // Given up, and no letter wanted: its account says so.
+    if (story.givenUp.length > 0 && story.send?.event.deadLetter === 'off') classes.add('POISON');
     for (const { event } of story.letters.slice(0, 1)) classes.add(event.classes.at(-1) ?? '');
     for (const ending of classes) count(lane, ending);
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
@@ -80,16 +82,18 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
   const unseen = new Map<string, number>();
   for (const node of index.nodes) {
     for (const [lane, classes] of index.accounts(node))
-      unseen.set(lane, Math.max(unseenOf(lane, classes), unseen.get(lane) ?? 0));
+      unseen.set(lane, Math.max(unseenOf(node, lane, classes), unseen.get(lane) ?? 0));
   }
   return unseen;
 
-  function unseenOf(lane: string, classes: ReadonlyMap<string, number>): number {
+  function unseenOf(node: string, lane: string, classes: ReadonlyMap<string, number>): number {
     let left = 0;
     // What a device gave to the clone of a gateway its centre hears to be elsewhere, counts, and does not wait for (custody.md, 6).
     let harmed = hasClones ? 0 : -(seen.get(`${lane} destroyed`) ?? 0);
     for (const [ending, total] of classes) {
-      const over = Math.max(0, total - (seen.get(`${lane} ${ending}`) ?? 0));
+      // On the way to a node that nobody reaches a letter has no account but its gap: what has one there has no letter.
+      const isUnlettered = ending === 'BAD_DST_Q' && !lane.includes(`>${node}/`);
+      const over = Math.max(0, total - (isUnlettered ? 0 : (seen.get(`${lane} ${ending}`) ?? 0)));
       if (HARM_CLASSES.includes(ending)) harmed += over;
       else left += over;
     }
@@ -105,6 +109,8 @@ export function excuseOf(index: HistoryIndex, story: Story): string | undefined 
   if (accepted === undefined) return 'never accepted';
   if (wentWithItsDisk(index, story)) return 'went with its disk';
   const { node, durability, kept } = accepted.event;
+  if (story.liveAt.length > 0 && index.isPaused(story.send?.event.destination ?? '')) return 'its queue is paused';
+  if (durability === 'volatile') return index.wentWithMemory(story) ? 'it lay in memory only' : undefined;
   const isLater = durability !== undefined && durability !== 'sync';
   if (isLater && index.openings.some((opening) => opening.event.node === node && opening.place > accepted.place))
     return 'answered before it was written';

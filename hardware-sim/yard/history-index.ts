@@ -10,23 +10,31 @@ import type {
   AcceptedEvent,
   AckedEvent,
   CommittingEvent,
+  CopyEvent,
   DeadLetterEvent,
   DeliveredEvent,
   DestroyedEvent,
+  DownEvent,
   EffectEvent,
   EndEvent,
   FaultEvent,
   FreedEvent,
   HealedEvent,
   History,
+  LeftOut,
   OpeningEvent,
+  OutcomeEvent,
+  QueueStateEvent,
   RefusedEvent,
   ReturnedEvent,
   SendEvent,
   ServingEvent,
   StoppedEvent,
+  TogetherEvent,
   TriedCutEvent,
+  WordEvent,
 } from './history.ts';
+import { leftOut } from './left-out.ts';
 
 export type Told<E> = { readonly atMs: number; readonly place: number; readonly event: E };
 
@@ -141,6 +149,13 @@ export class HistoryIndex {
   readonly openings: Told<OpeningEvent>[] = [];
   readonly servings: Told<ServingEvent>[] = [];
   readonly stops: Told<StoppedEvent>[] = [];
+  readonly downs: Told<DownEvent>[] = [];
+  readonly togethers: Told<TogetherEvent>[] = [];
+  readonly copies: Told<CopyEvent>[] = [];
+  readonly words: Told<WordEvent>[] = [];
+  readonly outcomes: Told<OutcomeEvent>[] = [];
+  readonly queueStates: Told<QueueStateEvent>[] = [];
+  #byIdentity: ReadonlyMap<string, Story> | undefined;
   healed: Told<HealedEvent> | undefined;
   end: Told<EndEvent> | undefined;
 
@@ -198,6 +213,18 @@ export class HistoryIndex {
         return void this.servings.push(told(event));
       case 'stopped':
         return void this.stops.push(told(event));
+      case 'down':
+        return void this.downs.push(told(event));
+      case 'together':
+        return void this.togethers.push(told(event));
+      case 'copy':
+        return void this.copies.push(told(event));
+      case 'word':
+        return void this.words.push(told(event));
+      case 'outcome':
+        return void this.outcomes.push(told(event));
+      case 'queue-state':
+        return void this.queueStates.push(told(event));
       case 'healed':
         this.healed ??= told(event);
         return;
@@ -293,6 +320,47 @@ export class HistoryIndex {
       lanes.set(lane, classes.set(ending, (classes.get(ending) ?? 0) + count));
     }
     return lanes;
+  }
+
+  /** Somebody was told, or saw, that a message has this identity. */
+  byIdentity(identity: string): Story | undefined {
+    this.#byIdentity ??= new Map(
+      [...this.stories.values()].flatMap((story) =>
+        [...story.acceptances, ...story.deliveries].map(({ event }) => [event.identity, story] as const),
+      ),
+    );
+    return this.#byIdentity.get(identity);
+  }
+
+  /** It was answered from memory, and its node was not stopped in order before it died: nobody promised to keep it. */
+  wentWithMemory({ accepted }: Story): boolean {
+    if (accepted?.event.durability !== 'volatile') return false;
+    return this.firstDown(accepted.event.node, accepted.place)?.event.how === 'crash';
+  }
+
+  firstDown(node: string, after: number): Told<DownEvent> | undefined {
+    return this.downs.find(({ place, event }) => place > after && event.node === node);
+  }
+
+  /** The queue of this address is to be paused, and stays so. */
+  isPaused(address: string): boolean {
+    const states = this.queueStates.filter(({ event }) => `${event.node}/${event.queue}` === address);
+    return states.at(-1)?.event.state === 'paused';
+  }
+
+  /** What a node left out for want of room, in all of its openings. */
+  leftOut(node: string, what: LeftOut): number {
+    let count = leftOut(this.atEnd(node)?.stats)[what];
+    for (const { event } of this.downs) if (event.node === node) count += event.leftOut[what];
+    return count;
+  }
+
+  /** Messages that made room in a queue of records of this node, as its accounts say. */
+  droppedFrom(node: string, queues: readonly string[]): number {
+    let count = 0;
+    for (const [lane, classes] of this.accounts(node))
+      if (queues.some((queue) => lane.includes(`>${node}/${queue}:`))) count += classes.get('DROPPED') ?? 0;
+    return count;
   }
 
   /** What a node that is up says and holds at the end. */

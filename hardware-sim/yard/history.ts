@@ -9,8 +9,10 @@
  * Every message carries a key of its own, which only its maker and those who read it know: `<node>:<number>`. Times are true time, in
  * virtual milliseconds, whatever the clocks of the nodes say. Order is the order of the list.
  */
-import type { Durability, Stats } from '../../shared/core/calls.ts';
+import type { Durability, SendOutcome, Stats } from '../../shared/core/calls.ts';
 import type { EndingClass } from '../../shared/message/classes.ts';
+import type { Acknowledge } from '../../shared/message/message.ts';
+import type { QueueState } from '../../shared/queue/queue-options.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
 
 /** A call of an application that sends. */
@@ -26,6 +28,10 @@ export interface SendEvent {
   readonly crc: number;
   readonly timeToBeReceivedMs?: number;
   readonly deliverAfterMs?: number;
+  readonly acknowledge?: Acknowledge;
+  readonly deadLetter?: 'off';
+  readonly journal?: 'on';
+  readonly delivery?: 'express';
 }
 
 /** The node said yes. `kept`: a worst-case power cut at this instant would have kept it (or it has gone on already, and the next node would). */
@@ -95,6 +101,22 @@ export interface CommittingEvent {
   readonly sent: readonly string[];
 }
 
+/**
+ * A frame, or a disk that was opened, has something of what belongs together: what is sent by a transaction or a redrive, and the end of
+ * the message in whose place it is. `source`: what became of that one there.
+ */
+export interface TogetherEvent {
+  readonly kind: 'together';
+  readonly node: string;
+  readonly by: 'transaction' | 'redrive';
+  readonly key: string;
+  readonly identity: string;
+  readonly sent: readonly string[];
+  readonly there: readonly string[];
+  readonly source: 'ended' | 'stays' | 'not on the disk';
+  readonly seen: 'frame' | 'recovery';
+}
+
 export interface ReturnedEvent {
   readonly kind: 'returned';
   readonly node: string;
@@ -103,15 +125,57 @@ export interface ReturnedEvent {
   readonly delayMs: number;
 }
 
-/** A dead letter was read, at the end of the run. */
+/** A dead letter was read, at the end of the run, or before it is sent again. */
 export interface DeadLetterEvent {
   readonly kind: 'dead-letter';
   readonly node: string;
+  /** Where it lies; undefined: `$dead`. */
+  readonly queue?: string;
   readonly key: string | undefined;
+  /** Bytes of its body. */
+  readonly bytes?: number;
+  /** The key under which it is sent again now. */
+  readonly redriven?: string;
   /** Of the message that was given up; undefined where there was none. */
   readonly previous: string | undefined;
   readonly classes: readonly EndingClass[];
   readonly reason: string;
+}
+
+/** A copy of a message was read in the journal of a node, at the end of the run. */
+export interface CopyEvent {
+  readonly kind: 'copy';
+  readonly node: string;
+  readonly key: string | undefined;
+  /** The message that it is a copy of. */
+  readonly previous: string | undefined;
+}
+
+/** What a node was told about a message that it sent, read at the end of the run. */
+export interface WordEvent {
+  readonly kind: 'word';
+  readonly node: string;
+  /** ACK_REACH_QUEUE, ACK_RECEIVE, or the class of an ending. */
+  readonly label: string;
+  readonly about: string;
+}
+
+/** A node was asked at the end of the run what became of an express message. */
+export interface OutcomeEvent {
+  readonly kind: 'outcome';
+  readonly node: string;
+  readonly key: string;
+  readonly identity: string;
+  readonly outcome: SendOutcome;
+}
+
+/** Whoever runs a node wants a queue paused, or running again. Between `asked` and `done` nobody knows. */
+export interface QueueStateEvent {
+  readonly kind: 'queue-state';
+  readonly node: string;
+  readonly queue: string;
+  readonly state: QueueState;
+  readonly stage: 'asked' | 'done';
 }
 
 /** The last durable copy of a message left a node's disk, other than by damage. */
@@ -123,6 +187,8 @@ export interface FreedEvent {
   readonly reason: string;
   /** Nodes on whose disks it was at that instant. */
   readonly heldBy: readonly string[];
+  /** Of a copy in a journal: those that came before it and are still there. */
+  readonly older?: number;
 }
 
 /** A medium or an operator destroyed durable copies: rot, an old image put back, an empty disk. Nobody can be asked for these. */
@@ -168,6 +234,15 @@ export interface ServingEvent {
   /** True time since `opening`. */
   readonly tookMs: number;
 }
+/** A node is down: stopped in order, or in any other way. What it left out since it opened, for want of room. */
+export interface DownEvent {
+  readonly kind: 'down';
+  readonly node: string;
+  readonly how: 'in order' | 'crash';
+  readonly leftOut: Readonly<Record<LeftOut, number>>;
+}
+export type LeftOut = 'words' | 'copies' | 'letters';
+
 /** A store stopped though nobody cut its power. */
 export interface StoppedEvent {
   readonly kind: 'stopped';
@@ -209,14 +284,20 @@ export type YardEvent = { readonly atMs: number } & (
   | EffectEvent
   | AckedEvent
   | CommittingEvent
+  | TogetherEvent
   | ReturnedEvent
   | DeadLetterEvent
+  | CopyEvent
+  | WordEvent
+  | OutcomeEvent
+  | QueueStateEvent
   | FreedEvent
   | DestroyedEvent
   | TriedCutEvent
   | FaultEvent
   | OpeningEvent
   | ServingEvent
+  | DownEvent
   | StoppedEvent
   | HealedEvent
   | EndEvent
@@ -233,6 +314,9 @@ export interface RunFacts {
   readonly backlogBytesMax: number;
   /** By `<node>/<queue>`: how often a message is delivered there at most. */
   readonly deliveriesMax?: Readonly<Record<string, number>>;
+  /** Addresses of queues that keep a copy of what is received, and of those with a dead letter queue of their own: its name, and its limit. */
+  readonly journals?: readonly string[];
+  readonly letterQueues?: Readonly<Record<string, { readonly queue: string; readonly bytesLimit: number }>>;
   /** Longest time that a disk took for one operation, stalls that are faults left out. Undefined: 60 ms. */
   readonly diskMsMax?: number;
   /** Rejections and exceptions that nobody caught. */
@@ -246,7 +330,7 @@ export interface History {
 
 /** One broken promise. */
 export interface Violation {
-  /** S1…S15, L1…L4 (docs/reliability.md). */
+  /** S1…S19, L1…L4 (docs/reliability.md). */
   readonly check: string;
   readonly text: string;
 }

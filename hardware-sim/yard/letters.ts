@@ -1,13 +1,36 @@
 /**
  * Bodies that say who they are: `\x02y:<key>\x03`, then filler that only this key has. Whoever finds the bytes of a letter, in an
  * envelope, a frame or a dead letter, knows which one it is without asking any codec.
+ *
+ *   <key>    as its sender named it; its dead letter bears it too
+ *   <key>~   the message that a redrive made of its dead letter: a message of its own, with the same body
+ *   <key>^   a copy in a journal
  */
 import { concatBytes, fromUtf8, toUtf8 } from '../../shared/bytes.ts';
 import { crc32 } from '../../shared/crc32.ts';
+import { DEAD_QUEUE, JOURNAL_QUEUE, SYSTEM_QUEUES } from '../../shared/custody/message-room.ts';
+import type { Message } from '../../shared/message/message.ts';
 
 const START = [0x02, 0x79, 0x3a] as const;
 const END = 0x03;
 const KEY_BYTES_MAX = 40;
+
+/** The dead letter queue of queues that have their own. */
+export const UNWANTED = 'unwanted';
+export const LETTER_QUEUES: readonly string[] = [DEAD_QUEUE, UNWANTED];
+/** Nobody reads these while the yard runs, and what lies there keeps nobody waiting. */
+export const RECORD_QUEUES: readonly string[] = [...SYSTEM_QUEUES, UNWANTED];
+
+/** What an envelope is, by where it lies and what it was made from. */
+export type Nature = 'message' | 'letter' | 'copy' | 'redriven';
+
+/** The queue stands within so many bytes, behind origin and incarnation. */
+const ADDRESS_BYTES = 110;
+/** The identity of what it was made from, its history and its other properties come last. */
+const LAST_BYTES = 500;
+const COPY_AT = toUtf8(`/${JOURNAL_QUEUE}`);
+const LETTERS_AT = LETTER_QUEUES.map((queue) => toUtf8(`/${queue}`));
+const FROM_LETTERS = LETTER_QUEUES.map((queue) => toUtf8(`/${queue}:`));
 
 /** A body of `bytes` bytes, or as many as the key needs. */
 export function letterOf(key: string, bytes: number): Uint8Array {
@@ -30,4 +53,53 @@ export function keyIn(bytes: Uint8Array): string | undefined {
     return fromUtf8(bytes.subarray(at + 3, end));
   }
   return undefined;
+}
+
+/** The key under which an envelope is known here, and what it is. */
+export function known(envelope: Uint8Array): { readonly key: string; readonly nature: Nature } | undefined {
+  const key = keyIn(envelope);
+  if (key === undefined) return undefined;
+  const nature = natureOf(envelope);
+  return { key: nature === 'copy' ? copyKey(key) : nature === 'redriven' ? redrivenKey(key) : key, nature };
+}
+
+function natureOf(envelope: Uint8Array): Nature {
+  const address = envelope.subarray(0, ADDRESS_BYTES);
+  if (holds(address, COPY_AT)) return 'copy';
+  if (LETTERS_AT.some((at) => holds(address, at))) return 'letter';
+  const last = envelope.subarray(-LAST_BYTES);
+  return FROM_LETTERS.some((from) => holds(last, from)) ? 'redriven' : 'message';
+}
+
+/** The key of a message that an application has; `letters`: of one that lies among dead letters. */
+export function keyOf(
+  { body, history = [] }: Pick<Message, 'body' | 'history'>,
+  where: 'queue' | 'letters' = 'queue',
+): string | undefined {
+  const key = keyIn(body);
+  const isRedriven = history.length > (where === 'letters' ? 1 : 0);
+  return key === undefined || !isRedriven ? key : redrivenKey(key);
+}
+
+export function redrivenKey(key: string): string {
+  return `${key}~`;
+}
+
+export function copyKey(key: string): string {
+  return `${key}^`;
+}
+
+export function isCopyKey(key: string): boolean {
+  return key.endsWith('^');
+}
+
+function holds(bytes: Uint8Array, part: Uint8Array): boolean {
+  const [first = 0] = part;
+  for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
+    if (at + part.length > bytes.length) return false;
+    let same = 1;
+    while (same < part.length && bytes[at + same] === part[same]) same += 1;
+    if (same === part.length) return true;
+  }
+  return false;
 }

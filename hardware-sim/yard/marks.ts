@@ -39,5 +39,11 @@ export const MARKS = [
   'paused longer than a lease',
   'worst-case power cut tried',
   'everything restarted at the end',
+  'sent express',
+  'copy in a journal',
+  'in a dead letter queue of its own',
+  'sent again from its dead letter',
+  'queue paused',
+  'told what became of a message',
 ] as const;
 export type Mark = (typeof MARKS)[number];

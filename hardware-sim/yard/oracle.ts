@@ -10,6 +10,7 @@ import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
 import { DurableView, type Held, recover } from './durable-view.ts';
 import type { Recorder } from './recorder.ts';
+import { type Whole, WholeFrames } from './whole-frames.ts';
 
 interface Watched {
   readonly node: SimNode;
@@ -37,6 +38,8 @@ export class Oracle {
   readonly #recorder: Recorder;
   readonly #world: World;
   readonly #cutEvery: number;
+  /** What must become durable together. */
+  readonly wholes: WholeFrames;
   /** Bytes of bodies and entries that lay in any ring at once, at most. */
   backlogBytesMax = 0;
 
@@ -45,6 +48,7 @@ export class Oracle {
     this.#recorder = options.recorder;
     this.#world = options.world;
     this.#cutEvery = options.cutEvery;
+    this.wholes = new WholeFrames((event) => this.#recorder.add(event));
   }
 
   /** `used`: with whatever its disk holds. */
@@ -79,7 +83,8 @@ export class Oracle {
   wrote(node: SimNode, write: { readonly offset: number; readonly bytes: Uint8Array }): void {
     const one = this.#of(node.name);
     const { view } = one;
-    view.wrote(write, this.#world.nowMs);
+    const changes = view.wrote(write, this.#world.nowMs);
+    if (one.excuse === undefined) this.wholes.wrote(node.name, changes, (whole) => this.#knownOf(one, whole));
     one.inFlight = NOTHING;
     this.backlogBytesMax = Math.max(this.backlogBytesMax, view.held.size * 600);
   }
@@ -134,6 +139,13 @@ export class Oracle {
     // It may be another file than before.
     one.view = this.#viewOf(node);
     one.view.reset(found.held, view.held, this.#world.nowMs);
+    if (excuse === undefined) this.wholes.found(node.name, (whole) => this.#knownOf(one, whole));
+    else this.wholes.forget(node.name);
+  }
+
+  #knownOf({ node, view }: Watched, { key, identity, sent }: Whole): { source: Held | undefined; has: (key: string) => boolean } {
+    const source = this.heldAs(node.name, key, identity);
+    return { source, has: (one) => sent.includes(one) && view.has(one) };
   }
 
   /** True when a worst-case power cut at this node, now, would keep the message. */
@@ -195,8 +207,9 @@ export class Oracle {
   }
 
   #viewOf(node: SimNode): DurableView {
-    return new DurableView(node.disk, node.geometry, (key, reason) => {
-      this.#recorder.add({ kind: 'freed', node: node.name, key, reason, heldBy: this.heldBy(key, node.name) });
+    return new DurableView(node.disk, node.geometry, (key, reason, older) => {
+      const heldBy = this.heldBy(key, node.name);
+      this.#recorder.add({ kind: 'freed', node: node.name, key, reason, heldBy, ...(older > 0 && { older }) });
     });
   }
 

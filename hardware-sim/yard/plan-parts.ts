@@ -22,5 +22,6 @@ export function withoutNode(plan: Plan, name: string): Plan {
     },
     sends: plan.sends.filter((send) => stays(send) && !gone.has(send.destination.split('/')[0] ?? '')),
     faults: plan.faults.filter(({ target }) => !gone.has(target)),
+    ...(plan.chores && { chores: plan.chores.filter(stays) }),
   };
 }

@@ -12,7 +12,7 @@ import type { QueueDefinition } from '../../shared/queue/queue-options.ts';
 import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/ring/geometry.ts';
 import { type Prng, stream } from '../random.ts';
 import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
-import { withPatience, withTransactions } from './plan-habits.ts';
+import { drawChores, withExpress, withKeeping, withPatience, withTransactions, withWishes } from './plan-habits.ts';
 
 export interface PlannedNode {
   readonly name: string;
@@ -61,6 +61,10 @@ export interface PlannedSend {
   readonly timeToBeReceivedMs?: number;
   readonly deliverAfterMs?: number;
   readonly acknowledge?: Acknowledge;
+  readonly deadLetter?: 'off';
+  readonly journal?: 'on';
+  /** In the memory of its node only: its destination is a queue there. */
+  readonly delivery?: 'express';
 }
 
 export interface PlannedFault {
@@ -71,6 +75,12 @@ export interface PlannedFault {
   /** How long it lasts, where it lasts. */
   readonly forMs: number;
 }
+
+/** What whoever runs a node does there. `for-good`: until the end of the run. */
+export type PlannedChore = { readonly node: string; readonly atMs: number } & (
+  | { readonly do: 'pause'; readonly queue: string; readonly forMs: number | 'for-good' }
+  | { readonly do: 'redrive' }
+);
 
 export interface PlannedWorld {
   readonly nodes: readonly PlannedNode[];
@@ -88,6 +98,7 @@ export interface Plan {
   readonly world: PlannedWorld;
   readonly sends: readonly PlannedSend[];
   readonly faults: readonly PlannedFault[];
+  readonly chores?: readonly PlannedChore[];
 }
 
 /** A queue of a device, for what comes down to it. */
@@ -105,13 +116,16 @@ export function geometryOf({ blockBytes, blockCount }: Pick<PlannedNode, 'blockB
 /** The plan of a seed. The same on every machine. */
 export function drawPlan(seed: string): Plan {
   const shape = stream(seed, 'world');
-  const world = withPatience(withTransactions(drawWorld(shape), stream(seed, 'transactions')), stream(seed, 'patience'));
+  const busy = withPatience(withTransactions(drawWorld(shape), stream(seed, 'transactions')), stream(seed, 'patience'));
+  const world = withKeeping(busy, stream(seed, 'keeping'));
   const safetyMs = shape.pick([4_000, 10_000, 30_000, 120_000]);
+  const sends = withWishes(drawSends(world, stream(seed, 'sends'), safetyMs), stream(seed, 'wishes'));
   return {
     seed,
     world,
-    sends: drawSends(world, stream(seed, 'sends'), safetyMs),
+    sends: withExpress(sends, world, stream(seed, 'express')),
     faults: drawFaults(world, stream(seed, 'faults'), safetyMs),
+    chores: drawChores(world, stream(seed, 'operator'), safetyMs),
   };
 }
 

@@ -9,7 +9,8 @@ import type { Stats } from '../../shared/core/calls.ts';
 import type { EndingClass } from '../../shared/message/classes.ts';
 import { identityText } from '../../shared/message/identity.ts';
 import { QUEUE_DEFAULTS } from '../../shared/queue/queue-options.ts';
-import type { EndEvent, History, RunFacts, SendEvent, YardEvent } from './history.ts';
+import type { AcceptedEvent, DeadLetterEvent, DownEvent, EndEvent, History, RunFacts, SendEvent, YardEvent } from './history.ts';
+import { copyKey } from './letters.ts';
 
 const STEP_MS = 10;
 const INCARNATION = '0f3a51c2aa017e44';
@@ -61,9 +62,26 @@ export class Tale {
     return this.tell(send);
   }
 
-  accept(key: string): this {
+  accept(key: string, how: Partial<AcceptedEvent> = {}): this {
     const { node, identity } = this.#of(key);
-    return this.tell({ kind: 'accepted', node, key, identity, kept: 'kept' });
+    return this.tell({ kind: 'accepted', node, key, identity, kept: 'kept', ...how });
+  }
+
+  down(node: string, how: DownEvent['how'], leftOut: Partial<DownEvent['leftOut']> = {}): this {
+    return this.tell({ kind: 'down', node, how, leftOut: { words: 0, copies: 0, letters: 0, ...leftOut } });
+  }
+
+  copy(key: string, node: string): this {
+    return this.tell({ kind: 'copy', node, key: copyKey(key), previous: this.#of(key).identity });
+  }
+
+  word(key: string, label: string): this {
+    const { node, identity } = this.#of(key);
+    return this.tell({ kind: 'word', node, label, about: identity });
+  }
+
+  identityOf(key: string): string {
+    return this.#of(key).identity;
   }
 
   free(key: string, node: string, reason: string, heldBy: readonly string[] = []): this {
@@ -108,9 +126,10 @@ export class Tale {
     return this.tell({ kind: 'given-up', node: 'central', key, identity: this.#of(key).identity, gone: 'gone' });
   }
 
-  letter(key: string): this {
+  letter(key: string, how: Partial<DeadLetterEvent> = {}): this {
     const previous = this.#of(key).identity;
-    return this.tell({ kind: 'dead-letter', node: 'central', key, previous, classes: ['POISON'], reason: 'nobody wants it' });
+    const plain = { kind: 'dead-letter', node: 'central', key, previous, reason: 'nobody wants it' } as const;
+    return this.tell({ ...plain, classes: ['POISON'], ...how });
   }
 
   /** The whole way. */
@@ -187,6 +206,8 @@ export function atRest(
       stream: { origin, incarnation: INCARNATION, destination, priority },
       class: ending,
       count,
+      ranges: [],
+      detail: 'coarse',
     })),
     counters: {},
     adapters: {},

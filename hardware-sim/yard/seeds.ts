@@ -4,7 +4,7 @@
  */
 export interface SeedThatFailed {
   readonly seed: string;
-  /** The check that noticed: S1…S15, L1…L4. */
+  /** The check that noticed: S1…S19, L1…L4. */
   readonly check: string;
   readonly found: string;
 }

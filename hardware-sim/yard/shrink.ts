@@ -12,7 +12,7 @@
  */
 
 import { halve, keepFewest, simplifyEach } from './fewer.ts';
-import type { Plan, PlannedFault, PlannedReader, PlannedSend, PlannedWorld } from './plan.ts';
+import type { Plan, PlannedFault, PlannedNode, PlannedReader, PlannedSend, PlannedWorld } from './plan.ts';
 import { withoutNode } from './plan-parts.ts';
 
 export interface ShrinkRequest {
@@ -84,6 +84,8 @@ async function shrinkOnce(hunt: Hunt): Promise<void> {
   await keepFewest(hunt.plan.sends, hunt.partsMax, (sends) => hunt.accepts({ ...hunt.plan, sends }));
   hunt.step = 'faults';
   await keepFewest(hunt.plan.faults, hunt.partsMax, (faults) => hunt.accepts({ ...hunt.plan, faults }));
+  hunt.step = 'chores';
+  await keepFewest(hunt.plan.chores ?? [], hunt.partsMax, (chores) => hunt.accepts({ ...hunt.plan, chores }));
   hunt.step = 'sizes';
   await simplifyEach(hunt.plan.sends, { simpler: smallerSend, partsMax: hunt.partsMax }, (sends) =>
     hunt.accepts({ ...hunt.plan, sends }),
@@ -111,7 +113,12 @@ function timesOf({ sends, faults }: Plan): number[] {
 /** The plan with nothing planned before `fromMs` or after `toMs`. */
 function within(plan: Plan, fromMs: number, toMs: number): Plan {
   const isIn = ({ atMs }: { readonly atMs: number }) => atMs >= fromMs && atMs <= toMs;
-  return { ...plan, sends: plan.sends.filter(isIn), faults: plan.faults.filter(isIn) };
+  return {
+    ...plan,
+    sends: plan.sends.filter(isIn),
+    faults: plan.faults.filter(isIn),
+    ...(plan.chores && { chores: plan.chores.filter(isIn) }),
+  };
 }
 
 /** A queue that nobody reads fails promises of its own. */
@@ -123,8 +130,16 @@ function smallerSend(send: PlannedSend): PlannedSend {
   return send.bytes <= BYTES_SMALL ? send : { ...send, bytes: BYTES_SMALL };
 }
 
-function plainerSend({ timeToBeReceivedMs: _, deliverAfterMs: __, acknowledge: ___, ...send }: PlannedSend): PlannedSend {
-  return { ...send, priority: 3 };
+function plainerSend(send: PlannedSend): PlannedSend {
+  const {
+    timeToBeReceivedMs: _ttl,
+    deliverAfterMs: _after,
+    acknowledge: _ask,
+    deadLetter: _letter,
+    journal: _copy,
+    ...plain
+  } = send;
+  return { ...plain, priority: 3 };
 }
 
 function shorterFault(fault: PlannedFault): PlannedFault {
@@ -140,7 +155,13 @@ const PLAINER_WORLDS: readonly ((world: PlannedWorld) => Partial<PlannedWorld>)[
   ({ nodes }) => ({ nodes: nodes.map((node) => ({ ...node, driftPpm: 0, lineDelayMs: 0, commitDelayMs: 0 })) }),
   ({ nodes }) => ({ nodes: nodes.map((node) => ({ ...node, syncMsMax: 1 })) }),
   ({ nodes }) => ({ nodes: nodes.map((node) => ({ ...node, baud: undefined })) }),
+  ({ nodes }) => ({ nodes: nodes.map((node) => ({ ...node, queues: node.queues.map(keepsNothing) })) }),
 ];
+
+function keepsNothing(queue: PlannedNode['queues'][number]): PlannedNode['queues'][number] {
+  const { journal: _copies, deadLetterQueue: _own, ...plain } = queue;
+  return plain;
+}
 
 /** The smallest plan so far, and the runs that are left to find a smaller one. */
 class Hunt {

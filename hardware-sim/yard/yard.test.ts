@@ -12,7 +12,7 @@ function quiet(seed: string, broker: 'sim' | 'mqtt'): Plan {
   const plan = planOf(seed, { broker, dead: [] });
   const readers = plan.world.readers.map((reader) => ({ ...reader, crash: 0, giveBack: 0, giveUp: 0, dislike: 0 }));
   const sends = plan.sends.map(({ timeToBeReceivedMs: _ttl, deliverAfterMs: _after, ...send }) => ({ ...send, bytes: 100 }));
-  return { ...plan, world: { ...plan.world, readers }, sends, faults: [] };
+  return { ...plan, world: { ...plan.world, readers }, sends, faults: [], chores: [] };
 }
 
 describe.each(['sim', 'mqtt'] as const)('over the broker %s', (broker) => {

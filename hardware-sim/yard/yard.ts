@@ -8,8 +8,8 @@
  */
 
 import { InvariantViolation } from '../../shared/assert.ts';
+import type { Stats } from '../../shared/core/calls.ts';
 import type { NodeConfig } from '../../shared/core/node-io.ts';
-import { SYSTEM_QUEUES } from '../../shared/custody/message-room.ts';
 import { RingmailError } from '../../shared/errors.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
 import { type Prng, stream } from '../random.ts';
@@ -22,7 +22,10 @@ import { judge } from './checks.ts';
 import { Clones } from './clones.ts';
 import { endOfRun } from './end-of-run.ts';
 import { guarded } from './guard.ts';
-import type { History, Violation } from './history.ts';
+import type { History, RunFacts, Violation } from './history.ts';
+import { leftOut } from './left-out.ts';
+import { RECORD_QUEUES } from './letters.ts';
+import { Operator } from './operator.ts';
 import { Oracle } from './oracle.ts';
 import { pairsOf } from './pairs.ts';
 import { geometryOf, type Plan, type PlannedNode } from './plan.ts';
@@ -82,6 +85,7 @@ class Yard {
   readonly #nodes = new Map<string, SimNode>();
   readonly #readers: Reader[] = [];
   readonly #leases = new Leases();
+  readonly #operator: Operator;
   readonly #openedAt = new Map<string, number>();
   #unsent: number;
 
@@ -117,6 +121,7 @@ class Yard {
         build: (planned, label, disk) => this.#clone(planned, label, disk),
       }),
     });
+    this.#operator = new Operator(this.#stage, this.#nodes);
     this.#unsent = plan.sends.length;
     for (const node of plan.world.nodes) this.#build(node);
     this.#employ();
@@ -131,6 +136,7 @@ class Yard {
     this.#supervise();
     this.#send();
     this.#trouble.plan(this.#plan.faults);
+    this.#operator.plan(this.#plan.chores ?? []);
     await world.run(Number.MAX_SAFE_INTEGER, () => this.#isOver, STEPS_MAX);
     this.#heal();
     await world.run(world.nowMs + HEAL_MS, () => this.#isQuiet, STEPS_MAX);
@@ -155,6 +161,7 @@ class Yard {
         lineBytesPerSecond: Math.min(...bauds),
         backlogBytesMax: this.#oracle.backlogBytesMax,
         deliveriesMax: deliveriesMaxOf(this.#plan),
+        ...keepingOf(this.#plan),
         uncaught: [],
       },
       events,
@@ -213,6 +220,9 @@ class Yard {
       onWriting: (one, write) => this.#oracle.writing(one, write),
       onDurable: (one, write) => this.#oracle.wrote(one, write),
       onStopped: (one, error) => this.#stopped(one, error),
+      onDown: (one, how, stats) => {
+        this.#recorder.add({ kind: 'down', node: one.name, how, leftOut: leftOut(stats) });
+      },
     });
   }
 
@@ -302,6 +312,7 @@ class Yard {
       if (dead.includes(node.name) && node.isUp) this.#trouble.cutPower(node);
     }
     this.#recorder.add({ kind: 'healed', dead });
+    this.#operator.calm(dead);
   }
 
   /** Whoever is down comes up again, if only slowly; the dead stay down. */
@@ -323,10 +334,20 @@ class Yard {
     if (nowMs < this.#lookedAtMs + LOOK_MS) return false;
     this.#lookedAtMs = nowMs;
     const dead = new Set(this.#plan.world.dead);
-    const isQuiet = [...this.#nodes.values()].every((node) => dead.has(node.name) || isIdle(node));
+    const isQuiet = this.#operator.isDone && this.#isIdle([...this.#nodes.values()].filter(({ name }) => !dead.has(name)));
     const wasQuiet = this.#wasQuiet;
     this.#wasQuiet = isQuiet;
     return isQuiet && wasQuiet;
+  }
+
+  /** What a queue holds that is paused for good, and what is on its way there, or to a dead node, waits for nobody. */
+  #isIdle(nodes: readonly SimNode[]): boolean {
+    const all = nodes.map((node) => (node.isServing ? node.stats() : undefined));
+    const paused = all.flatMap((stats) =>
+      (stats?.queues ?? []).flatMap(({ name, state }) => (state === 'paused' ? [`${stats?.node}/${name}`] : [])),
+    );
+    const dead = this.#plan.world.dead.map((name) => `${name}/`);
+    return all.every((stats) => stats !== undefined && isIdle(stats, { paused, nowhere: [...paused, ...dead] }));
   }
 
   /** The power goes everywhere, once more: what was true must be true after it. */
@@ -353,13 +374,28 @@ function deliveriesMaxOf({ world }: Plan): Record<string, number> {
   return Object.fromEntries(bounds);
 }
 
-function isIdle(node: SimNode): boolean {
-  const stats = node.isServing ? node.stats() : undefined;
-  if (stats === undefined) return false;
-  const isQueued = stats.queues.some(
-    ({ name, ready, leased, delayed, held }) => !SYSTEM_QUEUES.includes(name) && ready + leased + delayed + held > 0,
+/** `paused`: addresses; `nowhere`: how addresses begin to which nothing gets any more. */
+function isIdle({ node, queues, outgoing }: Stats, rest: { paused: readonly string[]; nowhere: readonly string[] }): boolean {
+  const { paused, nowhere } = rest;
+  const isQueued = queues.some(({ name, ready, leased, delayed, held }) => {
+    const waits = paused.includes(`${node}/${name}`) ? leased : ready + leased + delayed + held;
+    return waits > 0 && !RECORD_QUEUES.includes(name);
+  });
+  const isStuck = (text: string) => nowhere.some((address) => text.includes(`:${address}`));
+  return !isQueued && outgoing.every(({ held, stream: text }) => held === 0 || isStuck(text));
+}
+
+/** What its queues keep, by address. */
+function keepingOf({ world }: Plan): Pick<RunFacts, 'journals' | 'letterQueues'> {
+  const all = world.nodes.flatMap(({ name, queues }) =>
+    queues.map((queue) => ({ address: `${name}/${queue.name}`, queue, queues })),
   );
-  return !isQueued && stats.outgoing.every(({ held }) => held === 0);
+  const own = all.flatMap(({ address, queue: { deadLetterQueue: to }, queues }) => {
+    const letters = queues.find(({ name }) => name === to);
+    return letters === undefined ? [] : [[address, { queue: letters.name, bytesLimit: letters.bytesLimit }] as const];
+  });
+  const journals = all.filter(({ queue }) => queue.journal === 'on').map(({ address }) => address);
+  return { journals, letterQueues: Object.fromEntries(own) };
 }
 
 function configOf(plan: PlannedNode): NodeConfig {

@@ -1,7 +1,10 @@
 /** What applications, adapters and the local API ask of a node, and what they get. */
 
+import type { Range } from '../custody/holes.ts';
+import type { ByteCap } from '../custody/meter.ts';
 import type { Account } from '../custody/node-store.ts';
 import type { ErrorCode, RingmailError } from '../errors.ts';
+import type { EndingClass } from '../message/classes.ts';
 import type { Hop } from '../message/envelope.ts';
 import type { Ending, Message, Properties } from '../message/message.ts';
 import type { QueueOptions } from '../queue/queue-options.ts';
@@ -110,6 +113,8 @@ export type Call =
    */
   | { readonly verb: 'probe'; readonly about: 'node'; readonly node: string; readonly waitMs: number }
   | { readonly verb: 'probe'; readonly about: 'message'; readonly identity: string; readonly waitMs: number }
+  /** What this node knows of the streams that begin at a node. */
+  | { readonly verb: 'ledger'; readonly node: string }
   /** Forgets a producer: its name may begin at 1 again. */
   | { readonly verb: 'retireProducer'; readonly producer: string }
   | { readonly verb: 'position'; readonly name: string }
@@ -173,6 +178,59 @@ export interface ProbeAnswer {
   readonly next?: string;
   /** What its stream lost at this node, as `<class> <count>`. */
   readonly losses?: readonly string[];
+}
+
+/** Numbers of a stream that ended in a way. With `exact`, `ranges` are they; `coarse`: there were too many of them, or nobody knows them all. */
+export interface LedgerLoss {
+  readonly class: EndingClass;
+  readonly count: number;
+  readonly ranges: readonly Range[];
+  readonly detail: 'exact' | 'coarse';
+}
+
+/** One stream, as this node knows it: `received`, what waits, `holes` and `missing` add up to `numbers`. */
+export interface LedgerStream {
+  readonly stream: string;
+  /** Here, or further on. */
+  readonly at: 'ends' | 'passes';
+  /** 1 to this one. */
+  readonly numbers: number;
+  /** Of one that passes: the next node has them, or had them. */
+  readonly received: number;
+  readonly waiting: {
+    readonly ready: number;
+    readonly leased: number;
+    readonly delayed: number;
+    readonly held: number;
+    /** On this disk, for the next node. */
+    readonly onItsWay: number;
+  };
+  /** Waited for; of one that passes: gone another way. */
+  readonly holes: readonly Range[];
+  /** Ended without being received, and by which class; of one that passes: here, and the next node does not know yet. */
+  readonly missing: readonly LedgerLoss[];
+  /** Ended under a number that another message has: in no sum. */
+  readonly others: readonly LedgerLoss[];
+}
+
+export interface Ledger {
+  readonly node: string;
+  /** The newest, at most LEDGER_STREAM_COUNT_MAX. */
+  readonly streams: readonly LedgerStream[];
+  readonly streamsLeftOut: number;
+  /** What the node last said of itself. */
+  readonly digest?: {
+    /** `equal`: each number that it tells of has come here, or ended. */
+    readonly state: 'equal' | 'behind';
+    readonly agoMs: number;
+    /** Since the last one that was equal. */
+    readonly agreedAgoMs?: number;
+    readonly streams: readonly { readonly stream: string; readonly numbers: number }[];
+    /** Of its own queues. */
+    readonly losses: readonly { readonly stream: string; readonly class: EndingClass; readonly count: number }[];
+    /** Messages in accounts that it had no place for. */
+    readonly lossesLeftOut: number;
+  };
 }
 
 export interface QueueStats extends QueueOptions {
@@ -240,6 +298,8 @@ export interface UplinkStats {
   readonly use: 'in-use' | 'spare';
   /** How long it has stood, or has not, in ms. */
   readonly sinceMs: number;
+  /** Of one with a cap. `sentBytes`: since the node opened. `waitMs`: until it lets go what is not urgent; 0: at once. */
+  readonly metered?: ByteCap & { readonly sentBytes: number; readonly waitMs: number };
 }
 
 /** `red` has at least one cause. Codes are API. */
@@ -319,6 +379,7 @@ export type CallResult =
   /** So many numbers are missing now. */
   | { readonly kind: 'holesClosed'; readonly count: number }
   | { readonly kind: 'probed'; readonly answers: readonly ProbeAnswer[] }
+  | { readonly kind: 'ledger'; readonly ledger: Ledger }
   | { readonly kind: 'done' }
   | { readonly kind: 'position'; readonly value: Uint8Array | undefined }
   | { readonly kind: 'stats'; readonly stats: Stats }

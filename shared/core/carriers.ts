@@ -1,6 +1,7 @@
 /** What carries custody to and from other nodes: links over lines, the relay over MQTT. Routes inputs to them and collects outputs. */
 
 import { Attachments } from '../custody/attachments.ts';
+import { Digests } from '../custody/digests.ts';
 import { FAILBACK_MS, FAILOVER_MS, isUp } from '../custody/hops.ts';
 import type { Intake } from '../custody/intake.ts';
 import { metaValues } from '../custody/meta-keys.ts';
@@ -16,7 +17,8 @@ import type { AcceptorRoute, DiallerRoute } from '../link/route-talk.ts';
 import type { Random } from '../ports.ts';
 import { RelayCentral } from '../relay/relay-central.ts';
 import type { Relay } from '../relay/relay-uplink.ts';
-import { TopicPublisher } from '../relay/topic-publisher.ts';
+import { type PlanEnd, TopicPublisher } from '../relay/topic-publisher.ts';
+import { Trials } from '../relay/trial.ts';
 import type { ClockStats, UplinkStats } from './calls.ts';
 import { Endings } from './endings.ts';
 import type { CarrierInput, CarrierRoots, CarrierStart, NodeCarriers } from './node-carriers.ts';
@@ -53,6 +55,7 @@ export class Carriers implements NodeCarriers {
   readonly #ended: Record<string, number> = {};
   readonly #expiry: OutgoingExpiry;
   readonly #attachments: Attachments;
+  readonly #digests: Digests;
   readonly #turning: Turning;
   /** Of the central, by the name of its broker. */
   readonly #centrals = new Map<string, RelayCentral>();
@@ -66,16 +69,21 @@ export class Carriers implements NodeCarriers {
     store.mayHaveHandedOver = (out, number) => this.senders.some((sender) => sender.mayHaveHandedOver(out, number));
     this.#expiry = new OutgoingExpiry(store, parts.intake, () => this.senders);
     const endings = new Endings(store, parts.intake);
-    this.#topics = new TopicPublisher(store, topicBrokers(parts), (slot, cause) => endings.plan(slot, cause));
+    const trials = new Trials();
+    const planEnd: PlanEnd = (slot, cause) => endings.plan(slot, cause);
+    const meterOf = (broker: string) => uplinks.meterOf(broker);
+    this.#topics = new TopicPublisher({ store, brokers: topicBrokers(parts), planEnd, trials, meterOf });
     this.#attachments = this.#makeAttachments(central);
+    const session = (): string | undefined => this.#sessionTo(central);
+    this.#digests = new Digests({ store, intake: parts.intake, central, session });
     this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
     for (const sender of uplinks.senders) this.#neverReturn(sender);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
-    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs });
+    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs, trials });
     if (config.isCentral === 'no') return;
     const senderTo = (neighbour: string) => this.#senderTo(neighbour);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])
-      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo }));
+      this.#centrals.set(broker, new RelayCentral({ receiver, store, node, central, senderTo, trial: trials.of(broker) }));
   }
 
   get receiver(): CustodyReceiver {
@@ -114,12 +122,12 @@ export class Carriers implements NodeCarriers {
       case 'line-closed':
         return this.#closed(input.line, nowMs);
       case 'broker-up':
-        for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs);
+        for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs, input.packetBytesMax);
         this.#topics.up(input.broker);
         return;
       case 'broker-down':
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
-        this.#topics.down(input.broker);
+        this.#topics.down(input.broker, nowMs);
         return;
       case 'broker-ended':
         return this.#topics.ended(input.token, input.outcome, nowMs);
@@ -132,12 +140,12 @@ export class Carriers implements NodeCarriers {
   #open(input: CarrierInput & { kind: 'line-open' }, nowMs: number): void {
     const { store, uplinks, receiver, random, emit } = this.#parts;
     const { role, baud, line } = input;
-    const sender = role === 'dial' ? uplinks.senderOf(input.uplink) : undefined;
+    const { sender, meter } = (role === 'dial' ? uplinks.dialled(input.uplink) : undefined) ?? {};
     if (role === 'dial' && sender === undefined) {
       emit({ kind: 'line-close', line, reason: `no uplink ${input.uplink ?? ''} here` });
       return;
     }
-    const session = new LinkSession({ role, store, receiver, random, baud, sender, ...this.#talkOf(sender) });
+    const session = new LinkSession({ role, store, receiver, random, baud, sender, meter, ...this.#talkOf(sender) });
     this.#links.set(line, session);
     session.opened(nowMs);
   }
@@ -175,6 +183,13 @@ export class Carriers implements NodeCarriers {
       receiversAbove: () => uplinks.senders.map(({ receiver }) => receiver),
       strays: (node) => uplinks.senders.flatMap((sender) => sender.strays(node)),
     });
+  }
+
+  /** Names the session by which messages for the central leave, while there is one. */
+  #sessionTo(central: string): string | undefined {
+    const hop = this.#parts.store.hops.upTo(central);
+    const above = hop && this.#parts.uplinks.above(hop);
+    return above && `${above.way} ${above.node} ${above.incarnation}`;
   }
 
   /** Those by whom any node is reached, and those who ever were: what they were given is known of them alone. */
@@ -215,6 +230,7 @@ export class Carriers implements NodeCarriers {
   pump(nowMs: number, wallUs?: number): void {
     this.#parts.uplinks.pump(nowMs);
     this.#attachments.pump();
+    this.#digests.pump();
     this.#turning.pump();
     this.#expiry.pump();
     for (const output of this.#topics.pump(nowMs)) this.#parts.emit(output);
@@ -251,8 +267,9 @@ export class Carriers implements NodeCarriers {
   }
 
   get wakeAtMs(): number | undefined {
-    const own = [this.#expiry.wakeAtMs, this.#attachments.wakeAtMs, this.#turning.wakeAtMs, this.#topics.wakeAtMs];
-    const times = [...own, this.#parts.uplinks.wakeAtMs];
+    const { uplinks } = this.#parts;
+    const own = [this.#expiry, this.#attachments, this.#turning, this.#digests, this.#topics, uplinks];
+    const times = own.map(({ wakeAtMs }) => wakeAtMs);
     for (const [, relay] of this.#relays()) times.push(relay.wakeAtMs);
     for (const link of this.#links.values()) times.push(link.wakeAtMs);
     return earliest(...times);

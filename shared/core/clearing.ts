@@ -10,6 +10,7 @@
  * purge began; a message that arrives later stays, one that comes back from its lease meanwhile may go with the others.
  */
 import { unreachable } from '../assert.ts';
+import { lossAt } from '../custody/accounts.ts';
 import { queuesGone } from '../custody/queue-meta.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { CLEARING_AHEAD_MAX, CLEARING_COUNT_MAX } from '../limits.ts';
@@ -131,7 +132,7 @@ export class Clearing {
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
       if (error.code === 'BUSY' && ring.pendingCount > 0) return 'full';
-      const account = store.planLosses([{ handle: ring.index.stream(slot), class: cause.class, count: 1 }]);
+      const account = store.planLosses([lossAt(ring.index, slot, cause.class)]);
       this.#commit(job, { acks: [{ id: ring.index.id(slot), reason: 'purged' }], metas: account.changes });
       account.settle();
     }

@@ -37,6 +37,8 @@ export interface DeskParts {
   readonly endings: Endings;
   readonly handles: InstanceType<MoreDesks['Handles']>;
   readonly repeats: InstanceType<MoreDesks['Repeats']>;
+  readonly express: InstanceType<MoreDesks['ExpressSends']>;
+  readonly Seeking: MoreDesks['Seeking'];
 }
 
 /** `result` once it is durable, or the error that says what is known instead. */

@@ -26,26 +26,40 @@ export class Desk {
   readonly #receives: ReceiveDesk;
   readonly #commits: InstanceType<MoreDesks['CommitDesk']>;
   readonly #queues: InstanceType<MoreDesks['QueueDesk']>;
+  readonly #ledgers: InstanceType<MoreDesks['LedgerDesk']>;
   readonly #letters: InstanceType<MoreDesks['LetterDesk']>;
   readonly #holes: InstanceType<MoreDesks['HoleDesk']>;
   readonly #probes: InstanceType<MoreDesks['ProbeDesk']>;
   readonly #handles: DeskParts['handles'];
+  readonly #express: DeskParts['express'];
   readonly #due: DueWork;
   /** Something was due and is not dealt with: go on at once. */
   #isBehind = false;
 
   constructor(store: NodeStore, intake: Intake, shell: DeskShell & { readonly suspectIdMax: number; readonly desks: MoreDesks }) {
-    const { CommitDesk, QueueDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats } = shell.desks;
+    const { CommitDesk, QueueDesk, LedgerDesk, LetterDesk, HoleDesk, ProbeDesk, Handles, Repeats, ExpressSends, Seeking } =
+      shell.desks;
     this.#store = store;
     this.#shell = shell;
     this.suspectIdMax = shell.suspectIdMax;
     this.#handles = new Handles(store);
+    this.#express = new ExpressSends({ store, intake, shell });
     const endings = new Endings(store, intake);
-    const parts: DeskParts = { store, intake, shell, endings, handles: this.#handles, repeats: new Repeats(store, shell) };
+    const parts: DeskParts = {
+      store,
+      intake,
+      shell,
+      endings,
+      handles: this.#handles,
+      repeats: new Repeats(store, shell),
+      express: this.#express,
+      Seeking,
+    };
     this.#sends = new SendDesk(parts);
     this.#receives = new ReceiveDesk(parts, shell.suspectIdMax);
     this.#commits = new CommitDesk(parts, { sends: this.#sends, receives: this.#receives });
     this.#queues = new QueueDesk(parts, this.#receives);
+    this.#ledgers = new LedgerDesk(parts);
     this.#letters = new LetterDesk(parts);
     this.#holes = new HoleDesk(parts);
     this.#probes = new ProbeDesk(parts);
@@ -92,7 +106,7 @@ export class Desk {
     this.#commits.close();
     this.#letters.close();
     this.#receives.close();
-    this.#store.storeExpress();
+    this.#express.close();
   }
 
   /** Senders that wait for room in a queue. */
@@ -154,6 +168,8 @@ export class Desk {
         return this.#holes.call(token, call);
       case 'probe':
         return this.#probes.call(token, call);
+      case 'ledger':
+        return this.#ledgers.call(token, call);
       case 'redrive':
         return this.#letters.redrive(token, call);
       case 'open':

@@ -102,7 +102,7 @@ export class Drive {
 
   #listenTo(port: Broker | undefined, broker: string | undefined): void {
     port?.listen({
-      onUp: () => this.#put({ kind: 'broker-up', broker }),
+      onUp: (packetBytesMax) => this.#put({ kind: 'broker-up', broker, packetBytesMax }),
       onDown: (reason) => this.#put({ kind: 'broker-down', reason, broker }),
       onMessage: (topic, payload) => this.#put({ kind: 'broker-message', topic, payload, broker }),
     });

@@ -1,9 +1,12 @@
 /**
- * What time does to the queues: delays end, messages expire. An expired message is out of its queue at once and never delivered; it ends
- * in one frame with its account, its letter and the word to its sender, once its body is read.
+ * What time, and a newer message, does to the queues: delays end, messages expire, or are superseded where the latest alone is kept. What
+ * expired is out of its queue at once and never delivered; it ends in one frame with its account, its letter and the word to its sender,
+ * once its body is read.
  *
  *   ready, delayed ──time is over──▶ expired ──body read, or not needed──▶ end planned ──durable──▶ gone
  *                                       └ a node that ends here finds it expired when it opens
+ *
+ * A superseded one goes the same way, without a letter. A node that ends before it has ended finds it ready.
  *
  * One that is under lease when its time comes is the receiver's, and expires if it comes back. Of many that expire together only half a
  * frame is on its way to the disk at a time: the other half is for those who send.
@@ -16,13 +19,16 @@ import { batchBytes } from '../ring/batch.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { Endings } from './endings.ts';
 
+const SUPERSEDED = { class: 'SUPERSEDED', reason: 'a newer one came' } as const;
 const TIME_OVER = { class: 'RECEIVE_TIMEOUT', reason: 'nobody received it in time' } as const;
 
 export class DueWork {
   readonly #store: NodeStore;
   readonly #endings: Endings;
-  /** Slots of expired messages in the order in which they expired; the ring counts them still. */
+  /** Slots of expired and superseded messages in that order; the ring counts them still. */
   #expired: number[] = [];
+  /** Which of them are superseded. */
+  readonly #superseded = new Set<number>();
   /** The end of so many of the first ones is planned. */
   #first = 0;
   /** On their way to the disk. */
@@ -38,6 +44,10 @@ export class DueWork {
   pump(): boolean {
     const { queues } = this.#store;
     const nowMs = this.#store.queueTimeMs;
+    for (const slot of queues.takeSuperseded()) {
+      this.#superseded.add(slot);
+      this.#expired.push(slot);
+    }
     if (queues.nextDueMs !== undefined && queues.nextDueMs <= nowMs) {
       queues.release(nowMs, DUE_COUNT_PER_STEP);
       for (const slot of queues.takeExpired(nowMs, DUE_COUNT_PER_STEP)) this.#expired.push(slot);
@@ -79,8 +89,9 @@ export class DueWork {
 
   /** False while its body is read. */
   #end(slot: number): boolean {
-    const planned = this.#endings.plan(slot, TIME_OVER);
+    const planned = this.#endings.plan(slot, this.#superseded.has(slot) ? SUPERSEDED : TIME_OVER);
     if (planned === 'loading') return false;
+    this.#superseded.delete(slot);
     const batch = batchOf(planned);
     const bytes = batchBytes(batch);
     // Frees more than its account takes: never refused.

@@ -1,6 +1,7 @@
 /** The node for hosts that call it: what `run` does and says. On engines without a host it is tested in test/embedded. */
 import { describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
+import type { Selector } from '../queue/selector.ts';
 import type { Call, CallResult } from './calls.ts';
 import { EmbeddedNode, type EmbeddedStorage, formatStorage, fromUtf8, toUtf8 } from './embedded.ts';
 
@@ -140,6 +141,40 @@ describe('what is asked', () => {
   ])('and may come again is refused, not stored twice: %s', (property, how) => {
     const result = opened('repeat').call({ ...send('a'), ...how } as Call);
     expect(result).toMatchObject({ kind: 'error', error: { code: 'PROPERTY_INVALID', details: { property } } });
+  });
+
+  test.each<Selector>([{ by: 'last' }, { by: 'lookupId', lookupId: 1 }, { by: 'correlationId', correlationId: 'c' }])(
+    'by anything else than its turn is refused: %o',
+    (select) => {
+      const host = opened('in turn');
+      host.call(send('a'));
+      for (const call of [receive(), { verb: 'peek', queue: 'bags', waitMs: 0, bodies: 'with' } as const]) {
+        const result = host.call({ ...call, select } as Call);
+        expect(result).toMatchObject({ error: { code: 'PROPERTY_INVALID', details: { property: 'select' } } });
+      }
+    },
+  );
+
+  test('is shown the message that would be received next', () => {
+    const host = opened('peek');
+    const peek: Call = { verb: 'peek', queue: 'bags', waitMs: 0, bodies: 'with' };
+    expect(host.call(peek)?.kind).toBe('empty');
+    host.call(send('later'));
+    host.call({ ...send('urgent'), properties: { priority: 7 } } as Call);
+    for (const text of ['urgent', 'later']) {
+      const peeked = host.call(peek);
+      expect(peeked?.kind === 'peeked' && fromUtf8(peeked.peeked.message.body)).toBe(text);
+      const got = host.call(receive());
+      expect(got?.kind === 'received' && fromUtf8(got.received.message.body)).toBe(text);
+    }
+  });
+
+  test('as express is stored like anything else, and the answer says so', () => {
+    const host = opened('express');
+    expect(host.call({ ...send('a'), delivery: 'express' } as Call)).toMatchObject({ kind: 'sent', durability: 'sync' });
+    host.again('after a power cut');
+    host.run();
+    expect(host.call(receive())?.kind).toBe('received');
   });
 
   test('with a handle, which nothing gives here, is HANDLE_UNKNOWN', () => {

@@ -14,6 +14,7 @@
  *
  * What goes with an end never stops it: a letter, copy or word without room is left out, and counted.
  */
+import { lossAt } from '../custody/accounts.ts';
 import { Bodies } from '../custody/bodies.ts';
 import type { Intake } from '../custody/intake.ts';
 import { contentOf } from '../custody/letter-content.ts';
@@ -82,7 +83,7 @@ export class Endings {
     const { index } = this.#store.ring;
     const end: Planned = { ...NOTHING, acks: [{ id: index.id(slot), reason: ackReason(cause.class) }] };
     if (cause.class === 'received') return end;
-    const account = this.#store.planLosses([{ handle: index.stream(slot), class: cause.class, count: 1 }]);
+    const account = this.#store.planLosses([lossAt(index, slot, cause.class)]);
     return joined(end, { ...NOTHING, ...account });
   }
 
@@ -104,7 +105,10 @@ export class Endings {
     const letter = isWanted ? this.#lettered(known, cause) : undefined;
     if (isWanted && letter === undefined) this.#store.leftOut.letters += 1;
     const planned = letter ?? bare;
-    return isTold(cause.class) ? this.#told(known, planned, { class: cause.class, where: 'in its queue' }) : planned;
+    if (!isTold(cause.class)) return planned;
+    // The words of who received it, or why nobody could.
+    const reason = cause.class === 'POISON' ? { reason: cause.reason } : {};
+    return this.#told(known, planned, { class: cause.class, where: 'in its queue', ...reason });
   }
 
   #lettered(known: Known, cause: Ended): Planned | undefined {
@@ -126,7 +130,7 @@ export class Endings {
 }
 
 function hasLetter(ending: EndingClass): boolean {
-  return ending !== 'DROPPED' && ending !== 'Q_PURGED' && ending !== 'Q_DELETED';
+  return ending !== 'DROPPED' && ending !== 'SUPERSEDED' && ending !== 'Q_PURGED' && ending !== 'Q_DELETED';
 }
 
 function isTold(ending: EndingClass): boolean {
@@ -143,6 +147,7 @@ function ackReason(ending: Cause['class']): AckReason {
     case 'Q_DELETED':
       return 'purged';
     case 'DROPPED':
+    case 'SUPERSEDED':
       return 'dropped';
     case 'CORRUPT':
       return 'corrupt';

@@ -12,6 +12,11 @@ const LOOK_MS = 1_000;
 /** Above this share of the room that is nobody's reserve in use the ring is called full: senders are about to be refused. */
 const FULL_SHARE = 0.95;
 
+interface Cause {
+  readonly code: HealthCode;
+  readonly detail: string;
+}
+
 /** What a way out of the node has freed, and since when it stands still with something to hand over. */
 interface Progress {
   readonly freedCount: number;
@@ -32,6 +37,7 @@ export class HealthWatch {
 
   pump(nowMs: number): void {
     if (nowMs < this.#lookedAtMs + LOOK_MS) return;
+    const sinceMs = Number.isFinite(this.#lookedAtMs) ? nowMs - this.#lookedAtMs : 0;
     this.#lookedAtMs = nowMs;
     for (const sender of this.#carriers.senders) {
       const before = this.#progress.get(sender);
@@ -39,20 +45,16 @@ export class HealthWatch {
       const isAway = isAwayBelow(sender);
       const stands = before !== undefined && before.freedCount === freedCount && !before.isAway && !isAway;
       if (!stands || sender.heldCount === 0) this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
+      // The time in which the cap of its uplink held it back is nobody's fault, and does not count.
+      else if (sender.isHeldBack) this.#progress.set(sender, { ...before, movedAtMs: before.movedAtMs + sinceMs });
     }
   }
 
   health(nowMs: number): Health {
-    const causes: { code: HealthCode; detail: string }[] = [];
-    const { ring, room } = this.#store;
+    const causes: Cause[] = [];
     if (this.#carriers.isForked)
       causes.push({ code: 'FORKED', detail: 'the receiver knows more of this store than it ever sent' });
-    if (ring.report.gaps.length > 0)
-      causes.push({ code: 'RING_DAMAGED', detail: `${ring.report.gaps.length} gaps found at opening` });
-    if (ring.corruptCount > 0)
-      causes.push({ code: 'CORRUPT_MESSAGES', detail: `${ring.corruptCount} bodies failed their checksum` });
-    const { used, max } = room.shared;
-    if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
+    causes.push(...ownCauses(this.#store));
     const astray = this.#carriers === NO_CARRIERS ? 0 : this.#astrayCount();
     if (astray > 0) causes.push({ code: 'UPLINK_DOWN', detail: `${astray} messages wait for nodes that no uplink leads to` });
     for (const [sender, { movedAtMs, freedCount }] of this.#progress) {
@@ -76,6 +78,18 @@ export class HealthWatch {
     for (const out of outgoing) if (out.list.count > 0 && hops.of(out) === undefined) count += out.list.count;
     return count;
   }
+}
+
+/** What a node by itself may turn red for. */
+export function ownCauses({ ring, room }: NodeStore): Cause[] {
+  const causes: Cause[] = [];
+  if (ring.report.gaps.length > 0)
+    causes.push({ code: 'RING_DAMAGED', detail: `${ring.report.gaps.length} gaps found at opening` });
+  if (ring.corruptCount > 0)
+    causes.push({ code: 'CORRUPT_MESSAGES', detail: `${ring.corruptCount} bodies failed their checksum` });
+  const { used, max } = room.shared;
+  if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
+  return causes;
 }
 
 /** A node below that is away is none of our troubles. One that is there and never answers our offer is. */

@@ -35,7 +35,8 @@ export class HoleDesk {
   }
 
   #list(): HoleStats[] {
-    const { destinations, streams, aboveHoles } = this.#parts.store;
+    const { streams, ends } = this.#parts.store;
+    const { destinations, aboveHoles } = ends;
     const holes: HoleStats[] = [];
     for (const [handle, { holes: open, closed }] of destinations) {
       if (open.length + closed.length === 0) continue;
@@ -63,7 +64,7 @@ export class HoleDesk {
       shell.answer(token, failed === undefined ? result : outcomeResult(store.ring, failed, result));
     };
     for (const handle of this.#handlesOf(of)) {
-      const hasHoles = countOf(store.destinations.get(handle)?.holes ?? []) > 0;
+      const hasHoles = countOf(store.ends.destinations.get(handle)?.holes ?? []) > 0;
       if (!hasHoles) continue;
       waiting += 1;
       count += this.#wait.close(handle, () => true, done);
@@ -73,8 +74,8 @@ export class HoleDesk {
 
   /** A stream by its text, or all that end in a queue. @throws QUEUE_NOT_FOUND, NAME_INVALID */
   #handlesOf(of: string): number[] {
-    const { destinations, streams, queues, self } = this.#parts.store;
-    const handles = [...destinations.keys()];
+    const { ends, streams, queues, self } = this.#parts.store;
+    const handles = [...ends.destinations.keys()];
     if (of.includes(':')) {
       const found = handles.filter((handle) => streamText(streams.key(handle)) === of);
       if (found.length === 0) throw new RingmailError('QUEUE_NOT_FOUND', { queue: of });

@@ -14,24 +14,24 @@ import { type MetaChange, metaChange, metaValue } from '../custody/meta-keys.ts'
 import { MetaRepair, mayNeedRepair } from '../custody/meta-repair.ts';
 import { NodeStore } from '../custody/node-store.ts';
 import type { Policy } from '../custody/policy.ts';
-import { Rehoming } from '../custody/rehoming.ts';
+import type { Rehoming } from '../custody/rehoming.ts';
 import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
 import { BLOCK_MS_MAX } from '../limits.ts';
 import type { CborValue } from '../message/cbor.ts';
+import type { Like } from '../part.ts';
 import type { Random } from '../ports.ts';
 import { Ring } from '../ring/ring.ts';
 import type { BootClock } from '../ring/superblock-layout.ts';
 import type { Stats } from './calls.ts';
 import { Desk } from './desk.ts';
-import { HealthWatch } from './health.ts';
+import type { HealthWatch } from './health.ts';
 import { madeByCalls, releaseReserves, rememberConfig, resolveConfig } from './kept-config.ts';
 import type { MoreDesks } from './no-desk.ts';
 import { type MakeCarriers, NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 import type { Asked, FileDescription, NodeConfig, NodeInput, NodeOutput, NodePhase } from './node-io.ts';
 import { startQueues } from './queue-start.ts';
 import { statsOf } from './stats.ts';
-import { waysOf } from './way-setup.ts';
 
 export interface NodeDeps {
   readonly file: { readonly path: string; readonly size: number };
@@ -71,9 +71,9 @@ export class NodeCore {
   readonly #ring: Ring;
   readonly #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
-  #serving: { store: NodeStore; intake: Intake; desk: Desk; carriers: NodeCarriers; watch: HealthWatch } | undefined;
+  #serving: { store: NodeStore; intake: Intake; desk: Desk; carriers: NodeCarriers; watch: Like<HealthWatch> } | undefined;
   #repair: MetaRepair | undefined;
-  #rehoming: Rehoming | undefined;
+  #rehoming: Like<Rehoming> | undefined;
   #early: Asked[] = [];
 
   constructor(config: NodeConfig, deps: NodeDeps) {
@@ -90,6 +90,7 @@ export class NodeCore {
       epochRandom,
       clock: deps.clock,
       commitDelayMs: config.commitDelayMs,
+      Express: deps.desks.Express,
       ...(deps.memory ?? MEMORY),
     });
   }
@@ -209,11 +210,11 @@ export class NodeCore {
   }
 
   #loadAll(nowMs: number): void {
-    const store = new NodeStore(this.#ring);
+    const store = new NodeStore(this.#ring, this.#desks.storeParts);
     store.nowMs = nowMs;
     const { config } = this;
-    const { uplinks, unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
-    const ways = waysOf(uplinks, this.#ring.metas);
+    const { unknownQueue, queueBytesLimit } = resolveConfig(config, this.#ring.metas);
+    const ways = this.#desks.ways.of(config, this.#ring.metas);
     const { failoverMs = FAILOVER_MS, failbackMs = FAILBACK_MS } = config;
     store.hops.configure(ways, { failoverMs, failbackMs, nowMs });
     const make = this.#makeCarriers;
@@ -223,7 +224,7 @@ export class NodeCore {
       ...{ unknownQueue, queueBytesLimit, canReach, policy: this.#policy },
       routing: routes?.routing,
     });
-    const hasBroker = uplinks.some(({ kind }) => kind === 'mqtt') ? 'yes' : 'no';
+    const hasBroker = ways.some(({ uplinks }) => uplinks.some(({ kind }) => kind === 'mqtt')) ? 'yes' : 'no';
     const isKept = config.queueBytesLimit === 'kept';
     store.load(config.name, this.#random);
     if (!isKept) store.room.checkReserves([...config.queues, ...madeByCalls(store, config)]);
@@ -236,12 +237,15 @@ export class NodeCore {
     const isAtNewHome = config.home !== undefined && home !== config.home;
     const open = metaValue(this.#ring.metas, 'open');
     const suspectIdMax = open === true ? this.#ring.messagesStored : typeof open === 'number' ? open : 0;
-    const remembered = [...(isAtNewHome ? [metaChange('home', config.home)] : []), ...rememberConfig(config, this.#ring.metas)];
+    const remembered = [
+      ...(isAtNewHome ? [metaChange('home', config.home)] : []),
+      ...rememberConfig(config, this.#ring.metas, this.#desks.ways),
+    ];
     remembered.push(...(routes?.remembered ?? []));
     if (open !== true) remembered.push(metaChange('open', true));
     if (remembered.length > 0) store.commit({ metas: remembered }, () => {});
     if (isCopy || isForked) this.#log('warn', isCopy ? 'the ring is a copy: new incarnation' : 'forked: new incarnation');
-    this.#rehoming = new Rehoming({
+    this.#rehoming = new this.#desks.Rehoming({
       store,
       intake,
       random: this.#random,
@@ -249,7 +253,7 @@ export class NodeCore {
     });
     const emit = (output: NodeOutput) => void this.#outputs.push(output);
     const carriers = startCarriers?.({ config, emit }) ?? NO_CARRIERS;
-    const watch = new HealthWatch(store, carriers);
+    const watch = new this.#desks.HealthWatch(store, carriers);
     const desk = new Desk(store, intake, {
       desks: this.#desks,
       answer: (token, result) => emit({ kind: 'answer', token, result }),

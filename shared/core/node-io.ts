@@ -1,5 +1,6 @@
 /** What goes into a node core, what comes out of it, and what it is told about itself. */
 import type { UnknownQueue } from '../custody/intake.ts';
+import type { ByteCap } from '../custody/meter.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
 import type { Publish, PublishEnd } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
@@ -27,6 +28,8 @@ export interface UplinkSetup {
   /** Of kind `mqtt`: the logical central, and the partitions of its queues. */
   readonly central: string;
   readonly partitionCount: number;
+  /** What it may send; undefined: what it can. */
+  readonly cap?: ByteCap | undefined;
 }
 
 /**
@@ -103,7 +106,8 @@ export type NodeInput =
   | { readonly kind: 'line-bytes'; readonly line: number; readonly bytes: Uint8Array }
   | { readonly kind: 'line-unsent'; readonly line: number; readonly unsentBytes: number }
   | { readonly kind: 'line-closed'; readonly line: number; readonly reason: string }
-  | ({ readonly kind: 'broker-up' } & AtBroker)
+  /** `packetBytesMax`: what the broker says that it takes; undefined: nothing. */
+  | ({ readonly kind: 'broker-up'; readonly packetBytesMax?: number | undefined } & AtBroker)
   | ({ readonly kind: 'broker-down'; readonly reason: string } & AtBroker)
   | ({ readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array } & AtBroker)
   | ({ readonly kind: 'broker-ended'; readonly token: number; readonly outcome: PublishEnd } & AtBroker)

@@ -23,8 +23,8 @@ export function judgeOutcome(store: NodeStore, text: string, epoch: number | und
   if (store.ring.losses.gaps > 0)
     return handle !== undefined && isThere(store, { ...identity, handle, epoch }) ? kept() : UNKNOWN;
   if (handle === undefined) return identity.incarnation === store.self.incarnation ? ABSENT : UNKNOWN;
-  const { destinations, outgoing } = store;
-  const next = store.isLocal(identity.destination) ? destinations.get(handle)?.next : outgoing.find(handle)?.next;
+  const { ends, outgoing } = store;
+  const next = store.isLocal(identity.destination) ? ends.destinations.get(handle)?.next : outgoing.find(handle)?.next;
   if (identity.number >= (next ?? 1)) return ABSENT;
   const given = store.firstNumbers.epochOf(handle, identity.number);
   if (epoch !== undefined && given === undefined) return UNKNOWN;

@@ -13,7 +13,7 @@
  */
 
 import { toHex } from '../bytes.ts';
-import { type HeardWord, streamInWord } from '../custody/node-words.ts';
+import { beginWord, type HeardWord, streamInWord } from '../custody/node-words.ts';
 import { NOTHING, type Planned } from '../custody/planned.ts';
 import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
@@ -165,10 +165,10 @@ export class ProbeDesk {
     return whereabouts(this.#parts.store, identity, this.#parts.shell.neighbourOn);
   }
 
-  /** A word of its own, in a frame of its own. @throws as `Intake.beginWord` */
+  /** A word of its own, in a frame of its own. @throws as `beginWord` */
   #say(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): void {
     const { store, intake } = this.#parts;
-    const { puts, acks, changes, settle } = intake.beginWord(node, kind, fields);
+    const { puts, acks, changes, settle } = beginWord(intake, node, { kind, fields });
     store.commit({ puts, acks, metas: changes }, () => {});
     settle();
   }
@@ -182,7 +182,7 @@ export class ProbeDesk {
     const { store, intake } = this.#parts;
     if (node === store.self.name) return NOTHING;
     try {
-      return intake.beginWord(node, kind, fields);
+      return beginWord(intake, node, { kind, fields });
     } catch (error) {
       if (!(error instanceof RingmailError)) throw error;
       store.leftOut.words += 1;

@@ -14,10 +14,9 @@ import type { Intake } from '../custody/intake.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
-import { epochText, parseIdentity } from '../message/identity.ts';
+import { epochText } from '../message/identity.ts';
 import { type Lease, Leases } from '../queue/leases.ts';
 import type { Queue } from '../queue/queues.ts';
-import { checkSelector } from '../queue/selector.ts';
 import type { Call } from './calls.ts';
 import { ComingBack } from './coming-back.ts';
 import { type CountedState, DeliveryCounts } from './delivery-counts.ts';
@@ -41,7 +40,7 @@ export class ReceiveDesk {
   readonly #showing: Showing;
   readonly #servings: Servings;
 
-  constructor({ store, intake, shell, endings, handles }: DeskParts, suspectIdMax: number) {
+  constructor({ store, intake, shell, endings, handles, Seeking }: DeskParts, suspectIdMax: number) {
     this.#store = store;
     this.#intake = intake;
     this.#shell = shell;
@@ -63,7 +62,7 @@ export class ReceiveDesk {
     this.#handing = new HandingOut(parts);
     this.#showing = new Showing(parts);
     const served = { handing: this.#handing, showing: this.#showing, comingBack: this.#comingBack, endings: this.#endings };
-    this.#servings = new Servings({ store, shell, ...served });
+    this.#servings = new Servings({ store, shell, Seeking, ...served });
   }
 
   /** @throws QUEUE_NOT_FOUND, NAME_INVALID, PROPERTY_INVALID, BUSY, and as `Handles.check` */
@@ -81,10 +80,7 @@ export class ReceiveDesk {
 
   #wait(token: number, call: Call & { verb: 'receive' | 'peek' }, wants: Waiting['wants']): void {
     const { queue, select = { by: 'first' } } = call;
-    checkSelector(select);
-    if (select.by === 'identity' && parseIdentity(select.identity) === undefined) {
-      throw new RingmailError('PROPERTY_INVALID', { property: 'select', reason: 'not an identity' });
-    }
+    this.#servings.check(select);
     this.#intake.queue(queue);
     this.#handles.check(queue, wants.do, call.handle);
     const waitMs = boundedMs(call.waitMs);

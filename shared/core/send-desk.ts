@@ -5,7 +5,6 @@
 import type { Intake } from '../custody/intake.ts';
 import type { MetaChange } from '../custody/meta-keys.ts';
 import type { NodeStore } from '../custody/node-store.ts';
-import { batchOf } from '../custody/planned.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { isSystemQueue, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import { identityText } from '../message/identity.ts';
@@ -16,6 +15,7 @@ import type { Outcome } from '../ring/ring.ts';
 import { type BlockedSend, BlockedSends, type SendCall } from './blocked-sends.ts';
 import type { CallResult } from './calls.ts';
 import { boundedMs, type DeskParts, type DeskShell, outcomeResult } from './desk-shell.ts';
+import type { MoreDesks } from './no-desk.ts';
 
 const NOTHING: readonly MetaChange[] = [];
 
@@ -24,9 +24,11 @@ export class SendDesk {
   readonly #intake: Intake;
   readonly #shell: DeskShell;
   readonly #repeats: DeskParts['repeats'];
+  readonly #express: InstanceType<MoreDesks['ExpressSends']>;
   readonly #blocked = new BlockedSends();
 
-  constructor({ store, intake, shell, repeats }: DeskParts) {
+  constructor({ store, intake, shell, repeats, express }: DeskParts) {
+    this.#express = express;
     this.#store = store;
     this.#intake = intake;
     this.#shell = shell;
@@ -85,27 +87,9 @@ export class SendDesk {
     return this.#blocked.nextDeadlineMs;
   }
 
-  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its queue. */
-  #isExpress({ delivery, dead, position, by, sendKey, destination, properties }: SendCall): boolean {
-    const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
-    if (delivery !== 'express' || asksForMore) return false;
-    return this.#store.isLocal(destination) && this.#intake.routedOf(destination, properties) === undefined;
-  }
-
-  /** @throws as `Intake.beginExpress`, `Ring.takeExpress`; then nothing was planned */
-  #beginExpress(token: number, call: SendCall): void {
-    const { message, identity, beside } = this.#intake.beginExpress(call.destination, call);
-    this.#store.ring.checkExpress(message.body.length);
-    const batch = batchOf(beside);
-    if (beside.puts.length + beside.acks.length + beside.changes.length > 0) this.#store.commit(batch, () => {});
-    beside.settle();
-    this.#store.takeExpress(message);
-    this.#shell.answer(token, { kind: 'sent', identity: identityText(identity), durability: 'volatile' });
-  }
-
   /** @throws as `Intake.begin`, `Ring.append`; then nothing was planned */
   #begin(token: number, call: SendCall): void {
-    if (this.#isExpress(call)) return this.#beginExpress(token, call);
+    if (this.#express.takes(call)) return this.#express.begin(token, call);
     const content = { body: call.body, properties: call.properties };
     const planned =
       call.dead === undefined ? this.#intake.begin(call.destination, content) : this.#intake.beginDead(content, call.dead);

@@ -8,14 +8,13 @@ import type { Queue } from '../queue/queues.ts';
 import type { Selector } from '../queue/selector.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import type { ComingBack } from './coming-back.ts';
-import { Correlations } from './correlations.ts';
 import type { DeskShell } from './desk-shell.ts';
 import type { HandingOut } from './handing-out.ts';
 import type { LeaseEndings } from './lease-endings.ts';
-import { type Found, NamedSearch, type Searcher } from './named-search.ts';
-import { type IndexedSelector, select } from './selection.ts';
+import type { Found } from './named-search.ts';
+import type { MoreDesks } from './no-desk.ts';
 import type { Showing } from './showing.ts';
-import { type QueueWaits, type Waiting, WaitingReceives } from './waiting-receives.ts';
+import { type Waiting, WaitingReceives } from './waiting-receives.ts';
 
 export interface ServingParts {
   readonly store: NodeStore;
@@ -24,15 +23,15 @@ export interface ServingParts {
   readonly showing: Showing;
   readonly comingBack: ComingBack;
   readonly endings: LeaseEndings;
+  readonly Seeking: MoreDesks['Seeking'];
 }
 
 const ANY = () => true;
 
 export class Servings {
   readonly #parts: ServingParts;
-  readonly #searcher: Searcher;
   readonly #waiting = new WaitingReceives();
-  readonly #searches = new Map<string, NamedSearch>();
+  readonly #seeking: InstanceType<MoreDesks['Seeking']>;
   /** Queues to look at in this step. */
   readonly #due = new Set<string>();
   /** Those to look at whenever there is a step: something is being read, or poisoned messages stand in the way. */
@@ -40,12 +39,16 @@ export class Servings {
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
-    this.#searcher = {
+    this.#seeking = new parts.Seeking({
       store: parts.store,
-      correlations: new Correlations(parts.store),
       found: (waiting, slot) => this.#found(waiting, slot),
       ended: (waiting) => this.#expire(waiting),
-    };
+    });
+  }
+
+  /** @throws PROPERTY_INVALID for a selector that leads nowhere here */
+  check(selector: Selector): void {
+    this.#seeking.check(selector);
   }
 
   /** @throws BUSY */
@@ -86,7 +89,7 @@ export class Servings {
     const dueMs = this.#waiting.wakeAtMs;
     if (dueMs === undefined || dueMs > store.nowMs) return;
     for (const waiting of this.#waiting.due(store.nowMs)) {
-      if (!this.#searches.get(waiting.queue)?.isLooking(waiting)) this.#expire(waiting);
+      if (!this.#seeking.isLooking(waiting)) this.#expire(waiting);
     }
   }
 
@@ -98,7 +101,9 @@ export class Servings {
     const waits = this.#waiting.at(name);
     const queue = this.#parts.store.queues.find(name);
     if (waits === undefined || queue === undefined) return;
-    this.#serveNamed(queue, waits);
+    const how = this.#seeking.pump(queue, waits);
+    if (how === 'more') this.#due.add(queue.name);
+    if (how === 'reading') this.#later.add(queue.name);
     for (const waiting of waits.placed.values()) this.#servePlaced(queue, waiting);
     for (const waiting of waits.plain.values()) {
       const slot = this.#nextFor(queue, waiting.select);
@@ -107,32 +112,15 @@ export class Servings {
     }
   }
 
-  #serveNamed(queue: Queue, waits: QueueWaits): void {
-    if (waits.named.size === 0) return;
-    const search = this.#searches.get(queue.name) ?? new NamedSearch(this.#searcher, queue, waits);
-    this.#searches.set(queue.name, search);
-    const how = search.pump();
-    if (how === 'more') this.#due.add(queue.name);
-    if (how === 'reading') this.#later.add(queue.name);
-  }
-
   #remove(waiting: Waiting): void {
     const { queue } = waiting;
     this.#waiting.remove(waiting);
-    if (this.#searches.has(queue) && !this.#waiting.at(queue)?.named.size) this.#closeSearch(queue);
-  }
-
-  #closeSearch(queue: string): void {
-    this.#searches.get(queue)?.close();
-    this.#searches.delete(queue);
-    if (this.#searches.size === 0) this.#searcher.correlations.clear();
+    this.#seeking.removed(queue, this.#waiting.at(queue));
   }
 
   #servePlaced(queue: Queue, waiting: Waiting): void {
     const slot =
-      waiting.wants.do === 'peek'
-        ? select(this.#parts.store, queue, indexed(waiting.select), ANY)
-        : this.#nextFor(queue, waiting.select);
+      waiting.wants.do === 'peek' ? this.#seeking.place(queue, waiting.select, ANY) : this.#nextFor(queue, waiting.select);
     if (slot !== NO_SLOT) this.#give(waiting, slot);
   }
 
@@ -143,9 +131,7 @@ export class Servings {
     if (queue.options.state === 'paused') return NO_SLOT;
     for (;;) {
       const slot =
-        selector.by === 'first'
-          ? queues.next(queue)
-          : select(store, queue, indexed(selector), (one) => queues.mayLease(queue, one));
+        selector.by === 'first' ? queues.next(queue) : this.#seeking.place(queue, selector, (one) => queues.mayLease(queue, one));
       if (slot === NO_SLOT) return NO_SLOT;
       const kept = this.#keepsOut(slot);
       if (kept === 'no') return slot;
@@ -192,28 +178,9 @@ export class Servings {
     const { store, shell } = this.#parts;
     if (waiting.deadlineMs > store.nowMs) return;
     this.#remove(waiting);
-    const wanted = wantedText(waiting.select);
+    const wanted = this.#seeking.nameOf(waiting.select);
     if (wanted === undefined) return shell.answer(waiting.token, { kind: 'empty' });
     const error = new RingmailError('MESSAGE_NOT_FOUND', { queue: waiting.queue, wanted });
     shell.answer(waiting.token, { kind: 'error', error });
-  }
-}
-
-/** Who wants a correlation id wants it by name, and stands in no other line. */
-function indexed(selector: Selector): IndexedSelector {
-  return selector.by === 'correlationId' ? { by: 'first' } : selector;
-}
-
-/** What somebody wanted who named a message. */
-function wantedText(selector: Selector): string | undefined {
-  switch (selector.by) {
-    case 'lookupId':
-      return `lookupId ${selector.lookupId}`;
-    case 'identity':
-      return `identity ${selector.identity}`;
-    case 'correlationId':
-      return `correlationId ${selector.correlationId}`;
-    default:
-      return undefined;
   }
 }

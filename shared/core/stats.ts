@@ -1,6 +1,7 @@
 /** The node's state in numbers, for people and programs. */
 import type { NodeStore } from '../custody/node-store.ts';
 import { streamText } from '../message/identity.ts';
+import type { Like } from '../part.ts';
 import { bytesUsed, readyCount } from '../queue/queues.ts';
 import type { RouteTable } from '../queue/routes.ts';
 import type { Ring } from '../ring/ring.ts';
@@ -18,7 +19,7 @@ interface Sources {
   readonly store: NodeStore | undefined;
   readonly desk: Desk | undefined;
   readonly carriers: NodeCarriers | undefined;
-  readonly watch: HealthWatch | undefined;
+  readonly watch: Like<HealthWatch> | undefined;
   readonly routes: RouteTable | undefined;
   readonly nowMs: number;
 }

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { WaysWorld } from '../../hardware-sim/ways-world.ts';
 import { metaChange } from '../custody/meta-keys.ts';
 import { MetaTable } from '../ring/meta-table.ts';
-import { rememberConfig, resolveConfig } from './kept-config.ts';
+import { rememberConfig } from './kept-config.ts';
 import type { NodeConfig, UplinkSetup } from './node-io.ts';
-import { waysOf } from './way-setup.ts';
+import { WAYS, waysOf } from './way-setup.ts';
 
 const CONFIG: NodeConfig = {
   name: 'box',
@@ -86,16 +86,16 @@ describe('the ways of some uplinks', () => {
 describe('a ring remembers', () => {
   const remembered = (config: NodeConfig): MetaTable => {
     const metas = new MetaTable();
-    for (const { key, value } of rememberConfig(config, metas)) metas.set(key, value, 1);
-    expect(rememberConfig(config, metas)).toEqual([]);
+    for (const { key, value } of rememberConfig(config, metas, WAYS)) metas.set(key, value, 1);
+    expect(rememberConfig(config, metas, WAYS)).toEqual([]);
     return metas;
   };
   const kept: NodeConfig = { ...CONFIG, uplink: 'kept', unknownQueue: 'kept', queueBytesLimit: 'kept' };
 
   test('several uplinks and where they lead, for commands that open it', () => {
     const uplinks = [link('up', ['site-*', 'hall']), mqtt('b', 'central', ['central'])];
-    const { uplinks: found } = resolveConfig(kept, remembered({ ...CONFIG, uplinks }));
-    expect(found.map(({ name, kind, to }) => [name, kind, to])).toEqual([
+    const found = WAYS.of(kept, remembered({ ...CONFIG, uplinks }));
+    expect(found.flatMap((way) => way.uplinks).map(({ name, kind, to }) => [name, kind, to])).toEqual([
       ['up', 'link', ['site-*', 'hall']],
       ['b', 'mqtt', ['central']],
     ]);
@@ -103,7 +103,7 @@ describe('a ring remembers', () => {
 
   test('one that leads everywhere as it always did', () => {
     const metas = remembered(CONFIG);
-    expect(resolveConfig(kept, metas).uplinks.map(({ name, to }) => [name, to])).toEqual([['up', ['*']]]);
-    expect(resolveConfig(kept, remembered({ ...CONFIG, uplink: 'none' })).uplinks).toEqual([]);
+    expect(WAYS.of(kept, metas).map(({ hop, to }) => [hop, to])).toEqual([['up', ['*']]]);
+    expect(WAYS.of(kept, remembered({ ...CONFIG, uplink: 'none' }))).toEqual([]);
   });
 });

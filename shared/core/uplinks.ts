@@ -9,6 +9,7 @@
  */
 import { invariant } from '../assert.ts';
 import type { Hop } from '../custody/hops.ts';
+import { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { Above } from '../custody/own-route.ts';
 import type { CustodyReceiver } from '../custody/receiver.ts';
@@ -17,6 +18,7 @@ import { chooseWay, type Patience } from '../custody/ways.ts';
 import { earliest } from '../earliest.ts';
 import type { Random } from '../ports.ts';
 import { RelayUplink } from '../relay/relay-uplink.ts';
+import type { Trials } from '../relay/trial.ts';
 import type { UplinkStats } from './calls.ts';
 import type { UplinkSetup } from './node-io.ts';
 import type { WaySetup } from './way-setup.ts';
@@ -40,6 +42,8 @@ interface Way {
 export class Uplinks {
   readonly #store: NodeStore;
   readonly #ways: readonly Way[];
+  /** Of metered uplinks, by name. */
+  readonly #meters = new Map<string, Meter>();
   #takeOvers = 0;
   #patience: Patience = { failoverMs: 0, failbackMs: 0 };
 
@@ -53,6 +57,8 @@ export class Uplinks {
       bearers: [],
       againAtMs: undefined,
     }));
+    for (const { uplinks } of ways)
+      for (const { name, cap } of uplinks) if (cap !== undefined) this.#meters.set(name, new Meter(cap));
     const others = () => this.senders;
     for (const { sender } of this.#ways) {
       sender.others = others;
@@ -61,8 +67,15 @@ export class Uplinks {
   }
 
   /** Makes what speaks over brokers. `node`: the name of this one. */
-  begin(start: Patience & { readonly node: string; readonly receiver: CustodyReceiver; readonly nowMs: number }): void {
-    const { node, receiver, nowMs, failoverMs, failbackMs } = start;
+  begin(
+    start: Patience & {
+      readonly node: string;
+      readonly receiver: CustodyReceiver;
+      readonly nowMs: number;
+      readonly trials: Trials;
+    },
+  ): void {
+    const { node, receiver, nowMs, failoverMs, failbackMs, trials } = start;
     const store = this.#store;
     this.#patience = { failoverMs, failbackMs };
     for (const way of this.#ways) {
@@ -71,7 +84,17 @@ export class Uplinks {
       way.bearers = brokers.map((uplink, at) => {
         const { central, partitionCount } = uplink;
         const duty = at === 0 ? 'on-duty' : 'standing-by';
-        const relay = new RelayUplink({ sender, receiver, store, node, central, partitionCount, duty });
+        const relay = new RelayUplink({
+          sender,
+          receiver,
+          store,
+          node,
+          central,
+          partitionCount,
+          duty,
+          meter: this.#meters.get(uplink.name),
+          trial: trials.of(uplink.name),
+        });
         return { uplink, relay, stands: false, sinceMs: nowMs };
       });
     }
@@ -82,9 +105,17 @@ export class Uplinks {
   }
 
   /** Of the line of an uplink; the first that is a link unless it is named. Undefined: it is none of this node's. */
-  senderOf(name: string | undefined): CustodySender | undefined {
+  dialled(name: string | undefined): { readonly sender: CustodySender; readonly meter: Meter | undefined } | undefined {
     const is = ({ kind, name: own }: UplinkSetup) => (name === undefined ? kind === 'link' : own === name);
-    return this.#ways.find(({ setup }) => setup.uplinks.some(is))?.sender;
+    for (const { setup, sender } of this.#ways) {
+      const uplink = setup.uplinks.find(is);
+      if (uplink !== undefined) return { sender, meter: this.#meters.get(uplink.name) };
+    }
+    return undefined;
+  }
+
+  meterOf(name: string): Meter | undefined {
+    return this.#meters.get(name);
   }
 
   /** Who is at the other end of a way, while there is a session. */
@@ -140,6 +171,7 @@ export class Uplinks {
       const { isInUse, sinceMs } = this.#store.hops.state(setup.hop);
       return setup.uplinks.map(({ name, kind, central }): UplinkStats => {
         const bearer = bearers.find(({ uplink }) => uplink.name === name);
+        const meter = this.#meters.get(name);
         const isOnDuty = bearer === undefined || bearer.relay.sender.duty === 'on-duty';
         return {
           name,
@@ -148,6 +180,7 @@ export class Uplinks {
           node: sender.receiver === '' && kind === 'mqtt' ? central : sender.receiver,
           use: isInUse && isOnDuty ? 'in-use' : 'spare',
           sinceMs: Math.max(0, Math.floor(nowMs - (bearers.length > 1 && bearer !== undefined ? bearer.sinceMs : sinceMs))),
+          ...(meter && { metered: meteredStats(meter, nowMs) }),
         };
       });
     });
@@ -171,4 +204,8 @@ export class Uplinks {
     current.relay.sender.standBy();
     choice.way.relay.sender.takeOver(nowMs);
   }
+}
+
+function meteredStats({ cap, sentBytes, opensAtMs }: Meter, nowMs: number): NonNullable<UplinkStats['metered']> {
+  return { ...cap, sentBytes, waitMs: Math.max(0, Math.ceil(opensAtMs - nowMs)) };
 }

@@ -57,7 +57,7 @@ function inQueue(
     if (store.queues.isHeld(index.id(slot))) return { at: 'held' };
     return { at: index.notBeforeMs(slot) > store.queueTimeMs ? 'delayed' : 'leased' };
   }
-  const place = placeOf(store.destinations.get(handle) ?? NO_NUMBERS, identity.number);
+  const place = placeOf(store.ends.destinations.get(handle) ?? NO_NUMBERS, identity.number);
   if (place === 'new' || place === 'fills') return { at: 'absent' };
   if (place === 'late') return { at: 'ended', losses: ['MISSING'] };
   const text = streamText(identity);

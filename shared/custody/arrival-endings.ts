@@ -7,6 +7,7 @@ import { HOP_COUNT_MAX } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import type { Ending } from '../message/message.ts';
+import { lossOf } from './accounts.ts';
 import { planEnding, planLosses } from './at-destination.ts';
 import { countedTo } from './entering.ts';
 import type { Intake, NewBody } from './intake.ts';
@@ -78,8 +79,9 @@ export class ArrivalEndings {
 
   /** A number that two messages bear stays whose it is, or whose it will be. */
   #atDestination({ handle, item }: { handle: number; item: MessageItem }, ending: EndingClass): Planned | 'too-many' {
-    if (ending === 'CLONED') return planLosses(this.#store, [{ handle, class: ending, count: 1 }]);
-    return planEnding(this.#store, handle, { ranges: [{ from: item.number, to: item.number }], class: ending });
+    const ranges = [{ from: item.number, to: item.number }];
+    if (ending === 'CLONED') return planLosses(this.#store, [lossOf(handle, ending, ranges)]);
+    return planEnding(this.#store, handle, { ranges, class: ending });
   }
 
   /** What can have no letter either, and is refused by nobody since it began here: the account alone. */
@@ -102,9 +104,10 @@ export class ArrivalEndings {
   ): Planned {
     const { number } = item;
     const stream = this.#store.outgoing.open(handle, key);
-    const gap = endNumber(stream, { from: number, to: number, class: ending, node: this.#store.self.name });
+    const range = { from: number, to: number };
+    const gap = endNumber(stream, { ...range, class: ending, node: this.#store.self.name });
     const counted = countedTo(this.#store, { handle, key }, number + 1);
-    const account = planLosses(this.#store, letter === 'bare' ? [{ handle, class: ending, count: 1 }] : []);
+    const account = planLosses(this.#store, letter === 'bare' ? [lossOf(handle, ending, [range])] : []);
     const settle = (): void => {
       this.#store.draft.note(gap.settle());
       counted.settle();

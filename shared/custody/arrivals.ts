@@ -8,7 +8,7 @@ import { HOLE_COUNT_MAX, HOP_COUNT_MAX } from '../limits.ts';
 import { isSystemQueue, NODE_QUEUE, parseAddress, TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, withHop } from '../message/envelope.ts';
-import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
+import { type Epoch, type Identity, numbered, type StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
@@ -16,7 +16,7 @@ import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
-import { GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
+import { carry, GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
 import { countedTo, type Entering, entering } from './entering.ts';
 import { firstHole, includes, isKnown, placeOf, withMessage } from './holes.ts';
 import type { Intake } from './intake.ts';
@@ -25,7 +25,7 @@ import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { type HeardWord, wordIn } from './node-words.ts';
 import { counterChange, endNumbers, isDrained } from './outgoing.ts';
-import { batchOf, givingWay, joined, NOTHING, type Planned, withRoom } from './planned.ts';
+import { joined, NOTHING, type Planned, withRoom } from './planned.ts';
 import type { Item, MessageItem } from './session.ts';
 import { contradicts } from './stream-epochs.ts';
 
@@ -96,13 +96,15 @@ export class Arrivals {
     const mayEnd = queue?.options.remoteWhenFull === 'dead-letter' && bytes > this.#store.room.inQueue(queue);
     if (mayEnd) return this.#endings.end({ handle, key, item }, 'Q_EXCEED_QUOTA', changes);
     if (!this.#hasRoom(queue, bytes)) return undefined;
-    const identity = { ...key, number: item.number };
-    if (queue === undefined) return entering(this.#store, { handle, identity, queue, ...arrived, what: 'message' }, changes);
-    const late = planLate(this.#store, handle, item.number);
-    const envelope = late === NOTHING ? arrived.envelope : withHop(arrived.envelope, (hop) => ({ ...hop, late: 'late' }));
-    const planned = entering(this.#store, { handle, identity, queue, ...arrived, envelope, what: 'message' }, changes);
-    const whole = late === NOTHING ? planned : joined(planned, late);
-    return this.#intake.told(whole, { ...arrived.properties, identity }, 'ACK_REACH_QUEUE');
+    const { epoch, properties, hop } = arrived;
+    const identity = numbered(key, item.number);
+    const late = queue === undefined ? NOTHING : planLate(this.#store, handle, item.number);
+    const envelope = late === NOTHING ? arrived.envelope : withHop(arrived.envelope, (before) => ({ ...before, late: 'late' }));
+    const entered = { handle, identity, epoch, queue, envelope, properties, hop, what: 'message' } as const;
+    const planned = entering(this.#store, entered, changes);
+    // Nearly nobody asks, and then nothing has to be put together for it.
+    if (queue === undefined || (late === NOTHING && properties.acknowledge === undefined)) return planned;
+    return this.#intake.told(joined(planned, late), { ...properties, identity }, 'ACK_REACH_QUEUE');
   }
 
   /** What this node has already moves the neighbour's cursor, and is counted. */
@@ -143,12 +145,15 @@ export class Arrivals {
     if (!isPassedOver && arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.endReturned(what, changes);
     if (!this.#hasRoom(undefined, arrived.envelope.length)) return undefined;
     const belated = planBelated({ store: this.#store, intake: this.#intake }, what, arrived.envelope);
-    return joined({ ...NOTHING, changes }, belated ?? this.#intake.carry(arrived.envelope, 'new'));
+    return joined(
+      { ...NOTHING, changes },
+      belated ?? carry({ store: this.#store, intake: this.#intake }, arrived.envelope, 'new'),
+    );
   }
 
   /**
-   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready end
-   * now: nobody is handed one of them any more, and the next frame says so. In a ring that has no room for that they stay.
+   * A message that came is durable, and stands in its queue. Where that keeps the latest alone, those of its stream that are ready are out
+   * of it: nobody is handed one of them any more, and they end (due-work.ts).
    */
   placed(slot: number): void {
     const { ring, queues } = this.#store;
@@ -159,11 +164,7 @@ export class Arrivals {
     const older: number[] = [];
     for (let at = ready?.head ?? slot; ready !== undefined && at !== slot && at !== NO_SLOT; at = ready.next(at))
       if (index.stream(at) === index.stream(slot)) older.push(at);
-    if (older.length === 0) return;
-    const planned = givingWay(this.#store, older, 'SUPERSEDED');
-    if (!ring.admits(batchOf(planned))) return;
-    this.#store.commit(batchOf(planned), () => {});
-    planned.settle();
+    queues.supersede(older);
   }
 
   /**
@@ -208,7 +209,7 @@ export class Arrivals {
     const fields = wordIn(decodeEnvelope(item.envelope).message);
     if (fields === undefined) return this.#endings.end(what, 'ACCESS_DENIED', changes);
     if (arrived.hop.count >= HOP_COUNT_MAX) return this.#endings.end(what, 'HOP_COUNT_EXCEEDED', changes);
-    const identity = { ...key, number: item.number };
+    const identity = numbered(key, item.number);
     const word = { fields, identity: arrived.carried ?? identity, from, hops: arrived.hop.count };
     const { words } = this.#store;
     if (isHere) return joined(this.#consumed(what, arrived.epoch, changes), words.heard(word));
@@ -253,9 +254,11 @@ export class Arrivals {
     // Records of this node are its own.
     if (isHere && (queue === DEAD_QUEUE || queue === JOURNAL_QUEUE || queue === TOPIC_QUEUE)) return 'ACCESS_DENIED';
     if (isHere && (properties.timeToReachQueueMs ?? Number.POSITIVE_INFINITY) <= hop.elapsedMs) return 'REACH_QUEUE_TIMEOUT';
+    const { policy } = this.#intake;
+    if (policy === undefined) return undefined;
     const { transaction } = properties;
     const arrival = { destination: key.destination, origin: key.origin, properties: { priority: key.priority, ...properties } };
-    return this.#intake.policy?.({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
+    return policy({ ...arrival, hops: hop.count, ...(transaction && { transaction }) });
   }
 
   /** A word of another node: `$admin` makes room for it. @throws QUEUE_FULL when the ring has none */
@@ -264,7 +267,7 @@ export class Arrivals {
     arrived: Omit<Entering, 'handle' | 'identity' | 'what'>,
     changes: readonly MetaChange[],
   ): Planned {
-    const identity = { ...key, number };
+    const identity = numbered(key, number);
     const entered = entering(this.#store, { handle, identity, ...arrived, what: 'record' }, changes);
     const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
@@ -287,7 +290,7 @@ export class Arrivals {
 
   /** A number that this destination has, or waits for, under an epoch that cannot be: two messages bear it. */
   #isCloned(handle: number, key: StreamKey, item: MessageItem): boolean {
-    const spans = this.#store.destinations.get(handle)?.spans ?? [];
+    const spans = this.#store.ends.destinations.get(handle)?.spans ?? [];
     if (spans.length === 0 || !this.#store.isLocal(key.destination)) return false;
     const arrived = this.#envelopes.read(key, item);
     // The epoch of one that is carried is of its own stream.

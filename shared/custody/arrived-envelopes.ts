@@ -5,7 +5,7 @@
 import { RingmailError } from '../errors.ts';
 import { type Address, isName, parseAddress } from '../message/address.ts';
 import { decodeEnvelope, type Hop, withHop } from '../message/envelope.ts';
-import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
+import { type Identity, identityText, numbered, type StreamKey } from '../message/identity.ts';
 import type { Message, Properties } from '../message/message.ts';
 import { PlainForm, withPlainHop } from '../message/plain-envelope.ts';
 import type { Entering } from './entering.ts';
@@ -32,20 +32,19 @@ export class ArrivedEnvelopes {
 
   /** The envelope with one hop more, or undefined when it is not the message its item says it is. */
   read(key: StreamKey, item: MessageItem): Opened | undefined {
-    const plain = this.#formOf(key).read(item.envelope);
+    const plain = item.plain ?? this.#formOf(key).read(item.envelope);
     if (plain !== undefined && plain.number === item.number) {
-      const { hopOffset, epoch } = plain;
       const hop = wayOf(plain.hop, item);
-      const envelope = withPlainHop(item.envelope, hopOffset, { ...hop, count: hop.count + 1 });
-      return { envelope, epoch, properties: NO_PROPERTIES, hop };
+      const envelope = withPlainHop(item.envelope, plain.hopOffset, oneFurther(hop));
+      return { envelope, epoch: plain.epoch, properties: NO_PROPERTIES, hop };
     }
     try {
       const { message, hop: before } = decodeEnvelope(item.envelope);
       const { identity, epoch } = message;
       const hop = wayOf(before, item);
-      const isItself = identityText(identity) === identityText({ ...key, number: item.number });
+      const isItself = identityText(identity) === identityText(numbered(key, item.number));
       if (!isItself && !isCarried(key, identity)) return undefined;
-      const envelope = withHop(item.envelope, () => ({ ...hop, count: hop.count + 1 }));
+      const envelope = withHop(item.envelope, () => oneFurther(hop));
       return { envelope, epoch, properties: message, hop, ...(!isItself && { carried: identity }) };
     } catch (error) {
       if (error instanceof RingmailError) return undefined;
@@ -80,6 +79,10 @@ function isCarried(key: StreamKey, identity: Identity): boolean {
 }
 
 /** The way of a message so far, the hop on which it comes included. That it is late only its destination says. */
-function wayOf({ late: _late, ...hop }: Hop, { waited }: MessageItem): Hop {
-  return waited === true ? { ...hop, replayed: true } : hop;
+function wayOf({ count, elapsedMs, replayed }: Hop, { waited }: MessageItem): Hop {
+  return waited === true || replayed === true ? { count, elapsedMs, replayed: true } : { count, elapsedMs };
+}
+
+function oneFurther({ count, elapsedMs, replayed }: Hop): Hop {
+  return replayed === true ? { count: count + 1, elapsedMs, replayed } : { count: count + 1, elapsedMs };
 }

@@ -5,16 +5,17 @@
 import { invariant } from '../assert.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { Epoch } from '../message/identity.ts';
+import { type Loss, lossOf } from './accounts.ts';
 import { type Destination, destinationChange, NO_DESTINATION } from './destinations.ts';
-import { placeOf, type Range, withElsewhere, withEnding, withMessage } from './holes.ts';
+import { countOf, placeOf, type Range, withElsewhere, withEnding, withMessage } from './holes.ts';
 import type { MetaChange } from './meta-keys.ts';
-import type { Loss, NodeStore } from './node-store.ts';
+import type { NodeStore } from './node-store.ts';
 import { NOTHING, type Planned } from './planned.ts';
 import { withNumber } from './stream-epochs.ts';
 
 /** What is planned of a stream that ends here. */
-export function numbersOf({ destinations }: NodeStore, handle: number): Destination {
-  return destinations.get(handle) ?? NO_DESTINATION;
+export function numbersOf({ ends }: NodeStore, handle: number): Destination {
+  return ends.destinations.get(handle) ?? NO_DESTINATION;
 }
 
 /**
@@ -30,13 +31,14 @@ export function planNumber(
   const after = withMessage(known, number, store.nowMs);
   invariant(after !== 'too-many', 'whoever stores a message has asked for its place');
   const spans = epoch === undefined ? known.spans : withNumber(known.spans, number, epoch);
-  return planNumbers(store, handle, { ...after, spans });
+  const { next, holes, closed } = after;
+  return planNumbers(store, handle, { next, holes, closed, spans });
 }
 
 /** It was given up as missing when it came: that is taken back. */
 export function planLate(store: NodeStore, handle: number, number: number): Planned {
   if (placeOf(numbersOf(store, handle), number) !== 'late') return NOTHING;
-  return planLosses(store, [{ handle, class: 'MISSING', count: -1 }]);
+  return planLosses(store, [{ handle, class: 'MISSING', count: -1, ranges: [{ from: number, to: number }] }]);
 }
 
 /** Numbers end here, in their account; what was given up as missing is taken out of that one. */
@@ -46,18 +48,18 @@ export function planEnding(
   { ranges, class: ending }: { ranges: readonly Range[]; class: EndingClass },
 ): Planned | 'too-many' {
   let after = numbersOf(store, handle);
-  let count = 0;
-  let missing = 0;
+  const ended: Range[] = [];
+  const corrected: Range[] = [];
   for (const range of ranges) {
     const step = withEnding(after, range, store.nowMs);
     if (step === 'too-many') return step;
     after = { ...after, ...step.numbers };
-    count += step.ended + step.corrected;
-    missing += step.corrected;
+    ended.push(...step.ended);
+    corrected.push(...step.corrected);
   }
   const losses: Loss[] = [];
-  if (count > 0) losses.push({ handle, class: ending, count });
-  if (missing > 0) losses.push({ handle, class: 'MISSING', count: -missing });
+  if (ended.length + corrected.length > 0) losses.push(lossOf(handle, ending, [...ended, ...corrected]));
+  if (corrected.length > 0) losses.push({ handle, class: 'MISSING', count: -countOf(corrected), ranges: corrected });
   const moved = planNumbers(store, handle, after);
   const account = store.planLosses(losses);
   const settle = (): void => {
@@ -86,7 +88,8 @@ export interface Moved {
   readonly settle: () => void;
 }
 
-function planNumbers({ destinations, draft, aboveHoles }: NodeStore, handle: number, after: Destination): Moved {
+function planNumbers({ ends, draft }: NodeStore, handle: number, after: Destination): Moved {
+  const { destinations, aboveHoles } = ends;
   const before = destinations.get(handle);
   if (after.holes.length > 0) aboveHoles.watch(handle);
   const settle = (): void => {

@@ -1,4 +1,5 @@
 /** What nodes say of who is below, one word after the other, and what a neighbour that lies can bring about. Over a real store. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
@@ -7,6 +8,7 @@ import { decodeEnvelope } from '../message/envelope.ts';
 import type { Epoch } from '../message/identity.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Attachments } from './attachments.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
@@ -27,7 +29,7 @@ beforeEach(() => {
   carrier = 'link';
   driver = openRing(formattedDisk(geometryFor(388 * 4096), random, 'at-once'), { epochRandom: 1 });
   settle();
-  store = new NodeStore(driver.ring);
+  store = new NodeStore(driver.ring, ALL_STORE_PARTS);
   const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 100_000, canReach: () => true });
   store.load('site', random);
   attachments = new Attachments({

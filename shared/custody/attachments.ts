@@ -16,7 +16,7 @@ import { type Epoch, isSameEpoch } from '../message/identity.ts';
 import type { Intake } from './intake.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import type { HeardWord } from './node-words.ts';
+import { beginWord, type HeardWord } from './node-words.ts';
 import { type Above, OwnRoute } from './own-route.ts';
 import { batchOf, joined, NOTHING, type Planned } from './planned.ts';
 import { compareEpochs, epochAfter, epochsIn, NO_EPOCH, type RouteEpochs } from './route-epochs.ts';
@@ -206,7 +206,7 @@ export class Attachments {
   /** Nothing where no way leads there. */
   #word(to: string, kind: string, fields: Readonly<Record<string, string | RouteEpochs>>): Planned {
     try {
-      return this.#options.intake.beginWord(to, kind, fields);
+      return beginWord(this.#options.intake, to, { kind, fields });
     } catch (error) {
       if (hasCode(error, 'ROUTE_NOT_FOUND')) return NOTHING;
       throw error;

@@ -12,14 +12,16 @@ import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope, withHop } from '../message/envelope.ts';
 import { type Identity, type StreamKey, streamText } from '../message/identity.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { entering, nextNumber } from './entering.ts';
 import { includes, type Range, rangesOf, without } from './holes.ts';
 import type { Intake } from './intake.ts';
+import type { Newcomer } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { streamInWord, type WordFields } from './node-words.ts';
+import { beginWord, streamInWord, type WordFields } from './node-words.ts';
 import { counterChange, freeBelow, gapDelete, type OutStream } from './outgoing.ts';
 import { within, withRange } from './passed-over.ts';
-import { joined, NOTHING, type Planned } from './planned.ts';
+import { joined, NOTHING, type Planned, withRoom } from './planned.ts';
 import type { Item } from './session.ts';
 
 export const GAP_WORD = 'gap';
@@ -34,6 +36,26 @@ export interface GapWord {
   readonly node: string;
 }
 
+/**
+ * A message of another node that goes on in a stream of this one, to where it was going. Its envelope stays what it is.
+ * @throws ENVELOPE_INVALID, QUEUE_FULL, BUSY; then nothing was planned
+ */
+export function carry(
+  { store, intake }: { store: NodeStore; intake: Intake },
+  envelope: Uint8Array,
+  place: Newcomer['place'],
+): Planned {
+  const { message, hop } = decodeEnvelope(envelope);
+  const { destination, priority } = message.identity;
+  const { key, handle, changes } = intake.streamTo(destination, priority);
+  const identity = { ...key, number: nextNumber(store, { handle, key, endsHere: false }) };
+  const what = intake.addressOf(destination).queue === NODE_QUEUE ? 'record' : 'message';
+  const { epoch } = store.ring;
+  const entered = { handle, identity, epoch, queue: undefined, envelope, properties: message, hop, what } as const;
+  const planned = intake.withEpoch(entering(store, entered, changes), handle, identity.number);
+  return withRoom(store, planned, undefined, { place, what, bytes: envelope.length, priority });
+}
+
 /** Handed on as elsewhere: from now on they may come after all. */
 export function planPassed(store: NodeStore, handle: number, range: Range): { change: MetaChange; settle: () => void } {
   return store.passedOver.plan(handle, withRange(store.passedOver.of(handle), range));
@@ -42,7 +64,7 @@ export function planPassed(store: NodeStore, handle: number, range: Range): { ch
 /**
  * An item of a stream that leaves here, or the part of it, that lies below what was handed on. Undefined: none of it was passed over, it is
  * a repeat. `envelope`: of a message, one hop further.
- * @throws as `Intake.carry` and `Intake.beginWord`; then it comes again
+ * @throws as `carry` and `beginWord`; then it comes again
  */
 export function planBelated(
   { store, intake }: { store: NodeStore; intake: Intake },
@@ -54,7 +76,7 @@ export function planBelated(
   if (item.kind === 'message') {
     if (!includes(passed, item.number)) return undefined;
     const { change, settle } = store.passedOver.plan(handle, without(passed, { from: item.number, to: item.number }));
-    return joined({ ...NOTHING, changes: [change], settle }, intake.carry(envelope, 'new'));
+    return joined({ ...NOTHING, changes: [change], settle }, carry({ store, intake }, envelope, 'new'));
   }
   const ranges = within(passed, { from: item.number, to: item.to });
   if (ranges.length === 0) return undefined;
@@ -68,7 +90,7 @@ export function planBelated(
  * The next step of a stream that goes another way as a whole, and is of another origin: what lies at its head gets its place in a stream of this
  * node, in one batch with the end of its old place. `loading`: its body is read; ask again. `done`: nothing is left. A body that cannot
  * be read is left where it is (`corrupt`). Not for streams that begin here: those only go another way.
- * @throws as `Intake.carry` and `Intake.beginWord`; then nothing is changed
+ * @throws as `carry` and `beginWord`; then nothing is changed
  */
 export function planAway(
   { store, intake }: { store: NodeStore; intake: Intake },
@@ -91,7 +113,7 @@ export function planAway(
   const hasTimes = index.expiresAtMs(slot) > 0 || index.notBeforeMs(slot) > 0;
   const spentMs = hasTimes ? Math.max(0, Math.floor(store.queueTimeMs - index.storedAtMs(slot))) : 0;
   const envelope = spentMs === 0 ? body : withHop(body, (hop) => ({ ...hop, elapsedMs: hop.elapsedMs + spentMs }));
-  const carried = intake.carry(envelope, 'replacing');
+  const carried = carry({ store, intake }, envelope, 'replacing');
   return joined(carried, leaves(store, out, { upTo: number + 1, ids: [index.id(slot)], changes: [] }));
 }
 
@@ -109,13 +131,13 @@ export function identityAt(
   }
 }
 
-/** @throws as `Intake.beginWord` */
+/** @throws as `beginWord` */
 export function gapWord(intake: Intake, { stream, ranges, class: ending, node }: GapWord): Planned {
   const { node: destination, queue } = intake.addressOf(stream.destination);
   // Nobody asks what became of a word, and a word about a word would go on for ever where ways lead in a circle.
   if (queue === NODE_QUEUE) return NOTHING;
   const fields = { stream: streamInWord(stream), ranges: ranges.map(({ from, to }) => [from, to]), class: ending, node };
-  return intake.beginWord(destination, GAP_WORD, fields);
+  return beginWord(intake, destination, { kind: GAP_WORD, fields });
 }
 
 /** What a word says; undefined when it says nothing that holds together. */

@@ -1,4 +1,5 @@
 /** Custody between two real stores on simulated disks, without any line between them: what the rules of docs/custody.md promise. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Prng, stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
@@ -10,6 +11,7 @@ import type { StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Arrivals } from './arrivals.ts';
 import { Bodies } from './bodies.ts';
 import { HoleWait } from './hole-wait.ts';
@@ -49,7 +51,7 @@ class Peer {
     this.driver = openRing(this.disk, { epochRandom: ++epochs });
     this.settle();
     expect(this.driver.ring.state).toBe('serving');
-    this.store = new NodeStore(this.driver.ring);
+    this.store = new NodeStore(this.driver.ring, ALL_STORE_PARTS);
     this.intake = new Intake(this.store, {
       unknownQueue: 'refuse',
       queueBytesLimit: 500_000,

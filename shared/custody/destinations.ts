@@ -18,9 +18,11 @@ export const NO_DESTINATION: Destination = { ...NO_NUMBERS, spans: [] };
 export function destinationChange(handle: number, { next, spans, holes, closed }: Destination): MetaChange {
   const key = `d/${handle}`;
   const isWhole = holes.length + closed.length === 0;
-  if (isWhole) return metaChange(key, spans.length === 0 ? next : [next, ...spanFields(spans)]);
-  const ranges: CborInput[] = [rangeFields(holes), rangeFields(closed)];
-  return metaChange(key, [next, ...spanFields(spans), ...ranges]);
+  if (isWhole && spans.length === 0) return metaChange(key, next);
+  const fields: CborInput[] = [next];
+  for (const field of spanFields(spans)) fields.push(field);
+  if (!isWhole) fields.push(rangeFields(holes), rangeFields(closed));
+  return metaChange(key, fields);
 }
 
 /** `sinceMs`: when its holes are as old as they can be known to be. */

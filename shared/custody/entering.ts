@@ -7,7 +7,7 @@ import type { Epoch, Identity, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import type { Queue } from '../queue/queues.ts';
 import type { NewMessage } from '../ring/ring.ts';
-import { type Moved, planNumber } from './at-destination.ts';
+import type { Moved } from './at-destination.ts';
 import type { Newcomer } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -54,7 +54,7 @@ export function passing(
   changes: readonly MetaChange[],
 ): Planned {
   const { origin, number } = identity;
-  const { change, settle } = planNumber(store, handle, { number, epoch: origin === store.self.name ? undefined : epoch });
+  const { change, settle } = store.ends.plan(handle, { number, epoch: origin === store.self.name ? undefined : epoch });
   return { puts: [], acks: [], changes: [...changes, change], settle };
 }
 
@@ -87,7 +87,7 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
   const counted =
     queue === undefined
       ? countedTo(store, { handle, key: identity }, number + 1)
-      : planNumber(store, handle, { number, epoch: isOwn ? undefined : epoch });
+      : store.ends.plan(handle, { number, epoch: isOwn ? undefined : epoch });
   const settle = () => {
     counted.settle();
     if (queue === undefined) return;
@@ -118,8 +118,8 @@ export function countedTo(store: NodeStore, { handle, key }: { handle: number; k
 
 /** The number its next message has, planned ones counted. `endsHere`: its destination is a queue of this node. */
 export function nextNumber(
-  { destinations, outgoing }: NodeStore,
+  { ends, outgoing }: NodeStore,
   { handle, key, endsHere }: { handle: number; key: StreamKey; endsHere: boolean },
 ): number {
-  return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;
+  return endsHere ? ends.next(handle) : outgoing.open(handle, key).next;
 }

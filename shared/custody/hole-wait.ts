@@ -7,6 +7,7 @@ import { earliest } from '../earliest.ts';
 import { hasCode } from '../errors.ts';
 import { HOLE_WAIT_MS } from '../limits.ts';
 import type { WhenDurable } from '../ring/ring.ts';
+import { lossOf } from './accounts.ts';
 import { destinationChange } from './destinations.ts';
 import { countOf, type Hole, withClosed } from './holes.ts';
 import type { NodeStore } from './node-store.ts';
@@ -23,7 +24,8 @@ export class HoleWait {
 
   /** Closes what has waited long enough. Called after every step. */
   pump(): void {
-    const { nowMs, aboveHoles } = this.#store;
+    const { nowMs, ends } = this.#store;
+    const { aboveHoles } = ends;
     if (aboveHoles.isIdle) return;
     for (const handle of [...aboveHoles.handles]) {
       try {
@@ -37,7 +39,8 @@ export class HoleWait {
   }
 
   get wakeAtMs(): number | undefined {
-    const { aboveHoles, destinations, nowMs } = this.#store;
+    const { ends, nowMs } = this.#store;
+    const { aboveHoles, destinations } = ends;
     if (aboveHoles.isIdle) return undefined;
     const times: number[] = [];
     for (const handle of aboveHoles.handles)
@@ -54,16 +57,16 @@ export class HoleWait {
   /** Gives holes of a stream up; `done` when that is durable, not at all where there are none. Returns how many numbers are missing now. @throws BUSY, QUEUE_FULL */
   close(handle: number, isGivenUp: (hole: Hole) => boolean, done: WhenDurable = () => {}): number {
     const store = this.#store;
-    const before = store.destinations.get(handle);
+    const before = store.ends.destinations.get(handle);
     if (before === undefined || !before.holes.some(isGivenUp)) return 0;
     const { numbers, missing, forgotten } = withClosed(before, isGivenUp);
     const after = { ...before, ...numbers };
     const count = countOf(missing);
-    const account = store.planLosses([{ handle, class: 'MISSING', count }]);
+    const account = store.planLosses([lossOf(handle, 'MISSING', missing)]);
     const metas = [destinationChange(handle, after), ...account.changes];
     // In a full ring what lies above would never leave it.
     store.commit({ metas, room: 'overdraft' }, done);
-    store.destinations.set(handle, after);
+    store.ends.destinations.set(handle, after);
     account.settle();
     store.forgottenCount += forgotten;
     return count;

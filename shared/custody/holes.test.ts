@@ -33,7 +33,7 @@ function play(...inputs: string[]): { numbers: Numbers; said: string[] } {
     } else if (verb === 'gap') {
       const ended = withEnding(numbers, range, nowMs);
       if (ended !== 'too-many') numbers = ended.numbers;
-      said.push(ended === 'too-many' ? ended : `ended ${ended.ended} corrected ${ended.corrected}`);
+      said.push(ended === 'too-many' ? ended : `ended ${countOf(ended.ended)} corrected ${countOf(ended.corrected)}`);
     } else if (verb === 'else') {
       const after = withElsewhere(numbers, range, nowMs);
       if (after !== 'too-many') numbers = after;

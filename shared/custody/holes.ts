@@ -63,20 +63,17 @@ export function withMessage(numbers: Numbers, number: number, nowMs: number): Nu
   return withKnown(numbers, { from: number, to: number }, nowMs);
 }
 
-/** Numbers ended. `ended`: so many of them had no ending until now; `corrected`: and so many were given up as missing. */
+/** Numbers ended. `ended`: those of them that had no ending until now; `corrected`: and those that were given up as missing. */
 export function withEnding(
   numbers: Numbers,
   range: Range,
   nowMs: number,
-): { readonly numbers: Numbers; readonly ended: number; readonly corrected: number } | Refused {
+): { readonly numbers: Numbers; readonly ended: readonly Range[]; readonly corrected: readonly Range[] } | Refused {
   const after = withKnown(numbers, range, nowMs);
   if (after === 'too-many') return after;
-  const seen = Math.max(0, range.to - Math.max(range.from, numbers.next) + 1);
-  const corrected = countOf(numbers.closed) - countOf(after.closed);
-  // What lies between `next` and the range is a hole now, and was not one before.
-  const skipped = Math.max(0, range.from - numbers.next);
-  const ended = seen + countOf(numbers.holes) + skipped - countOf(after.holes);
-  return { numbers: after, ended, corrected };
+  const unseen = { from: numbers.next, to: Number.POSITIVE_INFINITY };
+  const ended = within([...numbers.holes, unseen], range);
+  return { numbers: after, ended, corrected: within(numbers.closed, range) };
 }
 
 /** These numbers come from another neighbour, if they come: what is not known of them is waited for. */
@@ -128,6 +125,12 @@ export function without<R extends Range>(ranges: readonly R[], { from, to }: Ran
     if (range.to > to && range.from <= to) left.push({ ...range, from: to + 1 });
   }
   return left;
+}
+
+/** What of the ranges lies within this one. */
+function within(ranges: readonly Range[], { from, to }: Range): Range[] {
+  const inside = ranges.filter((range) => range.from <= to && from <= range.to);
+  return inside.map((range) => ({ from: Math.max(range.from, from), to: Math.min(range.to, to) }));
 }
 
 /** Ascending and disjoint; what touches is one. */

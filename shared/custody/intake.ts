@@ -2,11 +2,9 @@
  * Where messages enter a node that begin here: from its applications, from adapters, and its own: letters, copies, words. One becomes one
  * part of a batch: the message in its queue or among what goes out, and the stream's counter. What comes by custody: arrivals.ts.
  */
-import { invariant } from '../assert.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { type Address, isSystemQueue, NODE_QUEUE, parseAddress } from '../message/address.ts';
-import type { CborInput } from '../message/cbor.ts';
-import { decodeEnvelope, encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
+import { encodeNew, FIRST_HOP, type Hop } from '../message/envelope.ts';
 import { type Identity, identityText, type StreamKey } from '../message/identity.ts';
 import { type Ending, PRIORITY_DEFAULT, type Properties, type TransactionMark } from '../message/message.ts';
 import { checkOptions } from '../queue/check-options.ts';
@@ -14,14 +12,12 @@ import { QUEUE_DEFAULTS, type QueueOptions, sameOptions } from '../queue/queue-o
 import type { Queue } from '../queue/queues.ts';
 import type { Routed, RouteTable } from '../queue/routes.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
-import type { NewMessage } from '../ring/ring.ts';
 import { entering, nextNumber, passing, type Shared, wholeBytes } from './entering.ts';
 import { expressIncarnation } from './express-streams.ts';
 import type { Forwarding } from './forwarding.ts';
 import { DEAD_QUEUE, JOURNAL_QUEUE, type Newcomer } from './message-room.ts';
 import { type MetaChange, metaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
-import { wordFor } from './node-words.ts';
 import { OwnStreams } from './own-streams.ts';
 import { batchOf, type Planned, withBeside, withRoom } from './planned.ts';
 import type { Policy } from './policy.ts';
@@ -134,33 +130,6 @@ export class Intake {
   }
 
   /**
-   * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
-   * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
-   */
-  beginWord(node: string, kind: string, fields: Readonly<Record<string, CborInput>>): Planned {
-    const { destination, content } = wordFor(node, kind, fields);
-    return this.beginAlone(destination, content, { place: 'new', what: 'record' });
-  }
-
-  /**
-   * A message of another node that goes on in a stream of this one, to where it was going (carrying.ts). Its envelope stays what it is.
-   * @throws ENVELOPE_INVALID, QUEUE_FULL, BUSY; then nothing was planned
-   */
-  carry(envelope: Uint8Array, place: Newcomer['place']): Planned {
-    const { self, ring } = this.#store;
-    const { message, hop } = decodeEnvelope(envelope);
-    const { destination, priority } = message.identity;
-    const to = this.#own.destination(destination, self.name);
-    const key = this.#own.key(to, { origin: self.name, incarnation: self.incarnation, priority });
-    const { handle, changes } = this.#openStream(key);
-    const identity = { ...key, number: nextNumber(this.#store, { handle, key, endsHere: false }) };
-    const what = to.address.queue === NODE_QUEUE ? 'record' : 'message';
-    const entered = { handle, identity, epoch: ring.epoch, queue: undefined, envelope, properties: message, hop, what } as const;
-    const planned = this.withEpoch(entering(this.#store, entered, changes), handle, identity.number);
-    return withRoom(this.#store, planned, undefined, { place, what, bytes: envelope.length, priority });
-  }
-
-  /**
    * A message given up here and now: into `$dead`, with its history. `$dead` is bounded and never stops anything: when it is full
    * its oldest bodies go, counted as DROPPED. `to`: another queue of this node, which is not there or has no room: then `$dead` all
    * the same. @throws as `begin`; then nothing went.
@@ -218,18 +187,6 @@ export class Intake {
     if (both === undefined || planned.acks.length > 0) return both;
     const bytes = both.puts.reduce((sum, { body }) => sum + PUT_BYTES + body.length, 0);
     return bytes <= room.inRing(undefined) ? both : undefined;
-  }
-
-  /**
-   * A message for a queue here, in memory only: `message` is to be taken by `NodeStore.takeExpress` once `beside` is committed, which is
-   * what goes for it and the words and copies that were asked for. `settle` of `beside` is for both.
-   * @throws as `begin`; then nothing went
-   */
-  beginExpress(destination: string, content: NewBody): { message: NewMessage; identity: Identity; beside: Planned } {
-    const planned = this.begin(destination, content, 'new', 'express');
-    const [message, ...puts] = planned.puts;
-    invariant(message !== undefined, 'a message is the first of its own batch');
-    return { message, identity: planned.identity, beside: { ...planned, puts } };
   }
 
   /** The message and nothing that goes along with it. `keeps`: it goes on from its queue at once. @throws as `begin` */

@@ -13,6 +13,7 @@ import type { Identity, StreamKey } from '../message/identity.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Bodies } from './bodies.ts';
 import { GAP_WORD, identityAt, planAway } from './carrying.ts';
 import { Intake } from './intake.ts';
@@ -51,7 +52,7 @@ function open(as: string): void {
   openings += 1;
   driver = openRing(disk, { epochRandom: openings });
   settle();
-  store = new NodeStore(driver.ring);
+  store = new NodeStore(driver.ring, ALL_STORE_PARTS);
   intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 500_000, canReach: () => true });
   store.load(as, random);
   receiver = new CustodyReceiver(store, intake);
@@ -143,7 +144,7 @@ describe('at the destination', () => {
     expect(texts()).toEqual(device(1, 2));
     expect(arrives('b', elsewhere(next, next))).toBe('new');
     expect(arrives('b', message(next + 1))).toBe('new');
-    expect(store.destinations.get(1)?.holes).toHaveLength(HOLE_COUNT_MAX);
+    expect(store.ends.destinations.get(1)?.holes).toHaveLength(HOLE_COUNT_MAX);
   });
 
   test('an item that opens none is taken however many there are', () => {
@@ -203,7 +204,7 @@ describe('at the destination', () => {
     store.commit({ metas: [metaChange('d/1', older as never)] }, () => {});
     settle();
     reopen();
-    expect(store.destinations.get(1)?.holes).toEqual([]);
+    expect(store.ends.destinations.get(1)?.holes).toEqual([]);
     expect(texts()).toEqual(device(1, 2, 3));
   });
 

@@ -22,16 +22,21 @@
  *   route            [epoch, way, neighbour, incarnation, announced, to which opening]  by whom this node is reached from above (own-route.ts)
  *   f/<neighbour>    [name, incarnation, ticket]                      a sender we receive from
  *   c/<nb>/<handle>  cursor                                           next expected of a stream from that sender
- *   a/<handle>/<class> count                                          a loss account
+ *   a/<handle>/<class> count | [count, from, to, ...]                 a loss account (accounts.ts)
  *   r/<n>            [from, source, {where}, [to], {changes}]         a route (core/kept-routes.ts)
  *   p/<name>         bytes                                            an adapter's position, or an application's
  *   v/<handle>       [from, to, from, to, ...]                        numbers handed on as elsewhere (passed-over.ts)
+ *   z/<node>         [incarnation, heard, agreed, [...], [...], more]  what a node said of itself (digest-book.ts)
  *   k/<address>/<i>  [sequence, key, handle, number]                  a send key (core/send-keys.ts)
  *   w/<producer>     [last, kind, handle, first, count, ...]          who numbers its requests (core/producers.ts)
  */
 import { toHex } from '../bytes.ts';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../message/cbor.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
+import { encodeUints } from './uints.ts';
+
+/** What the node was when it last opened. */
+export const CONFIG_KEY = 'config';
 
 export interface MetaChange {
   readonly key: string;
@@ -87,36 +92,4 @@ export class MetaFields {
   hex(at: number): string {
     return toHex(this.bytes(at));
   }
-}
-
-const ARRAY_COUNT_SHORT = 23;
-const SCRATCH = new Uint8Array(1 + 9 * ARRAY_COUNT_SHORT);
-
-/** A whole number or a few of them: what nearly every META is, and every message brings two. The bytes are those of `encodeCbor`. */
-function encodeUints(value: CborInput): Uint8Array | undefined {
-  if (typeof value === 'number') {
-    const end = putUint(0, value);
-    return end < 0 ? undefined : SCRATCH.slice(0, end);
-  }
-  if (!Array.isArray(value) || value.length > ARRAY_COUNT_SHORT) return undefined;
-  SCRATCH[0] = 0x80 + value.length;
-  let at = 1;
-  for (const item of value) {
-    at = typeof item === 'number' ? putUint(at, item) : -1;
-    if (at < 0) return undefined;
-  }
-  return SCRATCH.slice(0, at);
-}
-
-function putUint(at: number, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) return -1;
-  const [short, width] =
-    value < 24 ? [value, 0] : value < 0x100 ? [24, 1] : value < 0x1_0000 ? [25, 2] : value < 0x1_0000_0000 ? [26, 4] : [27, 8];
-  SCRATCH[at] = short;
-  let rest = value;
-  for (let i = width; i > 0; i--) {
-    SCRATCH[at + i] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  return at + 1 + width;
 }

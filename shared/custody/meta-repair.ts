@@ -21,6 +21,7 @@ import { type Identity, type StreamKey, streamText } from '../message/identity.t
 import { PRIORITY_DEFAULT } from '../message/message.ts';
 import type { AckReason } from '../ring/entry-layout.ts';
 import type { Ring } from '../ring/ring.ts';
+import { type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
 import { destinationChange, destinationOf } from './destinations.ts';
 import { DEAD_QUEUE } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
@@ -64,7 +65,7 @@ export class MetaRepair {
   readonly #steps: Step[] = [];
   readonly #lost: number[] = [];
   /** Accounts as they will be. */
-  readonly #totals = new Map<string, number>();
+  readonly #totals = new Map<string, Tally>();
   #phase: 'asking' | 'writing' = 'asking';
   #waiting: 'no' | 'yes' = 'no';
 
@@ -254,12 +255,14 @@ export class MetaRepair {
     }
   }
 
-  /** So many more in the account of this node's own dead letters. */
+  /** So many more in the account of this node's own dead letters, where their numbers would be another stream's. */
   #counted(ending: string, count: number): MetaChange {
     const key = `a/${this.#ownHandle()}/${ending}`;
-    const total = (this.#totals.get(key) ?? new MetaFields(metaValue(this.#ring.metas, key)).number(0)) + count;
+    const kept = metaValue(this.#ring.metas, key);
+    const before = this.#totals.get(key) ?? tallyOf(new MetaFields(kept).numbers());
+    const total = tallied(before, { count });
     this.#totals.set(key, total);
-    return metaChange(key, total);
+    return metaChange(key, tallyFields(total));
   }
 
   /** The stream of this node's own dead letters, made if need be. */

@@ -7,30 +7,28 @@ import { toHex } from '../bytes.ts';
 import { hasCode, RingmailError } from '../errors.ts';
 import { QUEUE_COUNT_MAX } from '../limits.ts';
 import { isQueueName, NODE_QUEUE, parseAddress } from '../message/address.ts';
-import { decodeCbor } from '../message/cbor.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
+import type { Like } from '../part.ts';
 import type { Random } from '../ports.ts';
 import { QUEUE_DEFAULTS } from '../queue/queue-options.ts';
 import type { Definition, QueueSource } from '../queue/queue-table.ts';
 import { messageCount, type Queue, Queues } from '../queue/queues.ts';
-import { PUT_BYTES } from '../ring/entry-layout.ts';
-import { contentBytesMaxOf } from '../ring/geometry.ts';
-import { NO_SLOT } from '../ring/message-index.ts';
-import type { Batch, NewMessage, Ring, WhenDurable } from '../ring/ring.ts';
-import { AboveHoles } from './above-holes.ts';
-import { type Destination, destinationOf, withHeld } from './destinations.ts';
+import type { Batch, Ring, WhenDurable } from '../ring/ring.ts';
+import { isExact, type Loss, NO_TALLY, sharing, type Tally, tallied, tallyFields, tallyOf } from './accounts.ts';
 import { Draft } from './draft.ts';
 import { accountedAs, ExpressStreams } from './express-streams.ts';
 import { FirstNumbers } from './first-numbers.ts';
-import { firstHole } from './holes.ts';
-import { Hops } from './hops.ts';
+import type { Range } from './holes.ts';
+import type { Hops } from './hops.ts';
 import { MessageRoom } from './message-room.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValue, metaValues } from './meta-keys.ts';
-import { NodeWords } from './node-words.ts';
-import { counterChange, endNumbers, Outgoing, type OutStream, unexplained } from './outgoing.ts';
-import { PassedOver } from './passed-over.ts';
+import type { NodeWords } from './node-words.ts';
+import type { Outgoing, OutStream } from './outgoing.ts';
+import type { PassedOver } from './passed-over.ts';
 import { loadQueues, queueChange, queuesGone } from './queue-meta.ts';
+import type { StoreParts } from './store-parts.ts';
+import type { StreamEnds } from './stream-ends.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface Self {
@@ -45,14 +43,10 @@ export interface Account {
   readonly stream: StreamKey;
   readonly class: EndingClass;
   readonly count: number;
-}
-
-/** Messages of a stream that end without being received. */
-export interface Loss {
-  readonly handle: number;
-  readonly class: EndingClass;
-  /** Below 0: so many that were counted have come, or ended in another way, after all. */
-  readonly count: number;
+  /** Their numbers in that stream, ascending; with `exact` all of them and no other. */
+  readonly ranges: readonly Range[];
+  /** `coarse`: there were too many ranges, or numbers that nobody knows (accounts.ts). */
+  readonly detail: 'exact' | 'coarse';
 }
 
 /** Subqueues that are forgotten in one batch: well within the smallest frame. */
@@ -69,15 +63,15 @@ export class NodeStore {
   readonly draft = new Draft();
   readonly firstNumbers = new FirstNumbers();
   readonly express = new ExpressStreams();
-  readonly outgoing: Outgoing;
-  readonly hops = new Hops();
-  readonly destinations = new Map<number, Destination>();
-  readonly aboveHoles: AboveHoles;
-  readonly passedOver = new PassedOver(this.draft);
+  readonly outgoing: Like<Outgoing>;
+  readonly hops: Like<Hops>;
+  readonly ends: Like<StreamEnds>;
+  readonly passedOver: Like<PassedOver>;
   /** What other nodes write to this one. */
-  readonly words = new NodeWords();
+  readonly words: Like<NodeWords>;
+  readonly #mendOutgoing: StoreParts['mendOutgoing'];
   #self: Self | undefined;
-  readonly #accounts = new Map<string, number>();
+  readonly #accounts = new Map<string, Tally>();
   /**
    * What had no room, no way or no body: words to senders, copies for `$journal`, letters. Since this opening; the accounts count
    * every message all the same.
@@ -92,12 +86,16 @@ export class NodeStore {
   /** Milliseconds of this step; set by the core before anything else. */
   nowMs = 0;
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, { Outgoing, Hops, StreamEnds, PassedOver, NodeWords, mendOutgoing }: StoreParts) {
     this.ring = ring;
     this.queues = new Queues(ring.index);
-    this.aboveHoles = new AboveHoles(ring.index, this.queues);
     this.room = new MessageRoom(ring, this.queues, this.draft);
     this.outgoing = new Outgoing(ring.index);
+    this.hops = new Hops();
+    this.ends = new StreamEnds(this);
+    this.passedOver = new PassedOver(this.draft);
+    this.words = new NodeWords();
+    this.#mendOutgoing = mendOutgoing;
   }
 
   get self(): Self {
@@ -126,14 +124,8 @@ export class NodeStore {
     this.firstNumbers.load(metas);
     const forgotten = this.express.load(metas, this.streams, index);
     if (forgotten.length > 0) this.commit({ metas: forgotten }, () => {});
-    for (const [handle, value] of metaValues(metas, 'd/')) {
-      if (!this.streams.has(Number(handle))) continue;
-      const standing = this.streams.standing(Number(handle));
-      const before = this.destinations.get(standing);
-      const found = destinationOf(value, this.nowMs);
-      if (before === undefined || before.next < found.next) this.destinations.set(standing, found);
-    }
-    for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, new MetaFields(value).number(0));
+    this.ends.load();
+    for (const [key, value] of metaValues(metas, 'a/')) this.#accounts.set(key, tallyOf(new MetaFields(value).numbers()));
     const { streams } = this;
     this.outgoing.load(
       metas,
@@ -143,52 +135,10 @@ export class NodeStore {
     this.passedOver.load(metas, (handle) => streams.standing(handle));
     const slots = [...index.slots()].sort((a, b) => index.id(a) - index.id(b));
     const messages = slots.filter((slot) => !index.isHolder(slot));
-    this.#findHoles(messages);
+    this.ends.found(messages);
     for (const slot of messages) this.place(slot);
     this.#forgetEmptyParts();
-    this.#offerAgain();
-    this.#accountForDamage();
-  }
-
-  /** What lies above holes is held again, and what lay above those that are filled stands in its place. */
-  #findHoles(slots: readonly number[]): void {
-    const { index } = this.ring;
-    const streamOf = (slot: number) => this.streams.standing(index.stream(slot));
-    for (const [handle, destination] of this.destinations) {
-      if (destination.holes.length + destination.closed.length === 0) continue;
-      const numbers = slots.filter((slot) => streamOf(slot) === handle).map((slot) => index.number(slot));
-      const found = withHeld(destination, numbers);
-      this.destinations.set(handle, found);
-      if (found.holes.length === 0) continue;
-      this.aboveHoles.watch(handle);
-      this.aboveHoles.stored(handle, firstHole(found));
-    }
-    this.aboveHoles.rank(
-      slots.filter((slot) => index.queue(slot) !== 0),
-      streamOf,
-    );
-  }
-
-  /**
-   * A medium that lied may bring back messages below `lo`: the next node has them, or what moved them is lost too. Only its cursor can
-   * tell, so they are offered again. What comes back under an old incarnation of ours is moved again (rehoming.ts).
-   */
-  #offerAgain(): void {
-    const { name, incarnation } = this.self;
-    for (const stream of this.outgoing) {
-      const head = stream.list.head;
-      const first = head === NO_SLOT ? stream.lo : this.ring.index.number(head);
-      const isOld = stream.key.origin === name && stream.key.incarnation !== incarnation;
-      if (first >= stream.lo || isOld) continue;
-      const before = stream.lo;
-      stream.lo = first;
-      const holes = unexplained({ ...stream, next: before }, this.ring.index).filter(({ from }) => from < before);
-      for (const { from, to } of holes) {
-        const noted = endNumbers(stream, { from, to: Math.min(to, before - 1), class: undefined, node: '' });
-        this.commit({ metas: [noted] }, () => {});
-      }
-      this.commit({ metas: [counterChange(stream)] }, () => {});
-    }
+    this.#mendOutgoing(this);
   }
 
   /** A subqueue that is empty when the node opens is forgotten: the next move into it makes it anew. */
@@ -233,16 +183,6 @@ export class NodeStore {
     return name === UNCLAIMED_NAME && metas.get('config') === undefined && metas.withPrefix('s/').next().done === true;
   }
 
-  /** What the ring lost of outgoing streams becomes gaps of them, so that the destination learns what is missing and why. */
-  #accountForDamage(): void {
-    for (const stream of this.outgoing) {
-      for (const { from, to } of unexplained(stream, this.ring.index)) {
-        const noted = endNumbers(stream, { from, to, class: 'CORRUPT', node: this.self.name });
-        this.commit({ metas: [noted, this.account(stream.handle, 'CORRUPT', to - from + 1)] }, () => {});
-      }
-    }
-  }
-
   /** A new life of the same store: what it sends from now on belongs to other streams (docs/custody.md, section 4). Durable with `done`. */
   newIncarnation(random: Random, done: WhenDurable): void {
     this.#becomes(this.self.name, { incarnation: random.bytes(8), secret: this.self.secret }, done);
@@ -256,14 +196,9 @@ export class NodeStore {
   /** A durable message takes its place: in its queue, or among what goes out. */
   place(slot: number): void {
     const { index } = this.ring;
-    const queue = index.queue(slot);
-    if (queue !== 0 && this.aboveHoles.isIdle) {
-      this.queues.enqueue(slot, this.queueTimeMs);
-      return;
-    }
+    if (index.queue(slot) !== 0) return this.ends.place(slot);
     const handle = this.streams.standing(index.stream(slot));
-    if (queue !== 0) return this.aboveHoles.place(handle, slot, this.queueTimeMs);
-    this.outgoing.insert(this.outgoing.open(handle, this.streams.key(handle)), slot);
+    this.outgoing.place({ handle, key: this.streams.key(handle) }, slot);
   }
 
   /** Queue time of this step: monotonic milliseconds, continued across openings. */
@@ -278,71 +213,17 @@ export class NodeStore {
     this.ring.append(whole, { nowMs: this.nowMs, delayMs }, (outcome, slots) => {
       if (outcome === 'durable') {
         for (const { key } of opened) this.streams.stored(Number(key.slice(2)));
-        const moved = this.aboveHoles.isIdle ? [] : this.#holesStored(batch.metas ?? []);
-        for (const slot of slots) this.#placePlanned(slot);
-        for (const handle of moved) this.#releaseAbove(handle);
+        const moved = this.ends.stored(batch.metas ?? []);
+        for (const slot of slots) this.placePlanned(slot);
+        this.ends.release(moved);
         if (batch.acks !== undefined) for (const { id } of batch.acks) this.queues.ended(id);
       }
       done(outcome, slots);
     });
   }
 
-  /** Handles of streams whose holes may be others, as the disk has them from now on. */
-  #holesStored(metas: readonly MetaChange[]): number[] {
-    const moved: number[] = [];
-    for (const { key, value } of metas) {
-      const handle = key.startsWith('d/') ? Number(key.slice(2)) : 0;
-      if (value === undefined || !this.aboveHoles.watches(handle)) continue;
-      this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));
-      moved.push(handle);
-    }
-    return moved;
-  }
-
-  #releaseAbove(handle: number): void {
-    const { holes = [] } = this.destinations.get(handle) ?? {};
-    this.aboveHoles.release(handle, this.queueTimeMs, holes.length === 0 ? 'none' : 'holes');
-  }
-
-  /** Takes a message into memory alone; planned before, it takes its place now or after the frame that is being written. @throws as `Ring.takeExpress` */
-  takeExpress(put: NewMessage): void {
-    this.express.add(put.stream);
-    this.ring.takeExpress(put, (slot) => this.#placePlanned(slot));
-  }
-
-  /** Plans to write down what is in memory alone. The ring is closed next: nobody is served any more. */
-  storeExpress(): void {
-    const { index, geometry } = this.ring;
-    const bytesMax = Math.floor(contentBytesMaxOf(geometry) / 2);
-    let puts: NewMessage[] = [];
-    let bytes = 0;
-    for (const slot of this.ring.expressSlots()) {
-      const body = this.ring.cachedBody(slot);
-      invariant(body !== undefined, 'what is in memory alone is there');
-      if (index.isListed(slot)) this.queues.end(slot);
-      bytes += PUT_BYTES + body.length;
-      if (puts.length > 0 && bytes > bytesMax) {
-        this.#writeDown(puts);
-        puts = [];
-        bytes = PUT_BYTES + body.length;
-      }
-      const { kind: _kind, copy: _copy, damaged: _damaged, storedAtMs: _at, bodyOffset: _offset, ...told } = index.copyOf(slot);
-      puts.push({ ...told, body });
-    }
-    if (puts.length > 0) this.#writeDown(puts);
-  }
-
-  /** Not through `commit`: they take their places at the next opening. */
-  #writeDown(puts: readonly NewMessage[]): void {
-    const metas = new Map<string, MetaChange>();
-    for (const { stream } of puts) {
-      const opened = this.streams.open(this.streams.key(stream));
-      for (const change of [this.express.mark(stream), ...(opened?.changes ?? [])]) metas.set(change.key, change);
-    }
-    this.ring.append({ puts, metas: [...metas.values()] }, { nowMs: this.nowMs, delayMs: 0 }, () => {});
-  }
-
-  #placePlanned(slot: number): void {
+  /** A message that was planned takes its place. */
+  placePlanned(slot: number): void {
     if (this.ring.index.isHolder(slot)) return;
     const queue = this.queues.byId(this.ring.index.queue(slot));
     if (queue !== undefined) {
@@ -362,8 +243,8 @@ export class NodeStore {
   }
 
   /** Counts a loss, durably, in the frame of what caused it. */
-  account(handle: number, ending: EndingClass, count: number): MetaChange {
-    const { changes, settle } = this.planLosses([{ handle, class: ending, count }]);
+  account(loss: Loss): MetaChange {
+    const { changes, settle } = this.planLosses([loss]);
     settle();
     const [change] = changes;
     invariant(change !== undefined, 'one loss, one account');
@@ -372,19 +253,24 @@ export class NodeStore {
 
   /** The same for several, each account once. Nothing is counted before `settle`, which is for when the batch is planned. */
   planLosses(losses: readonly Loss[]): { changes: MetaChange[]; settle: () => void } {
-    const totals = new Map<string, number>();
+    const totals = new Map<string, Tally>();
     const named: MetaChange[] = [];
-    for (const { handle, class: ending, count } of losses) {
-      const key = `${this.#accountOf(handle, named)}/${ending}`;
-      // A correction may come after damage to what it corrects.
-      totals.set(key, Math.max(0, (totals.get(key) ?? this.#accounts.get(key) ?? 0) + count));
+    for (const { handle, class: ending, count, ranges } of losses) {
+      const answering = this.#accountOf(handle, named);
+      const key = `${answering}/${ending}`;
+      // Numbers of express messages are not those of the stream that answers for them.
+      const loss = { count, ...(ranges && answering === handle && { ranges }) };
+      totals.set(key, tallied(totals.get(key) ?? this.#accounts.get(key) ?? NO_TALLY, loss));
     }
-    const changes = [...totals].map(([key, total]) => (total === 0 ? metaDelete(`a/${key}`) : metaChange(`a/${key}`, total)));
+    if (totals.size > 1) for (const [key, total] of totals) totals.set(key, sharing(total, totals.size));
+    const changes = [...totals].map(([key, total]) =>
+      total.count === 0 ? metaDelete(`a/${key}`) : metaChange(`a/${key}`, tallyFields(total)),
+    );
     const settle = (): void => {
       for (const [key, total] of totals) {
         const before = this.#accounts.get(key);
         this.draft.note(() => (before === undefined ? this.#accounts.delete(key) : this.#accounts.set(key, before)));
-        if (total === 0) this.#accounts.delete(key);
+        if (total.count === 0) this.#accounts.delete(key);
         else this.#accounts.set(key, total);
       }
     };
@@ -401,9 +287,11 @@ export class NodeStore {
   }
 
   accounts(): Account[] {
-    return [...this.#accounts].map(([key, count]) => {
+    return [...this.#accounts].map(([key, tally]) => {
       const [handle = '', ending = ''] = key.split('/');
-      return { stream: this.streams.key(Number(handle)), class: ending as EndingClass, count };
+      const { count, ranges } = tally;
+      const detail = isExact(tally) ? 'exact' : 'coarse';
+      return { stream: this.streams.key(Number(handle)), class: ending as EndingClass, count, ranges, detail };
     });
   }
 }

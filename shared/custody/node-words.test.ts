@@ -1,4 +1,5 @@
 /** Words between nodes: what is consumed, in which frame, and what is no word. Over a real store on a simulated disk. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
@@ -7,11 +8,12 @@ import { encodeCbor } from '../message/cbor.ts';
 import { encodeEnvelope } from '../message/envelope.ts';
 import type { Properties } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Arrivals } from './arrivals.ts';
 import { Intake } from './intake.ts';
 import { metaChange, metaValue } from './meta-keys.ts';
 import { NodeStore } from './node-store.ts';
-import { type HeardWord, streamInWord, WordFields, wordFor, wordIn } from './node-words.ts';
+import { beginWord, type HeardWord, streamInWord, WordFields, wordFor, wordIn } from './node-words.ts';
 import { batchOf, NOTHING } from './planned.ts';
 import { CBOR_TYPE } from './words.ts';
 
@@ -29,7 +31,7 @@ beforeEach(() => {
   const disk = formattedDisk(geometryFor(388 * 4096), random, 'at-once');
   driver = openRing(disk, { epochRandom: 1 });
   settle();
-  store = new NodeStore(driver.ring);
+  store = new NodeStore(driver.ring, ALL_STORE_PARTS);
   uplink = 'up';
   const canReach = () => uplink === 'up';
   intake = new Intake(store, { unknownQueue: 'create', queueBytesLimit: 100_000, canReach });
@@ -159,12 +161,12 @@ describe('a word for another node', () => {
 });
 
 test('a word is written as part of a batch that is made anyway', () => {
-  const planned = intake.beginWord('head-office', 'gap', { node: 'central' });
+  const planned = beginWord(intake, 'head-office', { kind: 'gap', fields: { node: 'central' } });
   store.commit({ ...batchOf(planned), metas: [...planned.changes, metaChange('p/why', 1)] }, () => {});
   planned.settle();
   settle();
   expect([stored(), metaValue(driver.ring.metas, 'p/why')]).toEqual([1, 1]);
-  expect(() => intake.beginWord('head-office', 'gap', { much: new Uint8Array(NODE_WORD_BYTES_MAX) })).toThrow(
+  expect(() => beginWord(intake, 'head-office', { kind: 'gap', fields: { much: new Uint8Array(NODE_WORD_BYTES_MAX) } })).toThrow(
     'MESSAGE_TOO_LARGE',
   );
 });

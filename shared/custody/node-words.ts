@@ -17,7 +17,7 @@ import { type CborInput, type CborValue, decodeCbor, encodeCbor } from '../messa
 import { type EndingClass, isEndingClass } from '../message/classes.ts';
 import type { Identity, StreamKey } from '../message/identity.ts';
 import { type Message, PRIORITY_MAX } from '../message/message.ts';
-import type { NewBody } from './intake.ts';
+import type { Intake, NewBody } from './intake.ts';
 import { NOTHING, type Planned } from './planned.ts';
 import { CBOR_TYPE } from './words.ts';
 
@@ -74,6 +74,19 @@ export class NodeWords {
   passing(word: HeardWord): Planned {
     return this.#passing.get(word.fields.kind)?.(word) ?? NOTHING;
   }
+}
+
+/**
+ * A word of this node to another one, as part of a batch; who writes several to one node in a batch opens a draft for them.
+ * @throws ROUTE_NOT_FOUND, QUEUE_FULL, BUSY, MESSAGE_TOO_LARGE; then nothing was planned
+ */
+export function beginWord(
+  intake: Intake,
+  node: string,
+  { kind, fields }: { readonly kind: string; readonly fields: Readonly<Record<string, CborInput>> },
+): Planned {
+  const { destination, content } = wordFor(node, kind, fields);
+  return intake.beginAlone(destination, content, { place: 'new', what: 'record' });
 }
 
 /** A message for the nodes of a node: where it goes and what is in it. @throws CBOR_UNENCODABLE, MESSAGE_TOO_LARGE */

@@ -11,6 +11,7 @@ import { hasCode } from '../errors.ts';
 import { DUE_COUNT_PER_STEP, EXPIRED_READ_COUNT } from '../limits.ts';
 import { type Identity, identityText } from '../message/identity.ts';
 import type { Due } from '../queue/due-heap.ts';
+import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
 import { gapWord, identityAt } from './carrying.ts';
 import type { Intake } from './intake.ts';
@@ -88,7 +89,7 @@ export class OutgoingExpiry {
     const isCarried = known?.isCarried === true;
     const node = this.#store.self.name;
     const gap: HeldGap = isCarried ? { from: number, to: number, class: 'UNUSED', node } : this.#gapOf(out, number);
-    const account = this.#store.planLosses([{ handle: out.handle, class: ENDING, count: 1 }]);
+    const account = this.#store.planLosses([lossOf(out.handle, ENDING, [{ from: number, to: number }])]);
     const acks = [{ id, reason: 'expired' as const }];
     const bare: Planned = { puts: [], acks, changes: [...account.changes, gapChange(out, gap)], settle: account.settle };
     const end = isCarried ? this.#withWord(bare, identity) : bare;

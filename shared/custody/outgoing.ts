@@ -89,8 +89,8 @@ export class Outgoing {
   }
 
   /** A message waits from now on. */
-  insert(stream: OutStream, slot: number): void {
-    stream.list.insert(slot);
+  place({ handle, key }: Pick<OutStream, 'handle' | 'key'>, slot: number): void {
+    this.open(handle, key).list.insert(slot);
     const atMs = this.#index.expiresAtMs(slot);
     if (atMs === 0) return;
     this.timed.push({ atMs, id: this.#index.id(slot), slot });

@@ -6,6 +6,7 @@ import { type AckReason, metaBytes } from '../ring/entry-layout.ts';
 import { contentBytesMaxOf } from '../ring/geometry.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import type { NewMessage, Ring } from '../ring/ring.ts';
+import { lossAt } from './accounts.ts';
 import { type Newcomer, ringBytesOf } from './message-room.ts';
 import type { MetaChange } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -59,7 +60,7 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
     planned.settle();
   };
   if (slots.length === 0) return { puts: planned.puts, acks: planned.acks, changes: planned.changes, settle: takes };
-  const { acks, changes: accounts, settle: drop } = givingWay(store, slots, 'DROPPED');
+  const { acks, changes: accounts, settle: drop } = givingWay(store, slots);
   const changes = [...planned.changes, ...accounts];
   const bytesLimit = contentBytesMaxOf(ring.geometry);
   const bytesNeeded = batchBytes({ puts: planned.puts, acks, metas: changes });
@@ -75,11 +76,11 @@ export function withRoom(store: NodeStore, planned: Planned, queue: Queue | unde
 }
 
 /** The end of ready messages in the frame of one that takes their place, each in its account. */
-export function givingWay(store: NodeStore, slots: readonly number[], why: 'DROPPED' | 'SUPERSEDED'): Planned {
+export function givingWay(store: NodeStore, slots: readonly number[]): Planned {
   const { ring, room, queues } = store;
   const { index } = ring;
   const acks = slots.map((slot) => ({ id: index.id(slot), reason: 'dropped' as const }));
-  const accounts = store.planLosses(slots.map((slot) => ({ handle: index.stream(slot), class: why, count: 1 })));
+  const accounts = store.planLosses(slots.map((slot) => lossAt(index, slot, 'DROPPED')));
   const settle = (): void => {
     room.dropped(slots);
     for (const slot of slots) {
@@ -91,9 +92,12 @@ export function givingWay(store: NodeStore, slots: readonly number[], why: 'DROP
   return { puts: [], acks, changes: accounts.changes, settle };
 }
 
-/** What new keys add to META; values that are only newer add a byte or two. */
+/** What the changes add to META; of values that were there already, what they are longer. */
 function metaGrowth(metas: MetaTable, changes: readonly MetaChange[]): number {
   let bytes = 0;
-  for (const { key, value } of changes) if (metas.lsnOf(key) === undefined) bytes += metaBytes(key, value);
+  for (const { key, value } of changes) {
+    const before = metas.get(key);
+    bytes += Math.max(0, metaBytes(key, value) - (before === undefined ? 0 : metaBytes(key, before)));
+  }
   return bytes;
 }

@@ -1,4 +1,5 @@
 /** What a node does not let in of what other nodes send, class by class: dead letter, account, word to the sender, and the stream goes on. */
+
 import { describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing } from '../../hardware-sim/ring-driver.ts';
@@ -8,6 +9,7 @@ import { decodeEnvelope, encodeEnvelope, type Hop } from '../message/envelope.ts
 import type { Properties, TransactionMark } from '../message/message.ts';
 import { geometryFor } from '../ring/geometry.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { ALL_STORE_PARTS } from './all-store-parts.ts';
 import { Arrivals } from './arrivals.ts';
 import { Bodies } from './bodies.ts';
 import { Intake } from './intake.ts';
@@ -29,7 +31,7 @@ class Node {
 
   constructor(policy?: Policy, canReach: (node: string) => boolean = () => true) {
     this.settle();
-    this.store = new NodeStore(this.#driver.ring);
+    this.store = new NodeStore(this.#driver.ring, ALL_STORE_PARTS);
     this.store.load('central', stream(7, 'node'));
     this.intake = new Intake(this.store, { unknownQueue: 'refuse', queueBytesLimit: 50_000, canReach, policy });
     for (const queue of ['$dead', '$journal', '$admin', 'bags']) this.intake.define(queue, 5_000);

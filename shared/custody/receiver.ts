@@ -246,10 +246,13 @@ export class CustodyReceiver {
 
   /** Kept only once something of the stream was taken: who merely names streams costs no memory. */
   #cursor(neighbour: Neighbour, key: StreamKey): Cursor {
-    const known = neighbour.known.get(key) ?? neighbour.cursors.get(streamText(key));
-    if (known !== undefined) neighbour.known.set(key, known);
-    const waitedBelow = neighbour.session?.offeredNext.get(streamText(key)) ?? 1;
-    return known ?? { key, planned: 1, durable: 1, waitedBelow };
+    const met = neighbour.known.get(key);
+    if (met !== undefined) return met;
+    const text = streamText(key);
+    const known = neighbour.cursors.get(text);
+    if (known === undefined) return { key, planned: 1, durable: 1, waitedBelow: neighbour.session?.offeredNext.get(text) ?? 1 };
+    neighbour.known.set(key, known);
+    return known;
   }
 
   #ticketChange(neighbour: Neighbour, ticket: Uint8Array): MetaChange {
@@ -282,7 +285,8 @@ export class CustodyReceiver {
 
 /** What waited at the sender for this session says so. */
 function aged(item: MessageItem, { waitedBelow }: Cursor): MessageItem {
-  return item.number < waitedBelow ? { ...item, waited: true } : item;
+  const { kind, number, envelope, plain } = item;
+  return number < waitedBelow ? { kind, number, envelope, plain, waited: true } : item;
 }
 
 /** Numbers were taken of a stream that begins at the sender, and of which its store knows nothing any more. */

@@ -26,12 +26,12 @@ import { gapChange, gapDelete, type HeldGap, holdGap, type OutStream } from './o
 import type { Planned } from './planned.ts';
 import { NOTHING, withBeside } from './planned.ts';
 
-/** What a receiver says of a message. */
+/** What is said of a message that can never be handed over. */
 export interface Rejection {
   readonly number: number;
-  /** Why. */
   readonly class: EndingClass;
-  readonly receiver: string;
+  /** For people: who refused it, and why. */
+  readonly reason: string;
 }
 
 /**
@@ -108,8 +108,7 @@ export class Refusals {
   /** Undefined when `$dead` cannot take it. */
   #letterOf(identity: Identity, rejection: Rejection, content: ReturnType<typeof contentOf>): Planned | undefined {
     const previous = identityText(identity);
-    const reason = `refused by ${rejection.receiver}`;
-    const ending: Ending = { class: rejection.class, node: this.#store.self.name, reason };
+    const ending: Ending = { class: rejection.class, node: this.#store.self.name, reason: rejection.reason };
     try {
       return this.#intake.beginDead({ ...content, previous }, ending, 'replacing');
     } catch (error) {

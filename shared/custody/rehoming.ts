@@ -10,8 +10,9 @@ import { standInFor } from '../message/shared-envelope.ts';
 import type { Random } from '../ports.ts';
 import { HOLDER_DISTANCE_MAX } from '../ring/entry-layout.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
-import { identityAt } from './carrying.ts';
+import { carry, identityAt } from './carrying.ts';
 import type { Intake } from './intake.ts';
 import { metaDelete } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
@@ -86,7 +87,7 @@ export class Rehoming {
       // It takes the place of the old one. In a full ring the name of that one is what there is no room for.
       const named = this.#store.ring.hasRoomFor(envelope.length) ? { ...content, previous: identityText(identity) } : content;
       const planned = isCarried
-        ? this.#intake.carry(envelope, 'replacing')
+        ? carry({ store: this.#store, intake: this.#intake }, envelope, 'replacing')
         : this.#intake.begin(identity.destination, named, 'replacing');
       const freed = freeBelow(stream, index.number(slot) + 1, index);
       const acks = freed.ids.map((freedId) => ({ id: freedId, reason: 'replaced' as const }));
@@ -107,7 +108,8 @@ export class Rehoming {
     const upTo = slot === NO_SLOT ? stream.next : ring.index.number(slot) + 1;
     const freed = freeBelow(stream, upTo, ring.index);
     const acks = freed.ids.map((id) => ({ id, reason: 'corrupt' as const }));
-    const account = acks.length > 0 ? [this.#store.account(stream.handle, 'CORRUPT', acks.length)] : [];
+    const last = { from: upTo - 1, to: upTo - 1 };
+    const account = acks.length > 0 ? [this.#store.account(lossOf(stream.handle, 'CORRUPT', [last]))] : [];
     this.#wait((done) => this.#store.commit({ acks, metas: [...freed.changes, ...account] }, done));
   }
 }

@@ -16,13 +16,14 @@ import { withHop } from '../message/envelope.ts';
 import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import type { Random } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
 import { type Hop, isUp } from './hops.ts';
 import { KeptTickets, type Ticket } from './kept-tickets.ts';
 import { type MetaChange, MetaFields, metaChange, metaValue, metaValues } from './meta-keys.ts';
 import type { NodeStore } from './node-store.ts';
 import { endedAt, endNumbers, freeBelow, isDrained, type OutStream } from './outgoing.ts';
-import { Refusals, type Refused } from './refusals.ts';
+import { Refusals, type Refused, type Rejection } from './refusals.ts';
 import { type Answer, afterItem, type Item, NO_TICKET, NONCE_BYTES, type Offer } from './session.ts';
 
 /** Freed messages leave the ring with the next frame, or with one of their own after this long. */
@@ -66,6 +67,8 @@ export class CustodySender {
   receiverEpoch: Epoch = { counter: 0, random: 0 };
   /** The node at the other end is the one that another way of this node leads to, and its ticket is that one's: nothing goes here. */
   isRival = false;
+  /** What waits would go by now, and the cap of its uplink holds it back (meter.ts). */
+  isHeldBack = false;
   /** The number after those of a stream that the receiver handed over here: it never gets them back in their place (turning.ts). */
   returned: (out: OutStream) => number = () => 1;
   /** Senders of the other ways. */
@@ -142,6 +145,7 @@ export class CustodySender {
     this.#bodies.clear();
     this.#refusals.lost();
     this.#nonce = NO_BYTES;
+    this.isHeldBack = false;
   }
 
   /** True when the present session has this nonce. */
@@ -274,11 +278,24 @@ export class CustodySender {
     const out = this.#find(key);
     if (this.state !== 'ready' || out === undefined) return 'unknown';
     const stream = this.stream(out);
-    const { number } = rejection;
-    if (number >= stream.send) return 'unknown';
-    const refused = this.#refusals.end(out, { ...rejection, receiver: this.receiver });
+    if (rejection.number >= stream.send) return 'unknown';
+    return this.#endHere(out, { ...rejection, reason: `refused by ${this.receiver}` });
+  }
+
+  /**
+   * Whatever lies between here and the receiver never lets the message pass that is next in its stream: it ends like one that is refused.
+   * `unknown` too where something else is next by now, and while there is no session: the receiver may have it.
+   */
+  impassable(key: StreamKey, rejection: Rejection): Exclude<Refused, 'corrupt'> {
+    const out = this.#find(key);
+    if (this.state !== 'ready' || out === undefined || this.stream(out).send !== rejection.number) return 'unknown';
+    return this.#endHere(out, rejection);
+  }
+
+  #endHere(out: OutStream, rejection: Rejection): Exclude<Refused, 'corrupt'> {
+    const refused = this.#refusals.end(out, rejection);
     if (refused !== 'corrupt') return refused;
-    this.#endCorrupt(out, this.#refusals.slotOf(out, number));
+    this.#endCorrupt(out, this.#refusals.slotOf(out, rejection.number));
     return 'ended';
   }
 
@@ -335,7 +352,10 @@ export class CustodySender {
     out.list.remove(slot);
     const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: self.name });
     const acks = [{ id: ring.index.id(slot), reason: 'corrupt' as const }];
-    this.#store.commit({ acks, metas: [noted, this.#store.account(out.handle, 'CORRUPT', 1)] }, () => {});
+    this.#store.commit(
+      { acks, metas: [noted, this.#store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]))] },
+      () => {},
+    );
   }
 
   get #shown(): Ticket {

@@ -12,6 +12,7 @@
  */
 import type { EndingClass } from '../message/classes.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
+import type { PlainEnvelope } from '../message/plain-envelope.ts';
 
 export const NONCE_BYTES = 8;
 export const TICKET_BYTES = 8;
@@ -22,6 +23,8 @@ export interface MessageItem {
   readonly kind: 'message';
   readonly number: number;
   readonly envelope: Uint8Array;
+  /** What the envelope says, where this node wrote it itself (link/compact.ts): it need not be read. */
+  readonly plain?: PlainEnvelope | undefined;
   /** It waited at the sender for the session in which it comes. The receiver's own word: no carrier tells it. */
   readonly waited?: true;
 }

@@ -10,6 +10,7 @@
  */
 import { RingmailError } from '../errors.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
+import { lossOf } from './accounts.ts';
 import { Bodies } from './bodies.ts';
 import { planAway } from './carrying.ts';
 import type { Hop } from './hops.ts';
@@ -110,7 +111,8 @@ export class Turning {
     const acks = [{ id: store.ring.index.id(slot), reason: 'corrupt' as const }];
     out.list.remove(slot);
     const noted = endNumbers(out, { from: number, to: number, class: 'CORRUPT', node: store.self.name });
-    store.commit({ acks, metas: [noted, store.account(out.handle, 'CORRUPT', 1)] }, () => {});
+    const account = store.account(lossOf(out.handle, 'CORRUPT', [{ from: number, to: number }]));
+    store.commit({ acks, metas: [noted, account] }, () => {});
   }
 }
 

@@ -25,7 +25,7 @@ export interface Asked extends Pick<Properties, 'acknowledge' | 'appSpecific'> {
 export type Told =
   | 'ACK_REACH_QUEUE'
   | 'ACK_RECEIVE'
-  | { readonly class: EndingClass; readonly where: 'before its queue' | 'in its queue' };
+  | { readonly class: EndingClass; readonly where: 'before its queue' | 'in its queue'; readonly reason?: string };
 
 export function wants(acknowledge: Acknowledge | undefined, what: Told): boolean {
   if (acknowledge === undefined) return false;
@@ -42,13 +42,13 @@ export function wordTo(asked: Asked, what: Told, node: string): WordContent {
   const { identity, appSpecific } = asked;
   const label = typeof what === 'string' ? what : what.class;
   const correlationId = identityText(identity);
-  const body = encodeCbor(
-    new Map([
-      ['class', label],
-      ['identity', correlationId],
-      ['node', node],
-    ]),
-  );
+  const fields = new Map([
+    ['class', label],
+    ['identity', correlationId],
+    ['node', node],
+  ]);
+  if (typeof what !== 'string' && what.reason !== undefined) fields.set('reason', what.reason);
+  const body = encodeCbor(fields);
   const properties: Properties = {
     contentType: CBOR_TYPE,
     label,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeEnvelope } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
+import { PlainForm } from '../message/plain-envelope.ts';
 import { type CompactMessage, Compactor, checkOf, compactPayload, Rebuilder } from './compact.ts';
 import type { MixedMessage } from './data-packet.ts';
 
@@ -41,9 +42,11 @@ describe('a message that says nothing else', () => {
         const there = new Rebuilder(key, told);
         const payload = compactPayload(found);
         expect(payload).toHaveLength(3 + content.length);
-        expect(there.whole(number, whole(found))).toEqual(envelope);
+        // What it says of the envelope is what is read in it.
+        const rebuilt = { envelope, plain: new PlainForm(key).read(envelope) };
+        expect(there.whole(number, whole(found))).toEqual(rebuilt);
         expect(there.together(number, payload)).toEqual(envelope);
-        expect(there.batch(number, [word(found)], checkOf([found.crc]))).toEqual([envelope]);
+        expect(there.batch(number, [word(found)], checkOf([found.crc]))).toEqual([rebuilt]);
         const bytes = there.bytesOf(number, payload, payload.length);
         expect(bytes - envelope.length).toBeGreaterThanOrEqual(0);
         expect(bytes - envelope.length).toBeLessThanOrEqual(4);
@@ -56,7 +59,9 @@ describe('a message that says nothing else', () => {
     const [first, third] = [compacted(1), compacted(3)];
     const messages: MixedMessage[] = [word(first), { form: 'full', bytes: full }, word(third)];
     const envelopes = [encodeEnvelope(messageOf(1)), full, encodeEnvelope(messageOf(3))];
-    expect(rebuilder.batch(1, messages, checkOfAll([first, third]))).toEqual(envelopes);
+    const rebuilt = rebuilder.batch(1, messages, checkOfAll([first, third]));
+    expect(rebuilt?.map(({ envelope }) => envelope)).toEqual(envelopes);
+    expect(rebuilt?.map(({ plain }) => plain?.number)).toEqual([1, undefined, 3]);
   });
 });
 

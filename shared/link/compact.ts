@@ -22,7 +22,7 @@ import { ByteWriter } from '../byte-writer.ts';
 import { crc32c } from '../crc32c.ts';
 import { CREDIT_BYTES_MAX } from '../custody/receiver.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
-import { PlainForm } from '../message/plain-envelope.ts';
+import { type PlainEnvelope, PlainForm } from '../message/plain-envelope.ts';
 import { CHECK_BYTES, type MixedMessage } from './data-packet.ts';
 
 /** First byte of a compact message in parts. That of an envelope is 84. */
@@ -88,6 +88,12 @@ export function checkOf(crcs: readonly number[]): number {
   return (all >>> 16) ^ (all & 0xffff);
 }
 
+/** An envelope, and what it says where it was compact. */
+export interface Rebuilt {
+  readonly envelope: Uint8Array;
+  readonly plain: PlainEnvelope | undefined;
+}
+
 /** The receiving side of one stream. Undefined, throughout: no honest side sends that. */
 export class Rebuilder {
   readonly #form: PlainForm;
@@ -100,31 +106,31 @@ export class Rebuilder {
   }
 
   /** The envelope of a compact message that came whole. */
-  whole(number: number, { body, check }: { readonly body: Uint8Array; readonly check: number }): Uint8Array | undefined {
-    const { envelope, crc } = this.#form.write({ number, epoch: this.#epoch, body });
-    return checkOf([crc]) === check ? envelope : undefined;
+  whole(number: number, { body, check }: { readonly body: Uint8Array; readonly check: number }): Rebuilt | undefined {
+    const written = this.#form.write({ number, epoch: this.#epoch, body });
+    return checkOf([written.plain.crc]) === check ? written : undefined;
   }
 
   /** The envelope of a message of either form that came in parts and is together again. */
   together(number: number, payload: Uint8Array): Uint8Array | undefined {
     if (payload[0] !== COMPACT) return payload;
     const check = new ByteReader(payload, 1).u16();
-    return check === undefined ? undefined : this.whole(number, { body: payload.subarray(PARTS_HEAD_BYTES), check });
+    return check === undefined ? undefined : this.whole(number, { body: payload.subarray(PARTS_HEAD_BYTES), check })?.envelope;
   }
 
   /** The envelopes of a batch that begins with `number`. Not more than anybody has credit for: bodies of no bytes are many. */
-  batch(number: number, messages: readonly MixedMessage[], check: number): Uint8Array[] | undefined {
-    const envelopes: Uint8Array[] = [];
+  batch(number: number, messages: readonly MixedMessage[], check: number): Rebuilt[] | undefined {
+    const envelopes: Rebuilt[] = [];
     const crcs: number[] = [];
     let bytes = 0;
     for (const { form, bytes: said } of messages) {
       const at = number + envelopes.length;
-      const rebuilt = form === 'full' ? undefined : this.#form.write({ number: at, epoch: this.#epoch, body: said });
-      const envelope = rebuilt?.envelope ?? said;
-      bytes += envelope.length;
+      const rebuilt: Rebuilt =
+        form === 'full' ? { envelope: said, plain: undefined } : this.#form.write({ number: at, epoch: this.#epoch, body: said });
+      bytes += rebuilt.envelope.length;
       if (bytes > CREDIT_BYTES_MAX) return undefined;
-      if (rebuilt !== undefined) crcs.push(rebuilt.crc);
-      envelopes.push(envelope);
+      if (rebuilt.plain !== undefined) crcs.push(rebuilt.plain.crc);
+      envelopes.push(rebuilt);
     }
     return checkOf(crcs) === check ? envelopes : undefined;
   }

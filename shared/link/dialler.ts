@@ -11,6 +11,7 @@
  * serves one line: when another line has taken it, this one rests and looks again.
  */
 import { equalBytes } from '../bytes.ts';
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { Random } from '../ports.ts';
@@ -54,6 +55,7 @@ export interface DiallerOptions {
   readonly random: Random;
   readonly profile: LineProfile;
   readonly route?: DiallerRoute | undefined;
+  readonly meter?: Meter | undefined;
   readonly say: (packet: PlainPacket) => void;
   readonly log: (level: 'info' | 'warn', text: string) => void;
 }
@@ -70,13 +72,13 @@ export class Dialler {
 
   /** A new attempt, now. Whatever session there was is over, on this line and on any other. */
   start(nowMs: number): void {
-    const { sender, profile, store, route, log } = this.#options;
+    const { sender, profile, store, route, log, meter } = this.#options;
     if (sender.state === 'forked') {
       this.#state = { at: 'forked' };
       return;
     }
     const offer = sender.offer();
-    const outbound = new Outbound(store, sender, log);
+    const outbound = new Outbound({ store, sender, log, meter });
     const told: Tlv[] = route === undefined ? [] : [{ kind: 'route', epoch: route.epoch() }];
     const toldBytes = told.reduce((sum, tlv) => sum + tlvBytes(tlv), 0);
     const tlvs = outbound.hello(HELLO_BYTES_MAX - HELLO_FIXED_BYTES - toldBytes, nowMs);

@@ -136,7 +136,7 @@ export class DownOffer implements Downstream {
     const offer = sender.offer(nonce);
     const { ticket, ticketNonce, streams: offered } = offer;
     const whole: DownOfferTlv = { kind: 'down-offer', ticket, ticketNonce, own: 'whole' };
-    this.#streams = new Outbound(store, sender, log);
+    this.#streams = new Outbound({ store, sender, log });
     const bytesMax = Math.min(peer.limits.packetBytesMax, profile.packetBytesSent) - NOTE_BYTES - tlvBytes(whole);
     const streams = this.#streams.hello(bytesMax, nowMs);
     const listed = streams.filter((tlv) => tlv.kind === 'stream' && tlv.origin === undefined).length;

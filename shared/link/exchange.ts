@@ -8,6 +8,7 @@
  */
 
 import { earliest } from '../earliest.ts';
+import { URGENT_PRIORITY_MIN } from '../limits.ts';
 import type { Peer } from './agreed.ts';
 import { Arrivals } from './arrivals.ts';
 import { Asides, type AsidesOptions } from './asides.ts';
@@ -25,7 +26,6 @@ import type { Made, SentContent } from './packet-maker.ts';
 import type { PacketSize } from './packet-size.ts';
 import type { SealedPacket } from './packets.ts';
 import { RoundTrip } from './round-trip.ts';
-import { URGENT_PRIORITY_MIN } from './scheduler.ts';
 import type { AckPacket, NotePacket } from './session-packets.ts';
 import { hasTwice, isCritical, type Tlv } from './tlv.ts';
 

@@ -15,7 +15,7 @@ import { afterItem, type Item } from '../custody/session.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
 import type { Part } from './assembly.ts';
-import { Rebuilder } from './compact.ts';
+import { Rebuilder, type Rebuilt } from './compact.ts';
 import type { DataContent } from './data-packet.ts';
 import { type KeptBytes, KeptItems } from './kept-items.ts';
 import { NUMBER_MAX } from './packet-layout.ts';
@@ -104,10 +104,10 @@ export class InStream {
   }
 
   /** The envelopes of what came whole, the first of them `number`; undefined when a check is wrong, which ends the session. */
-  rebuilt(number: number, content: DataContent & { kind: 'compact' | 'mixed' }): readonly Uint8Array[] | undefined {
+  rebuilt(number: number, content: DataContent & { kind: 'compact' | 'mixed' }): readonly Rebuilt[] | undefined {
     if (content.kind === 'mixed') return this.#checked(this.#rebuilder.batch(number, content.messages, content.check));
-    const envelope = this.#checked(this.#rebuilder.whole(number, content));
-    return envelope && [envelope];
+    const rebuilt = this.#checked(this.#rebuilder.whole(number, content));
+    return rebuilt && [rebuilt];
   }
 
   item(item: Item, nowMs: number): Arrival {

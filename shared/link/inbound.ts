@@ -8,6 +8,7 @@ import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { Item } from '../custody/session.ts';
 import { earliest } from '../earliest.ts';
 import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
+import type { Rebuilt } from './compact.ts';
 import { type DataPacket, expandNumber } from './data-packet.ts';
 import { type Arrival, InStream } from './in-stream.ts';
 import { KeptBytes } from './kept-items.ts';
@@ -83,12 +84,12 @@ export class Inbound {
     const { content } = packet;
     switch (content.kind) {
       case 'whole':
-        return this.#batch(stream, { number, envelopes: [content.payload] }, nowMs);
+        return this.#batch(stream, { number, messages: [asItIs(content.payload)] }, nowMs);
       case 'batch':
-        return this.#batch(stream, { number, envelopes: content.payloads }, nowMs);
+        return this.#batch(stream, { number, messages: content.payloads.map(asItIs) }, nowMs);
       case 'compact':
       case 'mixed':
-        return this.#batch(stream, { number, envelopes: stream.rebuilt(number, content) }, nowMs);
+        return this.#batch(stream, { number, messages: stream.rebuilt(number, content) }, nowMs);
       case 'first':
         return this.#noted(stream, stream.part(number, { ...content, offset: 0 }, nowMs));
       case 'middle':
@@ -142,14 +143,14 @@ export class Inbound {
 
   #batch(
     stream: InStream,
-    batch: { readonly number: number; readonly envelopes: readonly Uint8Array[] | undefined },
+    batch: { readonly number: number; readonly messages: readonly Rebuilt[] | undefined },
     nowMs: number,
   ): Arrival {
-    if (batch.envelopes === undefined) return 'protocol';
+    if (batch.messages === undefined) return 'protocol';
     let worst: Arrival = 'arrived';
     let number = batch.number;
-    for (const envelope of batch.envelopes) {
-      const arrival = this.#noted(stream, stream.item({ kind: 'message', number, envelope }, nowMs));
+    for (const { envelope, plain } of batch.messages) {
+      const arrival = this.#noted(stream, stream.item({ kind: 'message', number, envelope, plain }, nowMs));
       if (arrival === 'fenced' || arrival === 'protocol') return arrival;
       if (arrival !== 'arrived') worst = arrival;
       number += 1;
@@ -174,4 +175,9 @@ export class Inbound {
     for (const handle of this.#rejections.inVain) stuck.push(this.#streams.get(handle) ?? stream);
     if (stuck.some((other) => other !== stream && other.keptBytes > 0)) this.isClogged = true;
   }
+}
+
+/** It came as an envelope. */
+function asItIs(envelope: Uint8Array): Rebuilt {
+  return { envelope, plain: undefined };
 }

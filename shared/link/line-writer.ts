@@ -7,6 +7,7 @@
  *                                             checksum does not hold, and so its number is missing at the other side
  */
 import { concatBytes } from '../bytes.ts';
+import type { Meter } from '../custody/meter.ts';
 import { frameForLine } from './cobs.ts';
 import type { LineProfile } from './line-profile.ts';
 import { Pacing } from './pacing.ts';
@@ -21,6 +22,7 @@ export class LineWriter {
   readonly counters = { packetsSent: 0, bytesSent: 0 };
   readonly #pacing: Pacing;
   readonly #profile: LineProfile;
+  readonly #meter: Meter | undefined;
   #plain: PlainPacket[] = [];
   #chunks: Uint8Array[] = [];
   /** Of the packet under way, not handed over. */
@@ -28,8 +30,10 @@ export class LineWriter {
   /** The packet before: it has its zero behind, or not. */
   #ended: 'whole' | 'cut' = 'whole';
 
-  constructor(profile: LineProfile) {
+  /** `meter`: counts all that is written. */
+  constructor(profile: LineProfile, meter?: Meter) {
     this.#profile = profile;
+    this.#meter = meter;
     this.#pacing = new Pacing(profile);
   }
 
@@ -95,6 +99,7 @@ export class LineWriter {
     this.#rest = this.#rest.subarray(piece.length);
     this.#chunks.push(piece);
     this.counters.bytesSent += piece.length;
+    this.#meter?.spend(piece.length, nowMs);
     return this.#pacing.wrote(piece.length, nowMs);
   }
 

@@ -1003,7 +1003,7 @@ describe('an acceptor', () => {
         .at(-1),
     ).toMatchObject({ cursor: 7 });
     expect(node.parts.store.accounts()).toMatchObject([{ class: 'RECEIVE_TIMEOUT', count: 2 }]);
-    expect([...node.parts.store.destinations.values()].flatMap(({ holes }) => holes)).toMatchObject([{ from: 2, to: 4 }]);
+    expect([...node.parts.store.ends.destinations.values()].flatMap(({ holes }) => holes)).toMatchObject([{ from: 2, to: 4 }]);
   });
 
   test('puts parts together, whatever their order and size', async () => {

@@ -10,6 +10,7 @@
  *   no good packet on a socket for 30 s: the wish to close it, so that the shell connects anew; a serial line is never given up
  */
 import { invariant } from '../assert.ts';
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
 import type { CustodySender } from '../custody/sender.ts';
@@ -58,6 +59,8 @@ export interface LinkSessionOptions {
   readonly baud: number | undefined;
   /** In place of what the baud says. */
   readonly profile?: LineProfile;
+  /** Of a line that is dialled, over a metered uplink. */
+  readonly meter?: Meter | undefined;
 }
 
 /** A socket without a good packet for this long is half open, or leads to somebody else. */
@@ -103,12 +106,12 @@ export class LinkSession {
   #past: Record<string, number> = {};
 
   constructor(options: LinkSessionOptions) {
-    const { role, store, sender, receiver, random, baud, route } = options;
+    const { role, store, sender, receiver, random, baud, route, meter } = options;
     this.#role = role;
     this.#options = options;
     this.#profile = options.profile ?? lineProfile(baud);
     this.#reader = new LineReader(this.#profile);
-    this.#writer = new LineWriter(this.#profile);
+    this.#writer = new LineWriter(this.#profile, meter);
     const shared = {
       store,
       random,
@@ -120,7 +123,7 @@ export class LinkSession {
       this.#handshake = new Acceptor({ ...shared, receiver, unixTimeUs: () => toldTimeUs(this.#wallUs) });
     } else {
       invariant(sender !== undefined, 'a dialler has something to offer from');
-      this.#handshake = new Dialler({ ...shared, sender, route });
+      this.#handshake = new Dialler({ ...shared, sender, route, meter });
     }
   }
 

@@ -5,19 +5,21 @@
  *                      ▲                 │ lost, or no cursor        │
  *                      └─────────────────┘                           └── REJECT ──▶ the message ends here, its GAP goes out
  *
- * A message that no packet of the other side can hold ends in the same way.
+ * A message that no packet of the other side can hold ends in the same way. Over a metered uplink what is not urgent waits for its meter.
  */
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { isDrained, type OutStream } from '../custody/outgoing.ts';
 import type { CustodySender } from '../custody/sender.ts';
 import type { AnsweredStream } from '../custody/session.ts';
+import { URGENT_PRIORITY_MIN } from '../limits.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { refusalClass } from './class-codes.ts';
 import { LinkStream, type Lost } from './out-stream.ts';
 import type { StreamCursor } from './packet-fields.ts';
 import { DATA_HANDLE_FOLLOWS, HANDLE_MAX, NOTE_BYTES } from './packet-layout.ts';
 import { type Hurry, type Made, PacketMaker, type SendLimits, type SentContent } from './packet-maker.ts';
-import { Scheduler, URGENT_PRIORITY_MIN } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { type Tlv, tlvBytes } from './tlv.ts';
 
 type Log = (level: 'info' | 'warn', text: string) => void;
@@ -29,6 +31,13 @@ const REFUSED_COUNT_MAX = 64;
 /** Streams without anything to send are declared in a HELLO as long as handles are short. */
 const IDLE_DECLARED_MAX = DATA_HANDLE_FOLLOWS;
 
+export interface OutboundOptions {
+  readonly store: NodeStore;
+  readonly sender: CustodySender;
+  readonly log: Log;
+  readonly meter?: Meter | undefined;
+}
+
 export class Outbound {
   /** Records that no honest receiver sends. */
   impossibleCount = 0;
@@ -36,6 +45,7 @@ export class Outbound {
   readonly #store: NodeStore;
   readonly #sender: CustodySender;
   readonly #log: Log;
+  readonly #meter: Meter | undefined;
   /** By handle in the ring, and by handle on the line. */
   readonly #streams = new Map<number, LinkStream>();
   readonly #byHandle = new Map<number, LinkStream>();
@@ -53,10 +63,11 @@ export class Outbound {
   #isGathered = false;
   #workSeen = -1;
 
-  constructor(store: NodeStore, sender: CustodySender, log: Log) {
+  constructor({ store, sender, log, meter }: OutboundOptions) {
     this.#store = store;
     this.#sender = sender;
     this.#log = log;
+    this.#meter = meter;
   }
 
   /** Something is handed over and not known to be durable. */
@@ -64,8 +75,9 @@ export class Outbound {
     return this.#waiting.size > 0;
   }
 
-  /** Some of that should have moved: its stream has credit. */
+  /** Some of that should have moved: its stream has credit, and nothing here holds back what is to go again. */
   get isOwed(): boolean {
+    if (this.#sender.isHeldBack) return false;
     for (const stream of this.#waiting) if (this.#sender.stream(stream.out).credit > 0) return true;
     return false;
   }
@@ -81,7 +93,7 @@ export class Outbound {
   }
 
   get wakeAtMs(): number | undefined {
-    let atMs: number | undefined;
+    let atMs = this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined;
     for (const { state } of this.#declared) {
       if (state.at === 'declared') atMs = Math.min(atMs ?? Number.POSITIVE_INFINITY, state.sinceMs + REDECLARE_MS);
     }
@@ -138,6 +150,8 @@ export class Outbound {
   /** Notices new messages, and STREAMs nobody answered. Called after every step of the node. */
   pump(nowMs: number): void {
     const { workCount } = this.#store;
+    // Whether it goes on now is for the line to say.
+    if (this.#meter?.isOpen(nowMs) === true) this.#sender.isHeldBack = false;
     if (workCount !== this.#workSeen || this.#maker?.mayRetry === true) this.#isGathered = false;
     this.#workSeen = workCount;
     for (const stream of this.#refusing) this.#endRefused(stream);
@@ -152,7 +166,11 @@ export class Outbound {
     if (maker === undefined) return undefined;
     if (!this.#isGathered) this.#gather(maker);
     if (this.#undeclared.length > 0) return this.#declare(nowMs);
-    return this.#make(maker, hurry, () => this.#scheduler.next());
+    this.#sender.isHeldBack = false;
+    if (this.#meter === undefined || this.#meter.isOpen(nowMs)) return this.#make(maker, hurry, () => this.#scheduler.next());
+    const made = this.#make(maker, hurry, () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN));
+    this.#sender.isHeldBack = made === undefined && this.#scheduler.nextFrom(0) !== undefined;
+    return made;
   }
 
   /** As `next`, of urgent streams alone, whoever was passed over: what may cut another packet short. */

@@ -107,13 +107,13 @@ export function decodePacket(frame: Uint8Array, id: number | undefined): Packet 
   if (trailerOffset < HEADER_BYTES || frame.length > PACKET_BYTES_LIMIT) return undefined;
   const content = frame.subarray(0, trailerOffset);
   const trailer = new ByteReader(frame, trailerOffset).u32();
-  const isPlain = trailer === crc32c(content);
-  const isSealed = id !== undefined && trailer === crc32c(content, seal(id));
-  if (!isPlain && !isSealed) return undefined;
-
   const reader = new ByteReader(content);
   const header = reader.u8() ?? 0;
+  const isSealed = id !== undefined && trailer === crc32c(content, seal(id));
   if (header & DATA_HEADER) return isSealed ? readData(header, reader) : undefined;
+  const isPlain = trailer === crc32c(content);
+  if (!isPlain && !isSealed) return undefined;
+
   const type = header & TYPE_BITS;
   const knownFlags = KNOWN_FLAGS.get(type);
   if (knownFlags === undefined || header & FLAG_BITS & ~knownFlags) return { kind: 'unknown', type };

@@ -11,8 +11,6 @@ import { LIVE_IN_ROW_MAX } from '../limits.ts';
 const PRIORITIES = 8;
 /** Packets others may get before a waiting priority gets one: a share of 6 % for each. */
 export const PASSED_OVER_MAX = 16;
-/** Streams of this priority and above may cut a packet of a lower one short. */
-export const URGENT_PRIORITY_MIN = 6;
 
 export interface Served {
   /** 0 to 7, 7 most urgent. */

@@ -14,8 +14,10 @@
 import { concatBytes, fromHex } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
 import { encodeCbor } from './cbor.ts';
-import { ENVELOPE_VERSION, type Hop } from './envelope.ts';
+import { BYTE_STRING, CborWriter, TRUE, UINT } from './cbor-writer.ts';
+import { ENVELOPE_VERSION, FIRST_HOP, type Hop } from './envelope.ts';
 import type { Epoch, StreamKey } from './identity.ts';
+import { SmallPieces } from './small-pieces.ts';
 
 export interface PlainEnvelope {
   readonly number: number;
@@ -29,6 +31,12 @@ export interface PlainEnvelope {
   readonly crc: number;
 }
 
+/** An envelope and what it says. */
+export interface WrittenEnvelope {
+  readonly envelope: Uint8Array;
+  readonly plain: PlainEnvelope;
+}
+
 /** A message of a stream that is known: nothing else is in its immutable part. */
 export interface PlainMessage {
   readonly number: number;
@@ -39,8 +47,6 @@ export interface PlainMessage {
 const ARRAY_OF_FOUR = 0x84;
 const MAP_OF_EIGHT = 0xa8;
 const NO_HOP = 0xa0;
-const UINT = 0;
-const BYTE_STRING = 2;
 const KEY_NUMBER = 4;
 const KEY_EPOCH_COUNTER = 5;
 const KEY_EPOCH_RANDOM = 6;
@@ -48,15 +54,22 @@ const KEY_BODY = 7;
 const KEY_HOP_COUNT = 0;
 const KEY_HOP_ELAPSED = 1;
 const KEY_HOP_REPLAYED = 2;
-const TRUE = 0xf5;
 /** Head and value. */
 const CRC_BYTES_MAX = 5;
+/** The checksum, but one in 65,536 that is a smaller number, and an empty hop part. */
+const TAIL_BYTES_MAX = CRC_BYTES_MAX + 1;
 /** Not the head of what was expected, or cut off. */
 const NOT = -1;
 
+const pieces = new SmallPieces();
+const fieldWriter = new CborWriter();
+const frameWriter = new CborWriter();
+
 /** Envelopes of one stream. */
 export class PlainForm {
-  readonly #names: Uint8Array;
+  /** What every immutable part begins with, head and names, and its checksum. */
+  readonly #begin: Uint8Array;
+  readonly #beginCrc: number;
   /** Behind the head that was read last. */
   #at = 0;
 
@@ -67,7 +80,9 @@ export class PlainForm {
       [2, destination],
       [3, priority],
     ] as const;
-    this.#names = concatBytes(fields.flatMap(([key, value]) => [encodeCbor(key), encodeCbor(value)]));
+    const names = fields.flatMap(([key, value]) => [encodeCbor(key), encodeCbor(value)]);
+    this.#begin = concatBytes([Uint8Array.of(MAP_OF_EIGHT), ...names]);
+    this.#beginCrc = crc32c(this.#begin);
   }
 
   /** Undefined: not of this stream, not of this form, or not whole. Its checksum holds otherwise. */
@@ -77,9 +92,9 @@ export class PlainForm {
     const length = this.#head(bytes, BYTE_STRING);
     const start = this.#at;
     const end = start + length;
-    if (length === NOT || end >= bytes.length || bytes[start] !== MAP_OF_EIGHT || !this.#isNamed(bytes, start + 1))
-      return undefined;
-    this.#at = start + 1 + this.#names.length;
+    if (length === NOT || end >= bytes.length || !this.#isBegun(bytes, start)) return undefined;
+    const fieldsAt = start + this.#begin.length;
+    this.#at = fieldsAt;
     const number = this.#field(bytes, KEY_NUMBER, UINT);
     const counter = this.#field(bytes, KEY_EPOCH_COUNTER, UINT);
     const random = this.#field(bytes, KEY_EPOCH_RANDOM, UINT);
@@ -88,32 +103,62 @@ export class PlainForm {
     const bodyOffset = this.#at;
     this.#at = end;
     const crc = this.#head(bytes, UINT);
-    if (crc !== crc32c(bytes.subarray(start, end), 0)) return undefined;
+    if (crc !== crc32c(bytes.subarray(fieldsAt, end), this.#beginCrc)) return undefined;
     const hopOffset = this.#at;
     const hop = this.#hop(bytes);
     if (hop === undefined || this.#at !== bytes.length) return undefined;
     return { number, epoch: { counter, random }, hop, hopOffset, bodyOffset, bodyBytes, crc };
   }
 
-  /** The envelope of its first hop, byte for byte as `encodeEnvelope` has it, and the checksum of its immutable part. */
-  write({ number, epoch, body }: PlainMessage): { readonly envelope: Uint8Array; readonly crc: number } {
-    const names = this.#names;
-    const fields = fieldBytes(number, epoch, body.length);
-    const immutableBytes = 1 + names.length + fields.length + body.length;
-    const head = Uint8Array.of(ARRAY_OF_FOUR, ENVELOPE_VERSION, ...headBytes(BYTE_STRING, immutableBytes), MAP_OF_EIGHT);
-    const crc = [names, fields, body].reduce((sum, bytes) => crc32c(bytes, sum), crc32c(head.subarray(-1), 0));
-    return { envelope: concatBytes([head, names, fields, body, Uint8Array.of(...headBytes(UINT, crc), NO_HOP)]), crc };
+  /** The envelope of its first hop, byte for byte as `encodeEnvelope` has it. */
+  write({ number, epoch, body }: PlainMessage): WrittenEnvelope {
+    const begin = this.#begin;
+    const { start, fieldsAt, bodyOffset, end } = this.#heads({ number, epoch, bodyBytes: body.length });
+    const whole = pieces.take(end + TAIL_BYTES_MAX);
+    frameWriter.copy({ from: 0, to: start }, whole, 0);
+    whole.set(begin, start);
+    fieldWriter.copy({ from: 0, to: fieldWriter.length }, whole, fieldsAt);
+    whole.set(body, bodyOffset);
+    const crc = crc32c(whole.subarray(fieldsAt, end), this.#beginCrc);
+    frameWriter.clear();
+    frameWriter.head(UINT, crc);
+    const hopOffset = end + frameWriter.length;
+    frameWriter.simple(NO_HOP);
+    frameWriter.copy({ from: 0, to: frameWriter.length }, whole, end);
+    const envelope = frameWriter.length === TAIL_BYTES_MAX ? whole : whole.subarray(0, hopOffset + 1);
+    return { envelope, plain: { number, epoch, hop: FIRST_HOP, hopOffset, bodyOffset, bodyBytes: body.length, crc } };
   }
 
   /** Bytes of that envelope, or up to four more: where the checksum is a small number. */
-  bytesFor({ number, epoch, bodyBytes }: Omit<PlainMessage, 'body'> & { readonly bodyBytes: number }): number {
-    const immutableBytes = 1 + this.#names.length + fieldBytes(number, epoch, bodyBytes).length + bodyBytes;
-    return 2 + headBytes(BYTE_STRING, immutableBytes).length + immutableBytes + CRC_BYTES_MAX + 1;
+  bytesFor(message: Omit<PlainMessage, 'body'> & { readonly bodyBytes: number }): number {
+    return this.#heads(message).end + TAIL_BYTES_MAX;
   }
 
-  #isNamed(bytes: Uint8Array, offset: number): boolean {
-    const names = this.#names;
-    for (let i = 0; i < names.length; i++) if (bytes[offset + i] !== names[i]) return false;
+  /** Writes what is before the immutable part, and what is in it behind the names and before the body; says what comes where. */
+  #heads({ number, epoch, bodyBytes }: Omit<PlainMessage, 'body'> & { readonly bodyBytes: number }) {
+    const fields = fieldWriter;
+    fields.clear();
+    fields.head(UINT, KEY_NUMBER);
+    fields.head(UINT, number);
+    fields.head(UINT, KEY_EPOCH_COUNTER);
+    fields.head(UINT, epoch.counter);
+    fields.head(UINT, KEY_EPOCH_RANDOM);
+    fields.head(UINT, epoch.random);
+    fields.head(UINT, KEY_BODY);
+    fields.head(BYTE_STRING, bodyBytes);
+    const immutableBytes = this.#begin.length + fields.length + bodyBytes;
+    frameWriter.clear();
+    frameWriter.simple(ARRAY_OF_FOUR);
+    frameWriter.simple(ENVELOPE_VERSION);
+    frameWriter.head(BYTE_STRING, immutableBytes);
+    const start = frameWriter.length;
+    const fieldsAt = start + this.#begin.length;
+    return { start, fieldsAt, bodyOffset: fieldsAt + fields.length, end: start + immutableBytes };
+  }
+
+  #isBegun(bytes: Uint8Array, offset: number): boolean {
+    const begin = this.#begin;
+    for (let i = 0; i < begin.length; i++) if (bytes[offset + i] !== begin[i]) return false;
     return true;
   }
 
@@ -156,35 +201,23 @@ export class PlainForm {
 
 /** The same message with another hop part. */
 export function withPlainHop(bytes: Uint8Array, hopOffset: number, { count, elapsedMs, replayed }: Hop): Uint8Array {
-  const hop = [NO_HOP + (count > 0 ? 1 : 0) + (elapsedMs > 0 ? 1 : 0) + (replayed === true ? 1 : 0)];
-  if (count > 0) hop.push(KEY_HOP_COUNT, ...headBytes(UINT, count));
-  if (elapsedMs > 0) hop.push(KEY_HOP_ELAPSED, ...headBytes(UINT, elapsedMs));
-  if (replayed === true) hop.push(KEY_HOP_REPLAYED, TRUE);
-  const changed = new Uint8Array(hopOffset + hop.length);
+  const hop = frameWriter;
+  hop.clear();
+  hop.simple(NO_HOP + (count > 0 ? 1 : 0) + (elapsedMs > 0 ? 1 : 0) + (replayed === true ? 1 : 0));
+  if (count > 0) {
+    hop.head(UINT, KEY_HOP_COUNT);
+    hop.head(UINT, count);
+  }
+  if (elapsedMs > 0) {
+    hop.head(UINT, KEY_HOP_ELAPSED);
+    hop.head(UINT, elapsedMs);
+  }
+  if (replayed === true) {
+    hop.head(UINT, KEY_HOP_REPLAYED);
+    hop.simple(TRUE);
+  }
+  const changed = pieces.take(hopOffset + hop.length);
   changed.set(bytes.subarray(0, hopOffset));
-  changed.set(hop, hopOffset);
+  hop.copy({ from: 0, to: hop.length }, changed, hopOffset);
   return changed;
-}
-
-/** What is in an immutable part behind the names of its stream, up to the bytes of the body. */
-function fieldBytes(number: number, epoch: Epoch, bodyBytes: number): Uint8Array {
-  return Uint8Array.of(
-    KEY_NUMBER,
-    ...headBytes(UINT, number),
-    KEY_EPOCH_COUNTER,
-    ...headBytes(UINT, epoch.counter),
-    KEY_EPOCH_RANDOM,
-    ...headBytes(UINT, epoch.random),
-    KEY_BODY,
-    ...headBytes(BYTE_STRING, bodyBytes),
-  );
-}
-
-/** Of a number or a length, in its shortest form. */
-function headBytes(major: number, value: number): number[] {
-  if (value < 24) return [(major << 5) | value];
-  const width = value < 0x100 ? 1 : value < 0x1_0000 ? 2 : value < 0x1_0000_0000 ? 4 : 8;
-  const bytes = [(major << 5) | (24 + Math.log2(width))];
-  for (let i = width - 1; i >= 0; i--) bytes.push(Math.floor(value / 256 ** i) % 256);
-  return bytes;
 }

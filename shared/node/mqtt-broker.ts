@@ -98,11 +98,11 @@ class MqttBroker implements Broker {
     }
     const client = openStream === undefined ? connect(access.broker, options) : new MqttClient(openStream, options);
     const connection: Connection = new Connection(client, {
-      onUp: () => {
+      onUp: (packetBytesMax) => {
         if (this.#connection !== connection) return;
         this.#lastReason = '';
         log('info', `broker ${access.broker}: connected`);
-        this.#listener?.onUp();
+        this.#listener?.onUp(packetBytesMax);
       },
       onMessage: (topic, payload) => {
         if (this.#connection === connection) this.#listener?.onMessage(topic, payload);
@@ -148,7 +148,7 @@ class MqttBroker implements Broker {
 }
 
 interface ConnectionListener {
-  onUp(): void;
+  onUp(packetBytesMax: number | undefined): void;
   onMessage(topic: string, payload: Uint8Array): void;
   /** Once. `upMs` is how long it was up; undefined when it never was. */
   onEnd(reason: string, upMs: number | undefined): void;
@@ -175,7 +175,7 @@ class Connection {
       this.#state = 'up';
       this.#upAtMs = performance.now();
       this.#inFlightMax = Math.min(IN_FLIGHT_COUNT_MAX, properties?.receiveMaximum ?? IN_FLIGHT_COUNT_MAX);
-      listener.onUp();
+      listener.onUp(properties?.maximumPacketSize);
     });
     client.on('message', (topic, payload) => {
       if (this.#state === 'up') listener.onMessage(topic, new Uint8Array(payload));

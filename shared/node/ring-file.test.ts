@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { crc32 } from '../crc32.ts';
 import { hasCode, RingmailError } from '../errors.ts';
+import { Express } from '../ring/express.ts';
 import { recover } from '../ring/recovery.ts';
 import { type BodyResult, Ring } from '../ring/ring.ts';
 import { createRing } from './create-ring.ts';
@@ -175,7 +176,7 @@ describe('a ring on a real file', () => {
   async function openRing(epochRandom: number): Promise<{ ring: Ring; file: NodeRingFile }> {
     const file = await open();
     const options = { path, size: file.size, checksum: crc32, epochRandom, commitDelayMs: 0, cacheBytesMax: 0 };
-    const ring = new Ring({ ...options, pendingBytesMax: 1e6 });
+    const ring = new Ring({ Express, ...options, pendingBytesMax: 1e6 });
     await play(ring, file);
     expect(ring.state).toBe('serving');
     return { ring, file };

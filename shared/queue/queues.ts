@@ -33,6 +33,8 @@ export class Queues extends QueueTable {
   readonly #away = new Set<number>();
   /** Ids of messages that nobody may see yet. */
   readonly #held = new Set<number>();
+  /** Out of their queues, and not ended yet. */
+  readonly #superseded: number[] = [];
 
   constructor(index: MessageIndex) {
     super(index);
@@ -221,7 +223,21 @@ export class Queues extends QueueTable {
     return [...slots];
   }
 
-  /** The end of a message that expired is planned. */
+  /** Takes ready messages out of their queue: a newer one stands in their place. The caller of `takeSuperseded` ends them. */
+  supersede(slots: readonly number[]): void {
+    for (const slot of slots) {
+      this.#queueOf(slot).endingCount += 1;
+      this.end(slot);
+      this.#superseded.push(slot);
+    }
+  }
+
+  /** Each once. The caller ends them, and says so to `leaves`. */
+  takeSuperseded(): number[] {
+    return this.#superseded.splice(0);
+  }
+
+  /** The end of a message that expired or was superseded is planned. */
   leaves(slot: number): void {
     this.#queueOf(slot).endingCount -= 1;
   }

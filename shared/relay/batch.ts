@@ -8,6 +8,8 @@ import type { SentPart } from './send-window.ts';
 export interface BatchLimits {
   /** Of the payload; one item alone may be larger. */
   readonly bytesMax: number;
+  /** Of the payload, whatever is in it: what the broker takes. */
+  readonly payloadBytesMax: number;
   /** What the window has left; nothing may be larger. */
   readonly roomBytes: number;
   readonly itemCountMax: number;
@@ -32,12 +34,13 @@ export class Batch {
     return this.parts.reduce((sum, part) => sum + (part.stream === stream ? part.bytes : 0), 0);
   }
 
-  /** Adds an item, or says that it does not fit. */
-  offer(stream: SendingStream, item: Item): 'added' | 'does-not-fit' {
+  /** Adds an item, or says that it does not fit; `too-large`: it never will. */
+  offer(stream: SendingStream, item: Item): 'added' | 'does-not-fit' | 'too-large' {
     const encoded = encodeItem(stream.key, item);
     const bytes = this.bytes + encoded.length;
-    const isTooLarge = this.items.length > 0 && bytes > this.#limits.bytesMax;
-    if (isTooLarge || bytes > this.#limits.roomBytes) {
+    const { bytesMax, payloadBytesMax, roomBytes } = this.#limits;
+    if (this.items.length === 0 && bytes > payloadBytesMax) return 'too-large';
+    if (bytes > Math.min(roomBytes, payloadBytesMax) || (this.items.length > 0 && bytes > bytesMax)) {
       this.isFull = true;
       return 'does-not-fit';
     }

@@ -18,6 +18,7 @@ import { type CborInput, type CborValue, encodeCbor } from '../message/cbor.ts';
 import { checkCbor } from '../message/cbor-guard.ts';
 import { isEndingClass } from '../message/classes.ts';
 import type { StreamKey } from '../message/identity.ts';
+import type { Publish } from '../ports.ts';
 import {
   bytesOf,
   hexOf,
@@ -52,11 +53,19 @@ export type DecodedPublish =
 /** Bytes of a header with the longest name. */
 export const PUBLISH_HEADER_BYTES_MAX = 112;
 
+/** Of a publish on the connection, beside topic and payload, at the most: fixed header, length of the topic, packet identifier. */
+const PACKET_BYTES_MAX = 9;
+
 const COUNT = 4;
 const CRC = 5;
 const KIND = { message: 0, gap: 1, elsewhere: 2 } as const;
 /** Fields of every item before those of its kind: kind, stream, number. */
 const COMMON_FIELDS = 6;
+
+/** What any publish takes on its connection. Names in topics are ASCII. */
+export function publishBytes({ topic, payload }: Pick<Publish, 'topic' | 'payload'>): number {
+  return payload.length + topic.length + PACKET_BYTES_MAX;
+}
 
 /** An item as it lies in a publish: a byte string with the item's CBOR in it. */
 export function encodeItem(stream: StreamKey, item: Item): Uint8Array {

@@ -14,12 +14,15 @@ import { earliest } from '../earliest.ts';
 import { RELAY_PEER_COUNT_MAX } from '../limits.ts';
 import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { RelayReceiver, type RelayReceiverOptions } from './relay-receiver.ts';
-import { type Arrived, type RelayOutput, RelaySender } from './relay-sender.ts';
+import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } from './relay-sender.ts';
 import type { Relay } from './relay-uplink.ts';
 import { decodeStatus, type Status } from './status-layout.ts';
 import { formatTopic, parseTopic, STATUS_FILTER } from './topics.ts';
+import { Trial } from './trial.ts';
 
-export interface RelayCentralOptions extends Pick<RelayReceiverOptions, 'receiver' | 'store' | 'node'> {
+export interface RelayCentralOptions
+  extends Pick<RelayReceiverOptions, 'receiver' | 'store' | 'node'>,
+    Pick<RelaySenderOptions, 'trial'> {
   readonly central: string;
   /** What hands messages over to a node below; undefined for any other. */
   readonly senderTo: (node: string) => CustodySender | undefined;
@@ -39,7 +42,9 @@ export class RelayCentral implements Relay {
   /** Nodes that say that they are there; bounded, and those that are not below go first. */
   readonly #there = new Map<string, Status & { kind: 'online' }>();
   readonly #below = new Map<string, Below>();
+  readonly #trial: Trial;
   #isUp = false;
+  #packetBytesMax: number | undefined;
   #attempts = 0;
   /** Nodes that something waits for, as of the last frame. */
   #awaited: ReadonlySet<string> = new Set();
@@ -47,13 +52,15 @@ export class RelayCentral implements Relay {
   readonly #counts = { published: 0, receipts: 0, syncs: 0, ignored: 0 };
 
   constructor(options: RelayCentralOptions) {
-    const { receiver, store, node, central } = options;
+    const { receiver, store, node, central, trial = new Trial() } = options;
     this.#options = options;
+    this.#trial = trial;
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'up', central } });
   }
 
-  up(nowMs: number): void {
+  up(nowMs: number, packetBytesMax?: number): void {
     this.#isUp = true;
+    this.#packetBytesMax = packetBytesMax;
     const receipts = formatTopic({ kind: 'receipt', node: this.#options.node });
     this.#outputs.push({ kind: 'subscribe', topics: [receipts, STATUS_FILTER] });
     this.receiver.up(nowMs);
@@ -63,7 +70,10 @@ export class RelayCentral implements Relay {
     this.#isUp = false;
     this.#outputs.length = 0;
     this.#there.clear();
-    for (const node of [...this.#below.keys()]) this.#forget(node, nowMs);
+    for (const [node, { relay }] of this.#below) {
+      relay.down(nowMs);
+      this.#forget(node);
+    }
     this.receiver.down(nowMs);
   }
 
@@ -135,8 +145,14 @@ export class RelayCentral implements Relay {
     const sender = status && this.#options.senderTo(node);
     if (status === undefined || sender === undefined || this.#below.size >= RELAY_PEER_COUNT_MAX) return;
     const path = { kind: 'down', gateway: node } as const;
-    const relay = new RelaySender({ sender, node: this.#options.node, path, nextAttempt: () => ++this.#attempts });
-    relay.up(nowMs);
+    const relay = new RelaySender({
+      sender,
+      node: this.#options.node,
+      path,
+      nextAttempt: () => ++this.#attempts,
+      trial: this.#trial,
+    });
+    relay.up(nowMs, this.#packetBytesMax);
     relay.status(status, nowMs);
     this.#below.set(node, { relay, sender, isTouched: true });
   }
@@ -161,7 +177,8 @@ export class RelayCentral implements Relay {
     }
     if (status.kind === 'offline') {
       this.#there.delete(node);
-      return this.#forget(node, nowMs);
+      this.#below.get(node)?.relay.away(nowMs);
+      return this.#forget(node);
     }
     if (!this.#there.has(node) && !this.#makeRoom(node)) return;
     this.#there.set(node, status);
@@ -183,10 +200,9 @@ export class RelayCentral implements Relay {
     return hops.isBelow(node) && this.#there.size < 2 * RELAY_PEER_COUNT_MAX;
   }
 
-  #forget(node: string, nowMs: number): void {
+  #forget(node: string): void {
     const below = this.#below.get(node);
     if (below === undefined) return;
-    below.relay.down(nowMs);
     addCounts(this.#counts, below.relay);
     this.#below.delete(node);
   }

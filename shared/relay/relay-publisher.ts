@@ -1,17 +1,20 @@
 /**
  * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
  * for it (a backlog has one publish in four), then the one that was served least recently;
- * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch.
+ * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch. Over a metered
+ * uplink what is not urgent waits for its meter.
  */
+import type { Meter } from '../custody/meter.ts';
 import type { Age, CustodySender, SendingStream } from '../custody/sender.ts';
-import { LIVE_IN_ROW_MAX } from '../limits.ts';
+import { LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
 import { streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Batch, costOf } from './batch.ts';
-import { encodePublish, type Speaker } from './publish-layout.ts';
+import { encodePublish, publishBytes, type Speaker } from './publish-layout.ts';
 import type { ProgressedStream } from './receipt-layout.ts';
 import { SendWindow, type WindowLimits } from './send-window.ts';
 import { type RelayPath, topicFor } from './topics.ts';
+import type { Leave } from './trial.ts';
 
 export interface PublisherLimits extends WindowLimits {
   readonly batchBytesMax: number;
@@ -35,6 +38,10 @@ export class RelayPublisher {
   publishedCount = 0;
   /** Set while whole batches are suspected of not getting through. */
   itemCountMax = Number.POSITIVE_INFINITY;
+  /** Of the payload of a publish, as far as the broker takes it. */
+  payloadBytesMax = Number.POSITIVE_INFINITY;
+  /** An item that alone is more than that. Nothing is published before it is gone. */
+  tooLarge: { readonly stream: SendingStream; readonly number: number } | undefined;
   /** The next item of something is being read from the ring: ask again after the next step. */
   isReading = false;
   /** Something waits for credit, and nothing of it is on its way that could bring some. */
@@ -42,6 +49,7 @@ export class RelayPublisher {
   readonly #sender: CustodySender;
   readonly #path: RelayPath;
   readonly #limits: PublisherLimits;
+  readonly #meter: Meter | undefined;
   readonly #tracks = new Map<string, Track>();
   #serves = 0;
   /** Publishes of live streams since the last one that began with a backlog, while there was some. */
@@ -49,11 +57,18 @@ export class RelayPublisher {
   /** Tracks that are holed. */
   #holes = 0;
 
-  constructor(options: { sender: CustodySender; path: RelayPath; limits: PublisherLimits }) {
-    this.#sender = options.sender;
-    this.#path = options.path;
-    this.#limits = options.limits;
-    this.window = new SendWindow(options.limits);
+  constructor(options: { sender: CustodySender; path: RelayPath; limits: PublisherLimits; meter?: Meter | undefined }) {
+    const { sender, path, limits, meter } = options;
+    this.#sender = sender;
+    this.#path = path;
+    this.#limits = limits;
+    this.#meter = meter;
+    this.window = new SendWindow(limits);
+  }
+
+  /** When the meter lets go what it holds back. Never, where it holds nothing back. */
+  get openAtMs(): number {
+    return (this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Another session: nothing is on its way in it. */
@@ -62,24 +77,35 @@ export class RelayPublisher {
     this.#tracks.clear();
     this.#holes = 0;
     this.isStarved = false;
+    this.tooLarge = undefined;
   }
 
-  /** Takes what waits and may go. Call while the sender is `ready`. */
-  publish(speaker: Speaker, nowMs: number): Publish[] {
+  /** Takes what waits and may go. `leave`: so much of it. Call while the sender is `ready`. */
+  publish(speaker: Speaker, nowMs: number, leave: Exclude<Leave, 'wait'>): Publish[] {
     const publishes: Publish[] = [];
     this.isReading = false;
+    this.#sender.isHeldBack = false;
     let work = this.#inOrder();
     for (let at = 0; at < work.length && this.window.isOpen; ) {
-      const batch = this.#fill(work, at);
+      if (this.window.count >= leave.publishCountMax) break;
+      const priorityMin = this.#meter === undefined || this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;
+      if ((work[at]?.stream.key.priority ?? 0) < priorityMin) {
+        this.#sender.isHeldBack = true;
+        break; // all that follow are no more urgent
+      }
+      const batch = this.#fill(work, at, { priorityMin, bytesMax: leave.bytesMax });
+      if (this.tooLarge !== undefined && batch.items.length === 0) break;
       if (batch.items.length === 0) {
         if (batch.isFull) break; // what is most urgent waits for the window; nothing smaller may take its room
         at += 1;
         continue;
       }
       const payload = encodePublish(speaker, batch.items);
-      this.window.add(batch.parts, payload.length, nowMs);
+      this.window.add({ parts: batch.parts, itemCount: batch.items.length }, payload.length, nowMs);
       this.publishedCount += 1;
-      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });
+      const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
+      this.#meter?.spend(publishBytes(publish), nowMs);
+      publishes.push(publish);
       if (this.#turns(work[at], work)) {
         work = this.#inOrder();
         at = 0;
@@ -141,14 +167,19 @@ export class RelayPublisher {
     return track;
   }
 
-  /** A batch that begins with the stream at `at`, and what else goes to the same topic. Empty when that one may not go on. */
-  #fill(work: readonly Track[], at: number): Batch {
+  /**
+   * A batch that begins with the stream at `at`, and what else goes to the same topic and is urgent enough. Empty when that one may not
+   * go on.
+   */
+  #fill(work: readonly Track[], at: number, now: { readonly priorityMin: number; readonly bytesMax: number }): Batch {
     const topic = work[at]?.topic ?? '';
-    const { itemCountMax, window } = this;
-    const batch = new Batch(topic, { bytesMax: this.#limits.batchBytesMax, roomBytes: window.room, itemCountMax });
+    const { itemCountMax, payloadBytesMax, window } = this;
+    const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
+    const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
+    const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });
     for (let i = at; i < work.length && !batch.isFull; i++) {
       const track = work[i];
-      if (track?.topic !== topic) continue;
+      if (track?.topic !== topic || track.stream.key.priority < now.priorityMin) continue;
       this.#fillFrom(track, batch);
       if (batch.items.length === 0) break;
     }
@@ -163,7 +194,9 @@ export class RelayPublisher {
       if (taken.kind !== 'item') return;
       const { item } = taken;
       track.wantedBytes = costOf(item);
-      if (!this.#hasCredit(track, batch) || batch.offer(stream, item) === 'does-not-fit') {
+      const offered = this.#hasCredit(track, batch) ? batch.offer(stream, item) : 'does-not-fit';
+      if (offered === 'too-large') this.tooLarge = { stream, number: item.number };
+      if (offered !== 'added') {
         this.#sender.rewind(stream, item.number);
         return;
       }

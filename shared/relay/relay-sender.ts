@@ -16,6 +16,8 @@
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
  */
+import type { Meter } from '../custody/meter.ts';
+import type { Rejection } from '../custody/refusals.ts';
 import type { CustodySender, SenderState } from '../custody/sender.ts';
 import type { Answer } from '../custody/session.ts';
 import {
@@ -25,17 +27,20 @@ import {
   SYNC_MS_MAX,
   SYNC_MS_MIN,
   SYNC_SPACING_MS,
+  TRIAL_ALONE_COUNT,
   WINDOW_BYTES_MAX,
   WINDOW_PUBLISH_COUNT_MAX,
 } from '../limits.ts';
+import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Backoff } from './backoff.ts';
-import type { Speaker } from './publish-layout.ts';
+import { publishBytes, type Speaker } from './publish-layout.ts';
 import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
 import { decodeStatus, type Status } from './status-layout.ts';
 import { encodeSync } from './sync-layout.ts';
 import { formatTopic, parseTopic, type RelayPath, receiverOf } from './topics.ts';
+import { Trial } from './trial.ts';
 
 export type RelayOutput =
   | { readonly kind: 'subscribe'; readonly topics: readonly string[] }
@@ -55,8 +60,12 @@ export interface RelaySenderOptions {
   /** Counts the offers of this opening of the store to one receiver; from 1. Several objects for one receiver share it. */
   readonly nextAttempt?: () => number;
   readonly limits?: PublisherLimits;
+  /** Of the connection; shared by all who hand over by it. */
+  readonly trial?: Trial;
   /** `standing-by` until `takeOver`; on duty unless said. */
   readonly duty?: RelayDuty;
+  /** Of a metered uplink. */
+  readonly meter?: Meter | undefined;
 }
 
 export type RelayDuty = 'on-duty' | 'standing-by';
@@ -79,8 +88,12 @@ const LIMITS: PublisherLimits = {
   bytesMax: WINDOW_BYTES_MAX,
   batchBytesMax: BATCH_BYTES_MAX,
 };
+/** Of a PUBLISH packet beside its payload: header, topic, packet id, properties. */
+const PUBLISH_PACKET_BYTES = 256;
 /** After this many sessions in which nothing moved, items are published one by one until something does. */
 const VAIN_SESSIONS_MAX = 2;
+
+type Impassable = Rejection & { readonly key: StreamKey };
 
 export class RelaySender {
   readonly #sender: CustodySender;
@@ -89,6 +102,8 @@ export class RelaySender {
   readonly #receiver: string;
   readonly #nextAttempt: () => number;
   readonly #publisher: RelayPublisher;
+  readonly #meter: Meter | undefined;
+  readonly #trial: Trial;
   readonly #outputs: RelayOutput[] = [];
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
   readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
@@ -113,10 +128,13 @@ export class RelaySender {
   #starvedSinceMs: number | undefined;
   #vainSessions = 0;
   #lastProgressMs: number | undefined;
+  /** What the broker does not let pass. Nothing is published before it has ended here. */
+  #impassable: Impassable | undefined;
 
   constructor(options: RelaySenderOptions) {
-    const { sender, node, path, limits = LIMITS, duty = 'on-duty' } = options;
+    const { sender, node, path, limits = LIMITS, duty = 'on-duty', meter } = options;
     this.#duty = duty;
+    this.#meter = meter;
     let attempts = 0;
     this.#sender = sender;
     this.#node = node;
@@ -124,12 +142,14 @@ export class RelaySender {
     this.#receiver = receiverOf(path);
     this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
     this.#isAway = path.kind === 'down';
-    this.#publisher = new RelayPublisher({ sender, path, limits });
+    this.#publisher = new RelayPublisher({ sender, path, limits, meter });
+    this.#trial = options.trial ?? new Trial();
   }
 
-  /** The broker is there, with nothing of earlier. */
-  up(nowMs: number): void {
+  /** The broker is there, with nothing of earlier. `packetBytesMax`: of a packet, as far as it says. */
+  up(nowMs: number, packetBytesMax: number = Number.POSITIVE_INFINITY): void {
     this.#isUp = true;
+    this.#publisher.payloadBytesMax = packetBytesMax - PUBLISH_PACKET_BYTES;
     // Of many gateways the central hears by one subscription.
     if (this.#path.kind === 'down') return;
     const topics = [formatTopic({ kind: 'receipt', node: this.#node }), formatTopic({ kind: 'status', node: this.#receiver })];
@@ -162,13 +182,31 @@ export class RelaySender {
   }
 
   /** The broker is gone, and all that was on its way with it. */
-  down(_nowMs: number): void {
+  down(nowMs: number): void {
+    this.#judge(nowMs);
+    this.#over();
+  }
+
+  /** The receiver is gone: the broker has no part in that. */
+  away(nowMs: number): void {
+    this.#trial.left(this.#receiver, nowMs);
+    this.#over();
+  }
+
+  #over(): void {
     this.#isUp = false;
     this.#isReceiverThere = false;
     this.#outputs.length = 0;
     this.#isAway = this.#path.kind === 'down';
     this.#seenStatus = undefined;
     this.#letGo();
+  }
+
+  /** Was the connection lost over what was on its way? */
+  #judge(nowMs: number): void {
+    if (this.#state !== 'ready' || !this.#isOurs) return;
+    const { head } = this.#publisher.window;
+    this.#trial.lost(this.#receiver, head && { ...head, item: itemText(head.stream.key, head.number) }, nowMs);
   }
 
   /** There is no session any more, here. */
@@ -212,7 +250,7 @@ export class RelaySender {
       return;
     }
     if (this.#state !== 'ready') return;
-    for (const publish of this.#publisher.publish(this.#speaker, nowMs)) this.#outputs.push({ kind: 'publish', publish });
+    this.#publish(nowMs);
     if (this.#publisher.isStarved) {
       this.#starvedSinceMs ??= nowMs;
     } else {
@@ -221,12 +259,53 @@ export class RelaySender {
     }
   }
 
+  #publish(nowMs: number): void {
+    const publisher = this.#publisher;
+    this.#sender.isHeldBack = false;
+    if (!this.#isPassable()) return;
+    const leave = this.#trial.leave(this.#receiver, nowMs);
+    if (leave === 'wait') return;
+    for (const publish of publisher.publish(this.#speaker, nowMs, leave)) this.#outputs.push({ kind: 'publish', publish });
+    if (publisher.tooLarge === undefined) return;
+    const { stream, number } = publisher.tooLarge;
+    const reason = `larger than the ${publisher.payloadBytesMax} bytes that the broker takes`;
+    this.#impassable = { key: stream.key, number, class: 'TOO_LARGE', reason };
+    this.#isPassable();
+  }
+
+  /** False while something ends here that the broker does not let pass. */
+  #isPassable(): boolean {
+    this.#impassable ??= this.#refusedByBroker();
+    if (this.#impassable === undefined) return true;
+    const { key, ...rejection } = this.#impassable;
+    const ended = this.#sender.impassable(key, rejection);
+    if (ended !== 'ended' && ended !== 'unknown') return false;
+    this.#impassable = undefined;
+    this.#publisher.tooLarge = undefined;
+    this.#trial.ended(this.#receiver);
+    return true;
+  }
+
+  #refusedByBroker(): Impassable | undefined {
+    const item = this.#trial.refusedOf(this.#receiver);
+    if (item === undefined) return undefined;
+    const stream = this.#sender.streamsWithWork().find(({ key, send }) => itemText(key, send) === item);
+    if (stream === undefined) {
+      // The receiver had it after all, or it ended meanwhile.
+      this.#trial.ended(this.#receiver);
+      return undefined;
+    }
+    const reason = `the broker ended the connection each time that it was published, ${TRIAL_ALONE_COUNT} times alone`;
+    return { key: stream.key, number: stream.send, class: 'BROKER_REFUSED', reason };
+  }
+
   /** When `pump` should be called even if nothing happens. */
   get wakeAtMs(): number | undefined {
     if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
-    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs);
+    const { openAtMs } = this.#publisher;
+    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, this.#trial.wakeAtMs ?? Number.POSITIVE_INFINITY, openAtMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
   }
 
@@ -349,6 +428,7 @@ export class RelaySender {
     this.#lastProgressMs = nowMs;
     this.#progressDelay.reset();
     this.#vainSessions = 0;
+    this.#trial.passed(this.#receiver, nowMs);
     this.#publisher.itemCountMax = Number.POSITIVE_INFINITY;
   }
 
@@ -405,6 +485,7 @@ export class RelaySender {
     this.#lastSyncMs = nowMs;
     sync.sentMs = nowMs;
     sync.dueMs = nowMs + this.#syncDelay.delayMs;
+    this.#meter?.spend(publishBytes(sync.publish), nowMs);
     this.#outputs.push({ kind: 'publish', publish: sync.publish });
   }
 }
@@ -416,6 +497,10 @@ const STATE_NAMES = {
   ready: 'publishing',
   forked: 'forked',
 } as const;
+
+function itemText(key: StreamKey, number: number): string {
+  return `${streamText(key)} ${number}`;
+}
 
 /** One opening of a receiver's store. */
 function openingText(who: {

@@ -2,15 +2,17 @@
  * Custody with a central over one broker, as a gateway has it: what goes up, and what comes down. Two custodies, each with a session of
  * its own; one connection.
  */
+import type { Meter } from '../custody/meter.ts';
 import { earliest } from '../earliest.ts';
+import { publishBytes } from './publish-layout.ts';
 import { RelayReceiver, type RelayReceiverOptions } from './relay-receiver.ts';
 import { type Arrived, type RelayOutput, RelaySender, type RelaySenderOptions } from './relay-sender.ts';
 
 /** What a node does over one broker. */
 export interface Relay {
   readonly wakeAtMs: number | undefined;
-  /** The broker is there, with nothing of earlier. */
-  up(nowMs: number): void;
+  /** The broker is there, with nothing of earlier. `packetBytesMax`: of a packet, as far as it says. */
+  up(nowMs: number, packetBytesMax?: number): void;
   /** The broker is gone, and all that was on its way with it. */
   down(nowMs: number): void;
   message(arrived: Arrived, nowMs: number): void;
@@ -22,7 +24,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter' | 'trial'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;
@@ -31,15 +33,19 @@ export interface RelayUplinkOptions
 export class RelayUplink implements Relay {
   readonly sender: RelaySender;
   readonly receiver: RelayReceiver;
+  readonly #meter: Meter | undefined;
+  #nowMs = 0;
 
-  constructor({ sender, receiver, store, node, central, partitionCount, duty = 'on-duty' }: RelayUplinkOptions) {
-    this.sender = new RelaySender({ sender, node, path: { kind: 'up', central, partitionCount }, duty });
+  constructor({ receiver, store, central, partitionCount, ...options }: RelayUplinkOptions) {
+    const { node } = options;
+    this.#meter = options.meter;
+    this.sender = new RelaySender({ ...options, path: { kind: 'up', central, partitionCount } });
     this.receiver = new RelayReceiver({ receiver, store, node, takes: { kind: 'down', central } });
   }
 
-  up(nowMs: number): void {
+  up(nowMs: number, packetBytesMax?: number): void {
     this.receiver.up(nowMs);
-    this.sender.up(nowMs);
+    this.sender.up(nowMs, packetBytesMax);
   }
 
   down(nowMs: number): void {
@@ -53,6 +59,7 @@ export class RelayUplink implements Relay {
   }
 
   pump(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.receiver.pump(nowMs);
     this.sender.pump(nowMs);
   }
@@ -62,7 +69,10 @@ export class RelayUplink implements Relay {
   }
 
   takeOutputs(): RelayOutput[] {
-    return [...this.receiver.takeOutputs(), ...this.sender.takeOutputs()];
+    const receipts = this.receiver.takeOutputs();
+    // Never held back: they free at the other side, and without them all of it would be sent again.
+    for (const output of receipts) if (output.kind === 'publish') this.#meter?.spend(publishBytes(output.publish), this.#nowMs);
+    return [...receipts, ...this.sender.takeOutputs()];
   }
 
   counters(): Record<string, number> {

@@ -20,7 +20,16 @@ export interface SentPart {
 
 interface SentPublish {
   readonly bytes: number;
+  readonly itemCount: number;
   parts: SentPart[];
+}
+
+export interface WindowHead {
+  readonly stream: SendingStream;
+  readonly number: number;
+  /** Of the publish that it was in. */
+  readonly itemCount: number;
+  readonly bytes: number;
 }
 
 export class SendWindow {
@@ -53,8 +62,15 @@ export class SendWindow {
     return this.#outstanding.get(stream) ?? 0;
   }
 
-  add(parts: SentPart[], bytes: number, nowMs: number): void {
-    this.#publishes.push({ bytes, parts });
+  /** What has been out for longest: the first item of it that has no receipt. */
+  get head(): WindowHead | undefined {
+    const [publish] = this.#publishes;
+    const stream = publish?.parts[0]?.stream;
+    return publish && stream && { stream, number: stream.cursor, itemCount: publish.itemCount, bytes: publish.bytes };
+  }
+
+  add({ parts, itemCount }: { parts: SentPart[]; itemCount: number }, bytes: number, nowMs: number): void {
+    this.#publishes.push({ bytes, parts, itemCount });
     this.bytes += bytes;
     for (const { stream, bytes: cost } of parts) this.#outstanding.set(stream, this.outstandingOf(stream) + cost);
     if (this.count === 1) this.#newHead(nowMs);

@@ -6,15 +6,22 @@
  *     └── the broker is gone, or another ─┘
  *         is taken: all come again
  *
- * The broker's PUBACK is the end of it: who subscribes knows nothing of ringmail. One that was on its way each time that the broker was lost
- * is suspected, and goes alone; if it is lost then too, it is given up as BROKER_REFUSED, so that it does not take custody's
- * connection down with it for ever.
+ * The broker's PUBACK is the end of it: who subscribes knows nothing of ringmail. One over which the broker ends the connection, as the
+ * trial of that connection finds (trial.ts), is given up as BROKER_REFUSED, so that it does not take custody down with it for ever.
  */
 import { Bodies } from '../custody/bodies.ts';
+import type { Meter } from '../custody/meter.ts';
 import type { NodeStore } from '../custody/node-store.ts';
 import { batchOf, type Planned } from '../custody/planned.ts';
+import { earliest } from '../earliest.ts';
 import { RingmailError } from '../errors.ts';
-import { TOPIC_RETRY_MS_MAX, TOPIC_RETRY_MS_MIN, TOPIC_WINDOW_COUNT_MAX } from '../limits.ts';
+import {
+  TOPIC_RETRY_MS_MAX,
+  TOPIC_RETRY_MS_MIN,
+  TOPIC_WINDOW_COUNT_MAX,
+  TRIAL_ALONE_COUNT,
+  URGENT_PRIORITY_MIN,
+} from '../limits.ts';
 import { TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
@@ -22,10 +29,11 @@ import { topicOf } from '../message/topic-destination.ts';
 import type { Publish } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Backoff } from './backoff.ts';
+import { publishBytes } from './publish-layout.ts';
+import type { Trial, Trials } from './trial.ts';
 
-/** Times that the broker was lost while a message was on its way to it: from then on it goes alone; and then it is given up. */
-const LOST_COUNT_SUSPECT = 2;
-const LOST_COUNT_MAX = 5;
+/** As a party of the trials of its brokers. */
+const PARTY = TOPIC_QUEUE;
 
 /** How a message ends; as `Endings.plan`. */
 export type PlanEnd = (
@@ -48,6 +56,16 @@ interface Flying {
   at: 'reading' | 'published' | 'ending' | 'given-up';
 }
 
+export interface TopicPublisherOptions {
+  readonly store: NodeStore;
+  /** Of the uplinks over MQTT, the preferred one first. */
+  readonly brokers: readonly string[];
+  readonly planEnd: PlanEnd;
+  readonly trials: Trials;
+  /** Of a broker that a metered uplink leads to. */
+  readonly meterOf: (broker: string) => Meter | undefined;
+}
+
 export class TopicPublisher {
   publishedCount = 0;
   confirmedCount = 0;
@@ -57,8 +75,12 @@ export class TopicPublisher {
   readonly #bodies: Bodies;
   /** By token. */
   readonly #flying = new Map<number, Flying>();
-  /** Losses of the broker that each outlived, by id; those without any are not there. */
-  readonly #lost = new Map<number, number>();
+  readonly #trials: Trials;
+  readonly #meterOf: TopicPublisherOptions['meterOf'];
+  /** When the meter lets go what it holds back. */
+  #heldUntilMs: number | undefined;
+  /** Id of the one over which a broker was lost again and again. */
+  #refusedId: number | undefined;
   /** Brokers that are up, in the order of preference. */
   readonly #brokers: readonly string[];
   readonly #up = new Set<string>();
@@ -67,11 +89,13 @@ export class TopicPublisher {
   #notBeforeMs = 0;
   readonly #backoff = new Backoff({ minMs: TOPIC_RETRY_MS_MIN, maxMs: TOPIC_RETRY_MS_MAX });
 
-  /** `brokers`: of the uplinks over MQTT, the preferred one first. */
-  constructor(store: NodeStore, brokers: readonly string[], planEnd: PlanEnd) {
+  constructor(options: TopicPublisherOptions) {
+    const { store, brokers, planEnd, trials, meterOf } = options;
     this.#store = store;
     this.#brokers = brokers;
     this.#planEnd = planEnd;
+    this.#trials = trials;
+    this.#meterOf = meterOf;
     this.#bodies = new Bodies(store.ring);
   }
 
@@ -81,10 +105,12 @@ export class TopicPublisher {
   }
 
   /** What was on its way comes again, by whichever is there. */
-  down(broker: string | undefined): void {
+  down(broker: string | undefined, nowMs: number): void {
     const name = broker ?? this.#brokers[0] ?? '';
     this.#up.delete(name);
-    if (name === this.#broker) this.#takeBack('lost');
+    if (name !== this.#broker) return;
+    this.#judge(name, nowMs);
+    this.#takeBack();
   }
 
   /** The broker's word on a publish. Those of an earlier connection are known no more. */
@@ -94,7 +120,7 @@ export class TopicPublisher {
     if (outcome === 'acknowledged') {
       flying.at = 'ending';
       this.confirmedCount += 1;
-      this.#lost.delete(flying.id);
+      this.#trial?.passed(PARTY, nowMs);
       return this.#backoff.reset();
     }
     this.refusedCount += 1;
@@ -112,15 +138,28 @@ export class TopicPublisher {
     this.#choose();
     for (const [token, flying] of this.#flying) this.#end(token, flying);
     const publishes: TopicPublish[] = [];
-    for (const [token, flying] of this.#flying) this.#publish(token, flying, publishes);
-    while (this.#broker !== undefined && nowMs >= this.#notBeforeMs && this.#flying.size < this.#windowMax()) {
+    const meter = this.#broker === undefined ? undefined : this.#meterOf(this.#broker);
+    const publish = (token: number, flying: Flying): void => {
+      const made = this.#publish(token, flying);
+      if (made === undefined) return;
+      meter?.spend(publishBytes(made.publish), nowMs);
+      publishes.push(made);
+    };
+    for (const [token, flying] of this.#flying) publish(token, flying);
+    this.#heldUntilMs = undefined;
+    while (this.#broker !== undefined && nowMs >= this.#notBeforeMs && this.#flying.size < this.#windowMax(nowMs)) {
+      const next = queues.next(queue);
+      if (next !== NO_SLOT && meter?.isOpen(nowMs) === false && ring.index.priority(next) < URGENT_PRIORITY_MIN) {
+        this.#heldUntilMs = meter.opensAtMs;
+        break;
+      }
       const slot = queues.take(queue);
       if (slot === NO_SLOT) break;
       const flying: Flying = { slot, id: ring.index.id(slot), at: 'reading' };
       const token = this.#nextToken++;
       this.#flying.set(token, flying);
-      if ((this.#lost.get(flying.id) ?? 0) >= LOST_COUNT_MAX) flying.at = 'given-up';
-      this.#publish(token, flying, publishes);
+      if (flying.id === this.#refusedId) flying.at = 'given-up';
+      publish(token, flying);
       this.#end(token, flying);
     }
     return publishes;
@@ -128,7 +167,7 @@ export class TopicPublisher {
 
   get wakeAtMs(): number | undefined {
     const isWaiting = this.#notBeforeMs > this.#store.nowMs && this.#broker !== undefined;
-    return isWaiting ? this.#notBeforeMs : undefined;
+    return isWaiting ? this.#notBeforeMs : earliest(this.#trial?.wakeAtMs, this.#heldUntilMs);
   }
 
   counters(): Record<string, number> {
@@ -144,38 +183,55 @@ export class TopicPublisher {
   #choose(): void {
     const best = this.#brokers.find((name) => this.#up.has(name));
     if (best === this.#broker) return;
-    this.#takeBack('left');
+    this.#takeBack();
     this.#broker = best;
   }
 
-  /** Alone, while something is suspected that is next or on its way. */
-  #windowMax(): number {
-    return [...this.#lost.values()].some((count) => count >= LOST_COUNT_SUSPECT) ? 1 : TOPIC_WINDOW_COUNT_MAX;
+  get #trial(): Trial | undefined {
+    return this.#broker === undefined ? undefined : this.#trials.of(this.#broker);
   }
 
-  #publish(token: number, flying: Flying, publishes: TopicPublish[]): void {
-    if (flying.at !== 'reading' || this.#broker === undefined) return;
+  #windowMax(nowMs: number): number {
+    const leave = this.#trial?.leave(PARTY, nowMs) ?? 'wait';
+    return leave === 'wait' ? 0 : Math.min(leave.publishCountMax, TOPIC_WINDOW_COUNT_MAX);
+  }
+
+  /** Was the connection lost over what has been on its way for longest? */
+  #judge(broker: string, nowMs: number): void {
+    const trial = this.#trials.of(broker);
+    const published = [...this.#flying.values()].filter(({ at }) => at === 'published');
+    const [oldest] = published;
+    trial.lost(PARTY, oldest && { item: String(oldest.id), itemCount: 1, bytes: Number.POSITIVE_INFINITY }, nowMs);
+    const refused = trial.refusedOf(PARTY);
+    if (refused !== undefined) this.#refusedId = Number(refused);
+    trial.ended(PARTY);
+  }
+
+  #publish(token: number, flying: Flying): TopicPublish | undefined {
+    if (flying.at !== 'reading' || this.#broker === undefined) return undefined;
     const { ring, streams } = this.#store;
     const body = this.#bodies.get(flying.slot);
-    if (body === 'loading') return;
+    if (body === 'loading') return undefined;
     const payload = body === 'corrupt' ? undefined : payloadOf(body);
     if (payload === undefined) {
       flying.at = 'given-up';
-      return this.#end(token, flying);
+      this.#end(token, flying);
+      return undefined;
     }
     const topic = topicOf(streams.key(ring.index.stream(flying.slot)).destination);
     flying.at = 'published';
     this.publishedCount += 1;
-    publishes.push({ kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token });
+    return { kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token };
   }
 
   /** Planned as soon as what has to be known of it is read. */
   #end(token: number, { at, slot, id }: Flying): void {
     if (at !== 'ending' && at !== 'given-up') return;
-    const isLost = this.#lost.has(id);
-    const refused = { class: 'BROKER_REFUSED', reason: `the broker was lost ${LOST_COUNT_MAX} times over it` } as const;
+    const isRefused = id === this.#refusedId;
+    const reason = `the broker ended the connection each time that it was published, ${TRIAL_ALONE_COUNT} times alone`;
+    const refused = { class: 'BROKER_REFUSED', reason } as const;
     const unreadable = { class: 'CORRUPT', reason: 'it cannot be read' } as const;
-    const cause = at === 'ending' ? ({ class: 'received' } as const) : isLost ? refused : unreadable;
+    const cause = at === 'ending' ? ({ class: 'received' } as const) : isRefused ? refused : unreadable;
     try {
       const planned = this.#planEnd(slot, cause);
       if (planned === 'loading') return;
@@ -187,19 +243,16 @@ export class TopicPublisher {
       return;
     }
     this.#store.queues.finish(slot);
-    this.#lost.delete(id);
+    if (isRefused) this.#refusedId = undefined;
     this.#flying.delete(token);
   }
 
-  #takeBack(why: 'lost' | 'left'): void {
+  #takeBack(): void {
     for (const [token, flying] of this.#flying) {
       if (flying.at !== 'reading' && flying.at !== 'published') continue;
-      if (why === 'lost' && flying.at === 'published') this.#lost.set(flying.id, (this.#lost.get(flying.id) ?? 0) + 1);
       this.#flying.delete(token);
       this.#giveBack(flying);
     }
-    // Others may have ended meanwhile: purged, expired.
-    for (const id of this.#lost.keys()) if (this.#store.ring.index.find(id) === NO_SLOT) this.#lost.delete(id);
   }
 
   #giveBack({ slot, id }: Flying): void {

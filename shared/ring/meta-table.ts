@@ -26,7 +26,8 @@ export class MetaTable {
       this.#values.delete(key);
     }
     if (value === undefined) return;
-    this.#values.set(key, { value, lsn });
+    // It lives long, and may be a part of something larger.
+    this.#values.set(key, { value: value.slice(), lsn });
     this.#bytes += metaBytes(key, value);
   }
 

@@ -12,10 +12,11 @@
  */
 import { invariant } from '../assert.ts';
 import { RingmailError } from '../errors.ts';
+import type { Like, Maker } from '../part.ts';
 import { type Batch, batchBytes, type NewMessage, type Pending, PendingBatches, type WhenDurable } from './batch.ts';
 import { BodyCache } from './body-cache.ts';
 import { ENTRY_BYTES_MIN, PUT_BYTES } from './entry-layout.ts';
-import { Express } from './express.ts';
+import type { Express } from './express.ts';
 import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
 import { type FileSteps, readRange, readWhatThereIs } from './file-steps.ts';
 import { FrameContent } from './frame-content.ts';
@@ -41,6 +42,8 @@ export interface RingOptions extends OpeningOptions {
   readonly commitDelayMs: number;
   readonly cacheBytesMax: number;
   readonly pendingBytesMax: number;
+  /** What keeps messages in memory alone, or nothing that does (no-express.ts). */
+  readonly Express: Maker<typeof Express>;
 }
 
 export type RingState = 'opening' | 'serving' | 'closing' | 'closed' | 'stopped';
@@ -59,7 +62,7 @@ export class Ring {
   readonly #options: RingOptions;
   readonly #io = new FileIo();
   readonly #cache: BodyCache;
-  readonly #express = new Express();
+  readonly #express: Like<Express>;
   readonly #pending = new PendingBatches();
   #opened: (Opened & { room: Room }) | undefined;
   #waitsFor: 'nothing' | 'victims' = 'nothing';
@@ -70,6 +73,7 @@ export class Ring {
 
   constructor(options: RingOptions) {
     this.#options = options;
+    this.#express = new options.Express();
     this.#cache = new BodyCache(options.cacheBytesMax);
     this.#run(this.#open(), () => {
       this.state = 'serving';

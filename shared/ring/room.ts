@@ -3,6 +3,7 @@
  * counters and cursors are never refused for messages' sake.
  */
 import { RingmailError } from '../errors.ts';
+import type { Like } from '../part.ts';
 import { type Batch, type Pending, putBytes } from './batch.ts';
 import { metaBytes, PUT_BYTES } from './entry-layout.ts';
 import type { Express } from './express.ts';
@@ -20,11 +21,11 @@ export class Room {
   readonly bytesMax: number;
   readonly #metaReserveBytes: number;
   readonly #live: LiveSet;
-  readonly #express: Express;
+  readonly #express: Like<Express>;
   #plannedPutBytes = 0;
   #plannedMetaBytes = 0;
 
-  constructor(geometry: RingGeometry, live: LiveSet, express: Express) {
+  constructor(geometry: RingGeometry, live: LiveSet, express: Like<Express>) {
     this.#express = express;
     this.bytesMax = liveBytesMaxOf(geometry);
     this.#metaReserveBytes = metaReserveBytesOf(geometry);

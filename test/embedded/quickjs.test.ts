@@ -12,8 +12,8 @@ import { embeddedScript, hostProgram } from './host.ts';
 
 /** What the engine may have. */
 const MEMORY_BYTES_MAX = 1024 * 1024;
-/** What is held meanwhile: holes, ways and routes have made the core larger than it may be (docs/embedded.md). */
-const HELD_BYTES = 1_120_000;
+/** What is reached, with 1 % for changes that are worth it. */
+const HELD_BYTES = 1_010_000;
 const STORAGE_BYTES = 512 * 1024;
 const MESSAGES = 500;
 
@@ -78,8 +78,6 @@ class Machine {
   }
 }
 
-let mostBytes = 0;
-
 describe('in QuickJS, with little memory and a storage given by the host', () => {
   test(`${MESSAGES} messages are queued, survive a power cut, and are received in order and acknowledged`, () => {
     const storage = new Uint8Array(STORAGE_BYTES);
@@ -99,14 +97,10 @@ describe('in QuickJS, with little memory and a storage given by the host', () =>
     expect(after.evaluate('close()')).toBe('closed');
     const peakBytes = Math.max(before.peakBytes, after.peakBytes);
     after.off();
-    mostBytes = peakBytes;
     const figures = `embedded profile in QuickJS: loaded ${loadedBytes}, with ${MESSAGES} messages at most ${peakBytes}, of ${MEMORY_BYTES_MAX} bytes`;
     console.info(figures);
     expect(peakBytes, figures).toBeLessThanOrEqual(HELD_BYTES);
   });
-
-  // Turns red when it is kept again: then this line goes, and HELD_BYTES with it.
-  test.fails('all of it within 1 MiB', () => expect(mostBytes).toBeLessThanOrEqual(MEMORY_BYTES_MAX));
 
   test.each([
     // Bodies of 100 bytes: more of them than the cache holds, so that some are read from the storage.

@@ -6,6 +6,114 @@ const sim = { seeds: 500 };
 
 export const MUTANTS = [
   {
+    name: 'digest-equal-too-early',
+    breaks: 'verified equal: each number that the node told of has come, or ended',
+    edits: [{ file: 'shared/custody/digest-book.ts', find: 'return here.next >= next &&', replace: 'return here.next >= 1 &&' }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'meter-that-never-closes',
+    breaks: 'a backlog takes what the cap of a metered uplink says',
+    edits: [
+      {
+        file: 'shared/custody/meter.ts',
+        find: 'return this.opensAtMs <= nowMs;',
+        replace: 'return this.opensAtMs <= nowMs + 1e9;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'meter-beyond-its-burst',
+    breaks: 'a quiet time fills a bucket, and never beyond a burst',
+    edits: [{ file: 'shared/custody/meter.ts', find: 'Math.max(this.#fullAtMs, nowMs)', replace: 'Math.max(this.#fullAtMs, 0)' }],
+    tests: ['shared/custody/meter.test.ts'],
+  },
+  {
+    name: 'alarms-wait-for-the-meter',
+    breaks: 'messages of priority 6 and 7 do not wait for a cap',
+    edits: [
+      {
+        file: 'shared/relay/relay-publisher.ts',
+        find: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN;',
+        replace: 'this.#meter.isOpen(nowMs) ? 0 : URGENT_PRIORITY_MIN + 2;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'receipts-that-cost-nothing',
+    breaks: 'all that goes over a metered uplink counts',
+    edits: [
+      {
+        file: 'shared/relay/relay-uplink.ts',
+        find: 'this.#meter?.spend(publishBytes(output.publish), this.#nowMs);',
+        replace: 'this.#meter?.spend(0, this.#nowMs);',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'metered-is-stuck',
+    breaks: 'what a cap holds back is not NO_PROGRESS',
+    edits: [{ file: 'shared/core/health.ts', find: 'else if (sender.isHeldBack)', replace: 'else if (sender.isRival)' }],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'superseded-without-a-word',
+    breaks: 'who sent a command is told what became of it',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED';",
+        replace: "return ending !== 'DROPPED' && ending !== 'CORRUPT' && ending !== 'CLONED' && ending !== 'SUPERSEDED';",
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
+    name: 'not-after-not-checked-last',
+    breaks: 'the device checks last whether a command came in time',
+    edits: [
+      {
+        file: 'shared/custody/arrivals.ts',
+        find: 'if (isHere && (properties.timeToReachQueueMs',
+        replace: 'if (!isHere && (properties.timeToReachQueueMs',
+      },
+    ],
+    tests: ['test/command-outcomes.test.ts'],
+  },
+  {
+    name: 'digest-at-every-session',
+    breaks: 'a node says what it has when that is new',
+    edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'account-of-the-next-number',
+    breaks: 'an account names the numbers that ended',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'const number = index.number(slot);',
+        replace: 'const number = index.number(slot) + 1;',
+      },
+    ],
+    tests: ['test/ledger.test.ts'],
+  },
+  {
+    name: 'count-lost-with-the-range',
+    breaks: 'beyond its ranges an account loses detail, never the count',
+    edits: [
+      {
+        file: 'shared/custody/accounts.ts',
+        find: 'return { count, ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+        replace: 'return { count: Math.min(count, 16), ranges: fewer(ranges, LOSS_RANGE_COUNT_MAX),',
+      },
+    ],
+    tests: ['shared/custody/accounts.test.ts'],
+  },
+  {
     name: 'sync-disabled',
     breaks: 'an acknowledgement means that it is on the disk: nothing waits for the medium',
     edits: [
@@ -75,9 +183,9 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/relay/relay-publisher.ts',
-        find: "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });",
+        find: '      publishes.push(publish);',
         replace:
-          "      publishes.push({ topic: batch.topic, payload, qos: 1, retain: 'transient' });\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);",
+          '      publishes.push(publish);\n      for (const { stream } of batch.parts) this.#sender.acknowledged(stream.key, stream.send, stream.credit);',
       },
     ],
     sim,
@@ -249,6 +357,133 @@ export const MUTANTS = [
     sim,
   },
   {
+    name: 'express-comes-again',
+    breaks: 'an express message is gone when its node dies',
+    edits: [
+      {
+        file: 'shared/core/express-sends.ts',
+        find: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));',
+        replace: '    store.commit({ puts: [message] }, () => {});',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'express-not-written-at-the-end',
+    breaks: 'a node that is stopped in order writes express messages down',
+    edits: [
+      {
+        file: 'shared/core/express-sends.ts',
+        find: '    if (puts.length > 0) this.#writeDown(puts);\n  }\n\n  /** Not through',
+        replace: '  }\n\n  /** Not through',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'journal-forgotten-at-restart',
+    breaks: 'a journal has a copy of each message that is received',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const copy = this.#isJournalled(slot)\n',
+        replace: '    const copy = this.#isJournalled(slot) && this.#store.ring.epoch.counter < 2\n',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'journal-copies-twice',
+    breaks: 'a copy that is asked for at its sender is made once, where the message is taken',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const copy = this.#isJournalled(slot)\n',
+        replace: "    const copy = this.#isJournalled(slot) || content.properties.journal === 'on'\n",
+      },
+      {
+        file: 'shared/core/endings.ts',
+        find: 'return index.isAttended(slot) || this.#isJournalled(slot);',
+        replace: 'return index.isAttended(slot) || slot >= 0;',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'redriven-letter-stays',
+    breaks: 'a redrive ends the letter in the frame of the new message',
+    edits: [
+      {
+        file: 'shared/core/letter-desk.ts',
+        find: "const acks = [...planned.acks, { id, reason: 'replaced' as const }];",
+        replace: 'const acks = id < 0 ? [] : [...planned.acks];',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'unwanted-letter-uncounted',
+    breaks: 'what is given up and wants no letter has an account',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: '    const planned = letter ?? bare;',
+        replace: "    const planned = letter ?? (cause.class === 'POISON' ? { ...NOTHING, acks: bare.acks } : bare);",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'own-dead-letter-queue-unused',
+    breaks: 'the letters of a queue go to its own dead letter queue',
+    edits: [
+      {
+        file: 'shared/core/endings.ts',
+        find: 'const to = own === queue?.name ? DEAD_QUEUE : own;',
+        replace: 'const to = own === queue?.name ? own : DEAD_QUEUE;',
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'restart-resumes',
+    breaks: 'a paused queue is paused until somebody resumes it',
+    edits: [
+      {
+        file: 'shared/custody/intake.ts',
+        find: 'const { ordering, state } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };',
+        replace:
+          "const { ordering } = before?.options ?? { ...QUEUE_DEFAULTS, ...others };\n    const state = 'running' as const;",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'told-more-than-was-asked',
+    breaks: 'who asks for the end of a message only is not told of its arrival',
+    edits: [
+      {
+        file: 'shared/custody/words.ts',
+        find: "if (what === 'ACK_REACH_QUEUE') return acknowledge !== 'receive';",
+        replace: "if (what === 'ACK_REACH_QUEUE') return true;",
+      },
+    ],
+    sim,
+  },
+  {
+    name: 'transaction-in-two-frames',
+    breaks: 'what a transaction sends and what it ends are in one frame',
+    edits: [
+      {
+        file: 'shared/core/commit-desk.ts',
+        find: "    store.commit(\n      batch,\n      (outcome) => {\n        if (outcome === 'durable') for",
+        replace:
+          "    store.commit(\n      { ...batch, acks: [] },\n      (outcome) => {\n        if (outcome === 'durable') store.commit({ acks: batch.acks ?? [] }, () => {});\n        if (outcome === 'durable') for",
+      },
+    ],
+    sim,
+  },
+  {
     name: 'clones-swallowed',
     breaks: 'a message whose number another one has is never taken for a repeat',
     edits: [
@@ -291,10 +526,10 @@ export const MUTANTS = [
     breaks: 'what is above a hole is ready when the frame is durable that fills it, and not before',
     edits: [
       {
-        file: 'shared/custody/node-store.ts',
-        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.nowMs)));',
+        file: 'shared/custody/stream-ends.ts',
+        find: 'this.aboveHoles.stored(handle, firstHole(destinationOf(decodeCbor(value), this.#store.nowMs)));',
         replace:
-          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.nowMs)));',
+          'this.aboveHoles.stored(handle, firstHole(this.destinations.get(handle) ?? destinationOf(decodeCbor(value), this.#store.nowMs)));',
       },
     ],
     tests: ['test/two-gateways.test.ts'],
@@ -365,7 +600,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/at-destination.ts',
-        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1 }]);",
+        find: "return planLosses(store, [{ handle, class: 'MISSING', count: -1, ranges: [{ from: number, to: number }] }]);",
         replace: "return planLosses(store, [{ handle, class: 'MISSING', count: 0 }]);",
       },
     ],
@@ -553,6 +788,30 @@ export const MUTANTS = [
       },
     ],
     tests: ['test/attachments.test.ts'],
+  },
+  {
+    name: 'accused-but-not-alone',
+    breaks: 'who is accused of ending the connection goes alone, so that nobody pays for another',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: "if (onTrial !== undefined && onTrial !== name) return 'wait';",
+        replace: "if (onTrial === 'nobody') return 'wait';",
+      },
+    ],
+    tests: ['shared/relay/trial.test.ts'],
+  },
+  {
+    name: 'refused-in-batch',
+    breaks: 'an item is refused only after it was lost with nothing else on its way',
+    edits: [
+      {
+        file: 'shared/relay/trial.ts',
+        find: 'if (suspect.itemCount > 1) return this.#narrow(known, suspect);',
+        replace: '',
+      },
+    ],
+    tests: ['shared/relay/relay-refused.test.ts', 'shared/relay/trial.test.ts'],
   },
   {
     name: 'announced-once-for-ever',

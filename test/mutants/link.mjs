@@ -8,6 +8,43 @@ const PACKETS = ['shared/link/packets.test.ts'];
 const CUSTODY = ['shared/custody/custody.test.ts'];
 
 export const MUTANTS = [
+  // Metered uplinks.
+  {
+    name: 'bytes-of-the-line-for-free',
+    breaks: 'a backlog takes what the cap of a metered uplink says',
+    edits: [
+      {
+        file: 'shared/link/line-writer.ts',
+        find: 'this.#meter?.spend(piece.length, nowMs);',
+        replace: 'this.#meter?.spend(1, nowMs);',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'alarms-wait-for-the-meter-of-a-line',
+    breaks: 'messages of priority 6 and 7 do not wait for a cap',
+    edits: [
+      {
+        file: 'shared/link/outbound.ts',
+        find: 'const made = this.#make(maker, hurry, () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN));',
+        replace: 'const made = this.#make(maker, hurry, () => this.#scheduler.nextFrom(URGENT_PRIORITY_MIN + 2));',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
+  {
+    name: 'held-back-for-ever',
+    breaks: 'what a meter holds back goes when it opens, whether or not something else happens',
+    edits: [
+      {
+        file: 'shared/link/outbound.ts',
+        find: 'let atMs = this.#sender.isHeldBack ? this.#meter?.opensAtMs : undefined;',
+        replace: 'let atMs: number | undefined;',
+      },
+    ],
+    tests: ['test/metered.test.ts'],
+  },
   // Custody: what is told, and what is freed.
   {
     name: 'acknowledged-before-durable',
@@ -95,8 +132,8 @@ export const MUTANTS = [
       },
       {
         file: 'shared/custody/entering.ts',
-        find: 'return endsHere ? (destinations.get(handle)?.next ?? 1) : outgoing.open(handle, key).next;',
-        replace: 'return endsHere && destinations.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
+        find: 'return endsHere ? ends.next(handle) : outgoing.open(handle, key).next;',
+        replace: 'return endsHere && ends.size < 0 ? 1 : outgoing.size < 0 ? outgoing.open(handle, key).next : 1;',
       },
     ],
     tests: CUSTODY,
@@ -252,7 +289,8 @@ export const MUTANTS = [
       {
         file: 'shared/link/packets.ts',
         find: 'if (header & DATA_HEADER) return isSealed ? readData(header, reader) : undefined;',
-        replace: 'if (header & DATA_HEADER) return readData(header, reader);',
+        replace:
+          'if (header & DATA_HEADER) return isSealed || trailer === crc32c(content) ? readData(header, reader) : undefined;',
       },
     ],
     tests: PACKETS,
@@ -735,8 +773,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/inbound.ts',
-        find: 'for (const envelope of batch.envelopes) {',
-        replace: 'for (const envelope of batch.envelopes.slice(0, Math.max(1, batch.envelopes.length - 1))) {',
+        find: 'for (const { envelope, plain } of batch.messages) {',
+        replace: 'for (const { envelope, plain } of batch.messages.slice(0, Math.max(1, batch.messages.length - 1))) {',
       },
     ],
     tests: SESSION,
@@ -1042,8 +1080,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/compact.ts',
-        find: 'return checkOf([crc]) === check ? envelope : undefined;',
-        replace: 'return crc >= 0 && check >= 0 ? envelope : undefined;',
+        find: 'return checkOf([written.plain.crc]) === check ? written : undefined;',
+        replace: 'return check >= 0 ? written : undefined;',
       },
     ],
     tests: ['shared/link/compact.test.ts'],
@@ -1078,7 +1116,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/message/plain-envelope.ts',
-        find: 'if (crc !== crc32c(bytes.subarray(start, end), 0)) return undefined;',
+        find: 'if (crc !== crc32c(bytes.subarray(fieldsAt, end), this.#beginCrc)) return undefined;',
         replace: 'if (crc === NOT) return undefined;',
       },
     ],

@@ -615,7 +615,7 @@ export const MUTANTS = [
   {
     name: 'express-forgotten-at-the-end',
     breaks: 'a node that is stopped in order writes express messages down',
-    edits: [{ file: 'shared/core/desk.ts', find: '    this.#store.storeExpress();\n', replace: '' }],
+    edits: [{ file: 'shared/core/desk.ts', find: '    this.#express.close();\n', replace: '' }],
     tests: ['shared/core/express.test.ts'],
   },
   {
@@ -623,9 +623,9 @@ export const MUTANTS = [
     breaks: 'express for another node is stored like any other message',
     edits: [
       {
-        file: 'shared/core/send-desk.ts',
-        find: 'return this.#store.isLocal(destination) && this.#intake.routedOf(',
-        replace: 'return this.#intake.routedOf(',
+        file: 'shared/core/express-sends.ts',
+        find: 'return store.isLocal(destination) && intake.routedOf(',
+        replace: 'return intake.routedOf(',
       },
     ],
     tests: ['shared/core/express.test.ts'],

@@ -1,8 +1,10 @@
 /** The product's ring on the product's file, driven without a node: for who looks at what a real machine keeps of it. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from '../../shared/crc32.ts';
 import { fastChecksum } from '../../shared/node/checksum.ts';
 import { NodeRingFile, openRingFile } from '../../shared/node/ring-file.ts';
+import { Express } from '../../shared/ring/express.ts';
 import { type Batch, type BodyResult, type Outcome, Ring } from '../../shared/ring/ring.ts';
 
 export interface RealRingOptions {
@@ -28,6 +30,7 @@ export class RealRing {
     const { epochRandom, volatile } = options;
     const file = options.file ?? (await openRingFile(path, { volatile }));
     const ring = new Ring({
+      Express,
       path,
       size: file.size,
       checksum: fastChecksum(crc32),

@@ -1,4 +1,5 @@
 /** ringmail itself: the product's ring on the product's file. */
+
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from '../../../shared/crc32.ts';
@@ -7,6 +8,7 @@ import { createRing } from '../../../shared/node/create-ring.ts';
 import { type NodeRingFile, openRingFile } from '../../../shared/node/ring-file.ts';
 import type { RingFile } from '../../../shared/ports.ts';
 import { META_VALUE_BYTES_MAX } from '../../../shared/ring/entry-layout.ts';
+import { Express } from '../../../shared/ring/express.ts';
 import { Ring } from '../../../shared/ring/ring.ts';
 import { RingShell } from './ring-shell.ts';
 import type { Subject, SubjectOptions } from './subject.ts';
@@ -26,6 +28,7 @@ export interface OpenedRing {
 export async function openRing(path: string, watch: (file: RingFile) => RingFile = (file) => file): Promise<OpenedRing> {
   const file = await openRingFile(path);
   const ring = new Ring({
+    Express,
     path,
     size: file.size,
     checksum: fastChecksum(crc32),

@@ -12,6 +12,7 @@ import type {
   Durability,
   Health,
   HoleStats,
+  Ledger,
   Peeked,
   ProbeAnswer,
   ProducerNumber,
@@ -285,6 +286,12 @@ export class ApiClient implements NodeCalls {
     await this.#ask('DELETE', `/v1/producers/${percentEncode(producer)}`);
   }
 
+  /** What the node knows of the streams that begin at another one. */
+  async ledger(node: string): Promise<Ledger> {
+    const fields = fieldsOf((await this.#ask('GET', `/v1/devices/${percentEncode(node)}`)).body);
+    return Array.isArray(fields.streams) ? (fields as unknown as Ledger) : this.#transport.malformed();
+  }
+
   /** Numbers that are waited for, or were given up, of streams that end at the node. */
   async holes(): Promise<readonly HoleStats[]> {
     const { holes } = fieldsOf((await this.#ask('GET', '/v1/holes')).body);
@@ -379,6 +386,8 @@ export class ApiClient implements NodeCalls {
         const asked = call.about === 'node' ? this.ping(call.node, waitMs) : this.trace(call.identity, waitMs);
         return { kind: 'probed', answers: await asked };
       }
+      case 'ledger':
+        return { kind: 'ledger', ledger: await this.ledger(call.node) };
       case 'retireProducer':
         return done(this.retireProducer(call.producer));
       case 'holes':

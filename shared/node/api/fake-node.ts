@@ -6,6 +6,7 @@ import type {
   CallResult,
   Durability,
   Health,
+  Ledger,
   ProducerNumber,
   QueueStats,
   Received,
@@ -48,6 +49,31 @@ const HOLES = [
   { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 2, to: 3, state: 'open', leftMs: 1_000, held: 4 },
   { stream: 'belt1:00c0ffee00c0ffee:central/bags:3', from: 9, to: 9, state: 'missing', leftMs: 0, held: 0 },
 ] as const;
+
+const LEDGER: Ledger = {
+  node: 'belt1',
+  streams: [
+    {
+      stream: 'belt1:00c0ffee00c0ffee:central/bags:3',
+      at: 'ends',
+      numbers: 9,
+      received: 5,
+      waiting: { ready: 1, leased: 0, delayed: 0, held: 0, onItsWay: 0 },
+      holes: [{ from: 8, to: 8 }],
+      missing: [{ class: 'RECEIVE_TIMEOUT', count: 2, ranges: [{ from: 3, to: 4 }], detail: 'exact' }],
+      others: [],
+    },
+  ],
+  streamsLeftOut: 0,
+  digest: {
+    state: 'equal',
+    agoMs: 60_000,
+    agreedAgoMs: 60_000,
+    streams: [{ stream: 'belt1:00c0ffee00c0ffee:central/bags:3', numbers: 7 }],
+    losses: [{ stream: 'belt1:00c0ffee00c0ffee:belt1/gates:3', class: 'DROPPED', count: 4 }],
+    lossesLeftOut: 0,
+  },
+};
 
 export class FakeNode implements NodeCalls {
   /** Everything that was asked, in order. */
@@ -135,6 +161,8 @@ export class FakeNode implements NodeCalls {
           kind: 'probed',
           answers: [{ node: 'belt1', hops: 0, afterMs: 0, at: call.about === 'node' ? 'reached' : 'ready' }],
         };
+      case 'ledger':
+        return { kind: 'ledger', ledger: LEDGER };
       case 'retireProducer':
         if (!this.#producers.delete(call.producer)) throw new RingmailError('PRODUCER_NOT_FOUND', { producer: call.producer });
         return DONE;

@@ -184,6 +184,7 @@ const REQUESTS: readonly (readonly [operation: string, url: string, status: numb
   ['GET /v1/outcome', '/v1/outcome?identity=belt1:00c0ffee00c0ffee:belt1/bags:3:1', 200],
   ['GET /v1/holes', '/v1/holes', 200],
   ['POST /v1/holes/close', '/v1/holes/close?of=bags', 200],
+  ['GET /v1/devices/{node}', '/v1/devices/belt1', 200],
   ['GET /v1/ping', '/v1/ping?node=belt1&waitMs=1', 200],
   ['GET /v1/trace', '/v1/trace?identity=belt1:00c0ffee00c0ffee:belt1/bags:3:1', 200],
   ['POST /v1/queues/{queue}/open', '/v1/queues/bags/open', 200],

@@ -142,6 +142,7 @@ const NEEDED: Readonly<Record<string, Right | 'none'>> = {
   'GET /v1/trace': 'watch',
   'DELETE /v1/producers/{producer}': 'admin',
   'GET /v1/holes': 'watch',
+  'GET /v1/devices/{node}': 'watch',
   'POST /v1/holes/close': 'admin',
   'GET /v1/positions/{position}': 'receive',
   'GET /v1/stats': 'watch',

@@ -15,6 +15,7 @@ export const STATE_ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/outcome', parameters: ['identity', 'epoch'], body: 'none', answers: [200], serve: outcome },
   { method: 'GET', path: '/v1/ping', parameters: ['node', 'waitMs'], body: 'none', answers: [200], serve: ping },
   { method: 'GET', path: '/v1/trace', parameters: ['identity', 'waitMs'], body: 'none', answers: [200], serve: trace },
+  { method: 'GET', path: '/v1/devices/{node}', parameters: [], body: 'none', answers: [200], serve: ledger },
   { method: 'DELETE', path: '/v1/producers/{producer}', parameters: [], body: 'none', answers: [204], serve: retire },
   { method: 'GET', path: '/v1/holes', parameters: [], body: 'none', answers: [200], serve: holes },
   { method: 'POST', path: '/v1/holes/close', parameters: ['of'], body: 'none', answers: [200], serve: closeHoles },
@@ -52,6 +53,14 @@ async function trace({ ask, node, query }: Serving): Promise<Reply> {
   const result = await node.call({ verb: 'probe', about: 'message', identity, waitMs });
   if (result.kind !== 'probed') throw unanswered('probe');
   return jsonReply({ custody: custodyOf(result.answers), answers: result.answers });
+}
+
+async function ledger({ ask, node, query, names: [name = ''] }: Serving): Promise<Reply> {
+  demand(ask.client, 'watch');
+  query.refuseOthers();
+  const result = await node.call({ verb: 'ledger', node: name });
+  if (result.kind !== 'ledger') throw unanswered('ledger');
+  return jsonReply({ ...result.ledger });
 }
 
 async function retire({ ask, node, query, names: [producer = ''] }: Serving): Promise<Reply> {

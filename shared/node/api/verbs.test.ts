@@ -117,6 +117,7 @@ const CALLS: { readonly [V in Call['verb']]: readonly Extract<Call, { verb: V }>
     { verb: 'probe', about: 'node', node: 'central', waitMs: 0 },
     { verb: 'probe', about: 'message', identity: IDENTITY, waitMs: 1 },
   ],
+  ledger: [{ verb: 'ledger', node: 'belt1' }],
   retireProducer: [{ verb: 'retireProducer', producer: 'known' }],
   holes: [{ verb: 'holes' }],
   closeHoles: [{ verb: 'closeHoles', of: 'bags' }],

@@ -142,7 +142,11 @@ describe('one mistake, one line that says where', () => {
       '[ring]\ncommit_delay_ms = 5',
       "line 3: ring.commit_delay_ms: no such key; did you mean 'commitDelayMs'?",
     ],
-    ['a key of no kind of uplink', `${LINK}colour = 1`, 'line 5: uplink.colour: no such key; there are kind, line, name, to'],
+    [
+      'a key of no kind of uplink',
+      `${LINK}colour = 1`,
+      'line 5: uplink.colour: no such key; there are kind, line, name, to, bytesPerSecond, burstBytes',
+    ],
     ['a mistyped key of one kind', `${MQTT}partition = 2`, "line 4: uplink.partition: no such key; did you mean 'partitions'?"],
     ['a mistyped table', '[rings]\nsize = 5', "line 2: rings: no such key; did you mean 'ring'?"],
     ['a mistyped list', '[[link]]\nlisten = "x"', "line 2: link: no such key; did you mean 'links'?"],
@@ -401,6 +405,16 @@ describe('one mistake, one line that says where', () => {
       'a second uplink without a name',
       '[[uplinks]]\nkind = "link"\nline = "unix:/a"\n[[uplinks]]\nkind = "link"\nline = "unix:/b"',
       'line 5: uplinks[1].name: missing; it is a name: [a-z0-9][a-z0-9_-]{0,62}',
+    ],
+    [
+      'a burst of an uplink without a cap',
+      '[uplink]\nkind = "link"\nline = "unix:/a"\nburstBytes = 100',
+      'line 5: uplink.burstBytes: goes with bytesPerSecond, which is not there',
+    ],
+    [
+      'a cap of nothing',
+      '[uplink]\nkind = "link"\nline = "unix:/a"\nbytesPerSecond = 0',
+      'line 5: uplink.bytesPerSecond: 0 is not within 1 to 125000000',
     ],
     [
       'two uplinks of one name',

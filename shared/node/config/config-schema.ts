@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { FAILBACK_MS, FAILOVER_MS } from '../../custody/hops.ts';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
+import type { ByteCap } from '../../custody/meter.ts';
 import {
   BLOCK_MS_MAX,
   HOLE_WAIT_MS,
@@ -13,6 +14,7 @@ import {
   INGRESS_IN_FLIGHT_BYTES,
   INGRESS_PACKET_BYTES,
   INGRESS_RULE_COUNT_MAX,
+  METER_BURST_BYTES,
   PUBLISH_BYTES_MAX,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
@@ -66,6 +68,8 @@ export const INTERVAL_MS_MAX = 1000;
 export const INTERVAL_MS_DEFAULT = 50;
 /** Each is a subscription of the central. */
 export const PARTITION_COUNT_MAX = 1024;
+/** Bytes per second that a cap may name: a gigabit. */
+const METER_RATE_MAX = 125_000_000;
 /** Rates of serial ports whose line names none, in bits per second: a link's, and what belt controllers speak as delivered. */
 const LINK_BAUD = 115_200;
 const BELT_BAUD = 9600;
@@ -250,8 +254,9 @@ function readUplinks(top: Section, brokerUrl: string): NamedUplinkConfig[] {
     const name =
       section === short || section === list[0] ? section.get('name', kinds.nodeName, 'up') : section.need('name', kinds.nodeName);
     const to = section.get('to', kinds.namePatterns(UPLINK_TO_COUNT_MAX), ['*']);
+    const cap = readCap(section);
     section.finish();
-    return uplink.kind === 'none' ? [] : [{ ...uplink, name, to, at: section.path }];
+    return uplink.kind === 'none' ? [] : [{ ...uplink, name, to, cap, at: section.path }];
   });
 }
 
@@ -272,6 +277,14 @@ function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, broke
       section.ignore([...LINK_KEYS, ...MQTT_KEYS]);
       return { kind: 'none' };
   }
+}
+
+function readCap(section: Section): ByteCap | undefined {
+  const bytesPerSecond = section.find('bytesPerSecond', kinds.whole({ min: 1, max: METER_RATE_MAX }));
+  const burstBytes = section.find('burstBytes', kinds.byteCount);
+  if (bytesPerSecond !== undefined) return { bytesPerSecond, burstBytes: burstBytes ?? METER_BURST_BYTES };
+  if (burstBytes !== undefined) section.problem('burstBytes', 'goes with bytesPerSecond, which is not there');
+  return undefined;
 }
 
 function readCentral(section: Section | undefined, brokerUrl: string): CentralConfig | undefined {

@@ -363,6 +363,14 @@ broker = "mqtt://b2"
     expect(toCoreConfig(parse(`name = "n"\n${one}to = ["a"]`), undefined)).toMatchObject({ uplinks: [{ to: ['a'] }] });
   });
 
+  test('one may be metered, and its burst has a default', () => {
+    const metered = 'name = "n"\n[uplink]\nkind = "link"\nline = "unix:a"\nbytesPerSecond = 2000\n';
+    const capOf = (config: string) => toCoreConfig(parse(config), undefined).uplinks?.[0]?.cap;
+    expect(capOf(metered)).toEqual({ bytesPerSecond: 2_000, burstBytes: 8_192 });
+    expect(capOf(`${metered}burstBytes = "1 MiB"`)).toEqual({ bytesPerSecond: 2_000, burstBytes: 1_048_576 });
+    expect(capOf(text)).toBeUndefined();
+  });
+
   test('a central may listen at several brokers, and be a site with a central of its own', () => {
     const site = `name = "site"
 [central]

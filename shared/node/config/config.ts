@@ -8,6 +8,7 @@
  */
 import { CENTRAL_BROKER, type NodeConfig, type UplinkSetup } from '../../core/node-io.ts';
 import type { UnknownQueue } from '../../custody/intake.ts';
+import type { ByteCap } from '../../custody/meter.ts';
 import { RingmailError } from '../../errors.ts';
 import type { Condition } from '../../queue/condition.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
@@ -91,6 +92,8 @@ export type NamedUplinkConfig = Exclude<UplinkConfig, { kind: 'none' }> & {
   readonly name: string;
   /** Patterns of the nodes that it leads to. */
   readonly to: readonly string[];
+  /** What it may send; undefined: what it can. */
+  readonly cap: ByteCap | undefined;
   /** Where it is written: `uplink`, or `uplinks[0]`. */
   readonly at: string;
 };
@@ -210,17 +213,20 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
   };
 }
 
-/** One uplink that leads everywhere: as nodes had it before there were several. */
+/** One uplink that leads everywhere, without a cap: as nodes had it before there were several. */
 function isPlain(uplinks: readonly NamedUplinkConfig[]): boolean {
   const [first] = uplinks;
-  return uplinks.length <= 1 && (first === undefined || (first.name === 'up' && first.to.join() === '*'));
+  return (
+    uplinks.length <= 1 && (first === undefined || (first.name === 'up' && first.to.join() === '*' && first.cap === undefined))
+  );
 }
 
 function setupOf(uplink: NamedUplinkConfig): UplinkSetup {
-  const { name, to } = uplink;
-  if (uplink.kind === 'link') return { name, kind: 'link', to, central: CENTRAL_NAME, partitionCount: 1 };
+  const { name, to, cap } = uplink;
+  const own = { name, to, ...(cap && { cap }) };
+  if (uplink.kind === 'link') return { ...own, kind: 'link', central: CENTRAL_NAME, partitionCount: 1 };
   const { central, partitionCount } = uplink;
-  return { name, kind: 'mqtt', to, central, partitionCount };
+  return { ...own, kind: 'mqtt', central, partitionCount };
 }
 
 /** The brokers of a central, by the names that the core has for them. */

@@ -2,7 +2,7 @@
  * All that a program does with a node, over a node in this process or over its local API alike: whatever answers calls (NodeCalls).
  * What each verb promises stands in docs/queues.md, how it is used in docs/library.md.
  */
-import type { HoleStats, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import type { HoleStats, Ledger, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
 import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
@@ -213,6 +213,14 @@ export class RingmailClient {
   async custody(identity: string, waitMs = 10_000): Promise<{ custody: string; answers: readonly ProbeAnswer[] }> {
     const { answers } = await ask(this.#node, { verb: 'probe', about: 'message', identity, waitMs }, 'probed');
     return { custody: custodyOf(answers), answers };
+  }
+
+  /**
+   * What became of all that a node sent, as far as this one knows: for each of its streams numbers 1 to N, received, waiting, and exactly
+   * which are missing and why; and whether that is all the node says it sent. @throws NAME_INVALID
+   */
+  async ledger(node: string): Promise<Ledger> {
+    return (await ask(this.#node, { verb: 'ledger', node }, 'ledger')).ledger;
   }
 
   /** Forgets a producer: its name may begin at 1 again. */

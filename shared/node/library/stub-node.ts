@@ -72,6 +72,8 @@ export class StubNode implements NodeCalls {
         return { kind: 'opened', handle: `${call.queue}-handle` };
       case 'outcome':
         return { kind: 'outcome', outcome: 'kept' };
+      case 'ledger':
+        return { kind: 'ledger', ledger: { node: call.node, streams: [], streamsLeftOut: 0 } };
       case 'probe':
         return { kind: 'probed', answers: [{ node: 'box', hops: 0, afterMs: 0, at: 'reached' }] };
       case 'redrive':
