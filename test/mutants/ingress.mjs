@@ -37,7 +37,7 @@ export const MUTANTS = [
   {
     name: 'full-cuts-at-once',
     breaks: 'a full queue is tried again until holdMs are over',
-    edits: [{ file: 'gateway/ingress-guest.ts', find: '!isNoRoom(outcome) || ', replace: '' }],
+    edits: [{ file: 'gateway/ingress-guest.ts', find: '!isNoRoom(outcome)', replace: 'true' }],
     tests,
   },
   {
