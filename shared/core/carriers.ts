@@ -182,6 +182,7 @@ export class Carriers implements NodeCarriers {
       },
       receiversAbove: () => uplinks.senders.map(({ receiver }) => receiver),
       strays: (node) => uplinks.senders.flatMap((sender) => sender.strays(node)),
+      leaves: (node, way) => this.#down.get(way)?.leaves(node) ?? [],
     });
   }
 

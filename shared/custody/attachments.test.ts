@@ -39,6 +39,7 @@ beforeEach(() => {
     above: () => ({ way: 'up', node: 'region', incarnation: '0011223344556677', opening, carrier }),
     receiversAbove: () => ['region'],
     strays: () => [],
+    leaves: () => [],
   });
   settle();
   attachments.pump();
