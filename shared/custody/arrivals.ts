@@ -14,6 +14,7 @@ import type { Queue } from '../queue/queues.ts';
 import type { Routed } from '../queue/routes.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { ArrivalEndings, type Refusal } from './arrival-endings.ts';
+import { ArrivalRuns, type PlannedRun } from './arrival-runs.ts';
 import { ArrivedEnvelopes, type Opened } from './arrived-envelopes.ts';
 import { numbersOf, planElsewhere, planEnding, planLate, planNumber } from './at-destination.ts';
 import { carry, GAP_WORD, gapIn, planBelated, planPassed } from './carrying.ts';
@@ -36,12 +37,18 @@ export class Arrivals {
   readonly #intake: Intake;
   readonly #envelopes: ArrivedEnvelopes;
   readonly #endings: ArrivalEndings;
+  readonly #runs: ArrivalRuns;
 
   constructor(store: NodeStore, intake: Intake) {
     this.#store = store;
     this.#intake = intake;
     this.#envelopes = new ArrivedEnvelopes(() => store.self.name);
     this.#endings = new ArrivalEndings(store, intake);
+    this.#runs = new ArrivalRuns(store, this.#envelopes, {
+      queueFor: (key) => this.#plainQueueFor(key),
+      refusalOf: (key, opened) => this.#refusalOf(key, opened),
+      hasRoom: (queue, bytes) => this.#hasRoom(queue, bytes),
+    });
     store.words.on(GAP_WORD, (word) => this.#heardGap(word));
   }
 
@@ -105,6 +112,11 @@ export class Arrivals {
     // Nearly nobody asks, and then nothing has to be put together for it.
     if (queue === undefined || (late === NOTHING && properties.acknowledge === undefined)) return planned;
     return this.#intake.told(joined(planned, late), { ...properties, identity }, 'ACK_REACH_QUEUE');
+  }
+
+  /** Messages that come together, the first of them with the next number from this neighbour: those that may enter as one, if any. */
+  acceptRun(key: StreamKey, items: readonly MessageItem[]): PlannedRun | undefined {
+    return this.#runs.plan(key, items);
   }
 
   /** What this node has already moves the neighbour's cursor, and is counted. */
@@ -272,6 +284,14 @@ export class Arrivals {
     const planned = joined(entered, planLate(this.#store, handle, number));
     const newcomer = { bytes: arrived.envelope.length, priority: key.priority, place: 'new', what: 'record' } as const;
     return withRoom(this.#store, planned, arrived.queue, newcomer);
+  }
+
+  /** A queue here that no route begins at and that is not the node's own. */
+  #plainQueueFor(key: StreamKey): Queue | undefined {
+    const { node, queue } = this.#envelopes.addressOf(key);
+    const { routes } = this.#intake;
+    if (node !== this.#store.self.name || isSystemQueue(queue) || queue === NODE_QUEUE) return undefined;
+    return routes === undefined || routes.isEmpty ? this.#store.queues.find(queue) : undefined;
   }
 
   #destinationOf(key: StreamKey): Queue | 'unknown' | 'elsewhere' | 'nodes' {

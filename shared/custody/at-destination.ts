@@ -35,6 +35,18 @@ export function planNumber(
   return planNumbers(store, handle, { next, holes, closed, spans });
 }
 
+/** Messages with the next numbers of a stream without holes are stored, all given out under the same epoch. Both ends belong to it. */
+export function planRun(store: NodeStore, handle: number, { from, to, epoch }: Range & { readonly epoch: Epoch }): Moved {
+  const { next, holes, closed, spans } = numbersOf(store, handle);
+  invariant(from === next && holes.length === 0, 'a run goes on where its stream stands');
+  return planNumbers(store, handle, {
+    next: to + 1,
+    holes,
+    closed,
+    spans: withNumber(withNumber(spans, from, epoch), to, epoch),
+  });
+}
+
 /** It was given up as missing when it came: that is taken back. */
 export function planLate(store: NodeStore, handle: number, number: number): Planned {
   if (placeOf(numbersOf(store, handle), number) !== 'late') return NOTHING;

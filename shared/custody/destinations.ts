@@ -19,6 +19,10 @@ export function destinationChange(handle: number, { next, spans, holes, closed }
   const key = `d/${handle}`;
   const isWhole = holes.length + closed.length === 0;
   if (isWhole && spans.length === 0) return metaChange(key, next);
+  const [only] = spans;
+  // As nearly every message finds it.
+  if (isWhole && spans.length === 1 && only !== undefined)
+    return metaChange(key, [next, only.counter, only.random, only.first, only.last]);
   const fields: CborInput[] = [next];
   for (const field of spanFields(spans)) fields.push(field);
   if (!isWhole) fields.push(rangeFields(holes), rangeFields(closed));

@@ -60,28 +60,9 @@ export function passing(
 
 /** A message that enters as part of a batch: in its queue, or among what goes out, with its stream's counter behind it. */
 export function entering(store: NodeStore, entered: Entering, changes: readonly MetaChange[]): Planned {
-  const { handle, identity, epoch, queue, envelope, properties, hop, what } = entered;
+  const { handle, identity, epoch, queue } = entered;
   const bytes = wholeBytes(entered);
-  const isMessage = what === 'message';
-  const { queueTimeMs } = store;
-  const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
-  const { elapsedMs } = hop;
-  const message = queue === undefined ? passingTimes : entryTimes;
-  const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
-  const put: NewMessage = {
-    queue: queue?.id ?? 0,
-    priority: identity.priority,
-    stream: handle,
-    number: identity.number,
-    epochCounter: epoch.counter,
-    epochRandom: epoch.random,
-    deliveryCount: 0,
-    attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
-    expiresAtMs: times.expiresAtMs,
-    notBeforeMs: times.notBeforeMs,
-    holder: entered.shared?.holder,
-    body: envelope,
-  };
+  const put = putOf(store, entered);
   const isOwn = identity.origin === store.self.name;
   const { number } = identity;
   const counted =
@@ -100,6 +81,30 @@ export function entering(store: NodeStore, entered: Entering, changes: readonly 
     });
   };
   return { puts: [put], acks: [], changes: [...changes, counted.change], settle };
+}
+
+/** A message as the ring stores it. */
+export function putOf({ queueTimeMs }: NodeStore, entered: Entering): NewMessage {
+  const { handle, identity, epoch, queue, envelope, properties, hop, what } = entered;
+  const isMessage = what === 'message';
+  const queueMs = queue?.options.timeToBeReceivedMs ?? 0;
+  const { elapsedMs } = hop;
+  const message = queue === undefined ? passingTimes : entryTimes;
+  const times = isMessage ? message(properties, { elapsedMs, queueTimeMs, queueMs }) : NO_TIMES;
+  return {
+    queue: queue?.id ?? 0,
+    priority: identity.priority,
+    stream: handle,
+    number: identity.number,
+    epochCounter: epoch.counter,
+    epochRandom: epoch.random,
+    deliveryCount: 0,
+    attended: isMessage && isAttended(properties, queue === undefined ? 'on its way' : 'in its queue') ? true : undefined,
+    expiresAtMs: times.expiresAtMs,
+    notBeforeMs: times.notBeforeMs,
+    holder: entered.shared?.holder,
+    body: envelope,
+  };
 }
 
 /** The counter of a stream that leaves here at `next`: what to store, and how to move it once that is planned. */

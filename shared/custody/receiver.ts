@@ -4,9 +4,10 @@
  * *durable* cursor is ever told to anyone.
  */
 import { equalBytes, fromHex, NO_BYTES } from '../bytes.ts';
-import { hasCode } from '../errors.ts';
+import { hasCode, RingmailError } from '../errors.ts';
 import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Refusal } from './arrival-endings.ts';
+import { RUN_COUNT_MIN } from './arrival-runs.ts';
 import { Arrivals } from './arrivals.ts';
 import type { Intake } from './intake.ts';
 import { type MetaChange, MetaFields, metaChange, metaValues } from './meta-keys.ts';
@@ -168,6 +169,43 @@ export class CustodyReceiver {
     return this.#keep(neighbour, session, { cursor, item, next, whenDurable });
   }
 
+  /**
+   * Takes the first ones of several messages of a stream, as one, and says how many: 0 where that would not do, for whatever reason, which
+   * `item` then has for the first of them. `whenDurable` is called once when their frame is on the disk.
+   */
+  run(
+    session: ReceiverSession,
+    { stream, items }: { stream: StreamKey; items: readonly MessageItem[] },
+    whenDurable: () => void,
+  ): number {
+    const neighbour = this.#sessions.get(session);
+    if (neighbour === undefined || session.state !== 'confirmed' || items.length < RUN_COUNT_MIN) return 0;
+    const cursor = this.#cursor(neighbour, stream);
+    if (items[0]?.number !== cursor.planned) return 0;
+    try {
+      const planned = this.#arrivals.acceptRun(
+        cursor.key,
+        items.map((item) => aged(item, cursor)),
+      );
+      if (planned === undefined) return 0;
+      const next = cursor.planned + planned.count;
+      const { puts, acks } = planned;
+      const metas = [...planned.changes, this.#cursorChange(neighbour, cursor, next)];
+      this.#store.commit({ puts, acks, metas }, (outcome, slots) => {
+        if (outcome !== 'durable') return;
+        this.#durable(cursor, next, slots);
+        whenDurable();
+      });
+      planned.settle();
+      this.#planned(neighbour, cursor, next);
+      return planned.count;
+    } catch (error) {
+      // Together they are too many, or there is no room.
+      if (error instanceof RingmailError) return 0;
+      throw error;
+    }
+  }
+
   #keep(
     neighbour: Neighbour,
     session: ReceiverSession,
@@ -179,14 +217,12 @@ export class CustodyReceiver {
       const planned = this.#arrivals.accept(cursor.key, item, neighbour.name);
       if (planned === undefined) return 'no-room';
       if ('refused' in planned) return planned;
-      const handle = this.#store.streams.find(cursor.key) ?? 0;
-      const metas: MetaChange[] = [...planned.changes, metaChange(`c/${neighbour.id}/${handle}`, next)];
+      const metas: MetaChange[] = [...planned.changes, this.#cursorChange(neighbour, cursor, next)];
       if (confirms) metas.push(this.#ticketChange(neighbour, session.ticket));
       this.#store.commit({ puts: planned.puts, acks: planned.acks, metas }, (outcome, slots) => {
         if (confirms) neighbour.ticketsInFlight -= 1;
         if (outcome !== 'durable') return;
-        for (const slot of slots) this.#arrivals.placed(slot);
-        cursor.durable = Math.max(cursor.durable, next);
+        this.#durable(cursor, next, slots);
         what.whenDurable();
       });
       planned.settle();
@@ -196,12 +232,24 @@ export class CustodyReceiver {
       throw error;
     }
     if (confirms) this.#becomesCurrent(neighbour, session);
-    cursor.planned = next;
-    if (neighbour.known.get(cursor.key) !== cursor) {
-      neighbour.cursors.set(streamText(cursor.key), cursor);
-      neighbour.known.set(cursor.key, cursor);
-    }
+    this.#planned(neighbour, cursor, next);
     return 'new';
+  }
+
+  #cursorChange(neighbour: Neighbour, { key }: Cursor, next: number): MetaChange {
+    return metaChange(`c/${neighbour.id}/${this.#store.streams.find(key) ?? 0}`, next);
+  }
+
+  #planned(neighbour: Neighbour, cursor: Cursor, next: number): void {
+    cursor.planned = next;
+    if (neighbour.known.get(cursor.key) === cursor) return;
+    neighbour.cursors.set(streamText(cursor.key), cursor);
+    neighbour.known.set(cursor.key, cursor);
+  }
+
+  #durable(cursor: Cursor, next: number, slots: readonly number[]): void {
+    for (const slot of slots) this.#arrivals.placed(slot);
+    cursor.durable = Math.max(cursor.durable, next);
   }
 
   /** The session's ticket is planned as the current one: it is on its way to the disk. */

@@ -16,7 +16,8 @@ export function encodeUints(value: CborInput): Uint8Array | undefined {
   } else {
     if (!Array.isArray(value) || value.length > ARRAY_COUNT_SHORT) return undefined;
     writer.head(ARRAY, value.length);
-    for (const item of value) {
+    for (let i = 0; i < value.length; i++) {
+      const item: CborInput = value[i];
       if (!isUint(item)) return undefined;
       writer.head(UINT, item);
     }

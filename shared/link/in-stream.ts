@@ -11,7 +11,7 @@
  */
 import type { Refusal } from '../custody/arrival-endings.ts';
 import type { Acceptance, CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
-import { afterItem, type Item } from '../custody/session.ts';
+import { afterItem, type Item, type MessageItem } from '../custody/session.ts';
 import type { EndingClass } from '../message/classes.ts';
 import type { Epoch, StreamKey } from '../message/identity.ts';
 import type { Part } from './assembly.ts';
@@ -119,6 +119,18 @@ export class InStream {
     const arrival = this.#item(item, nowMs);
     if (arrival === 'arrived') this.#options.rejections.ended(this.handle, item.number, item.to);
     return arrival;
+  }
+
+  /** Of several that came in one packet the first ones, where they may be taken as one: how many have arrived. The others one by one. */
+  run(items: readonly MessageItem[]): number {
+    const { receiver, session, rejections } = this.#options;
+    const first = items[0]?.number ?? 0;
+    if (first !== this.#next || first + items.length > NUMBER_MAX) return 0;
+    if (this.#refused !== undefined || this.#kept.count > 0 || !rejections.isEmpty) return 0;
+    const taken = receiver.run(session, { stream: this.key, items }, this.#whenDurable);
+    this.#next += taken;
+    if (taken > 0) this.#retryMs = RETRY_MS_MIN;
+    return taken;
   }
 
   part(number: number, part: Part, nowMs: number): Arrival {

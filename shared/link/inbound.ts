@@ -4,8 +4,9 @@
  *   STREAM ──▶ opened, answered by a record      DATA, GAP, ELSEWHERE ──▶ InStream ──▶ custody receiver ──durable──▶ Records
  *                                                                                         └── never ──▶ Rejections ──▶ REJECT
  */
+import { invariant } from '../assert.ts';
 import type { CustodyReceiver, ReceiverSession } from '../custody/receiver.ts';
-import type { Item } from '../custody/session.ts';
+import type { Item, MessageItem } from '../custody/session.ts';
 import { earliest } from '../earliest.ts';
 import { type Epoch, type StreamKey, streamText } from '../message/identity.ts';
 import type { Rebuilt } from './compact.ts';
@@ -147,13 +148,16 @@ export class Inbound {
     nowMs: number,
   ): Arrival {
     if (batch.messages === undefined) return 'protocol';
+    const items = batch.messages.map(({ envelope, plain }, at): MessageItem => {
+      return { kind: 'message', number: batch.number + at, envelope, plain };
+    });
     let worst: Arrival = 'arrived';
-    let number = batch.number;
-    for (const { envelope, plain } of batch.messages) {
-      const arrival = this.#noted(stream, stream.item({ kind: 'message', number, envelope, plain }, nowMs));
+    for (let at = stream.run(items); at < items.length; at++) {
+      const item = items[at];
+      invariant(item !== undefined, 'an item of the batch');
+      const arrival = this.#noted(stream, stream.item(item, nowMs));
       if (arrival === 'fenced' || arrival === 'protocol') return arrival;
       if (arrival !== 'arrived') worst = arrival;
-      number += 1;
     }
     return worst;
   }

@@ -84,6 +84,10 @@ export class Rejections {
     this.asked();
   }
 
+  get isEmpty(): boolean {
+    return this.#standing.size === 0;
+  }
+
   get wakeAtMs(): number | undefined {
     return this.#againAtMs;
   }

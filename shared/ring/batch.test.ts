@@ -22,7 +22,7 @@ test('pending batches leave in the order they came, and the most urgent one is a
           expect(batches.take('all', step.takeBytes)).toEqual(expected);
           model = model.slice(expected.length);
         } else {
-          const pending: Pending = { ...step, batch: {}, metaGrowth: 0, done: () => {} };
+          const pending: Pending = { ...step, batch: {}, grows: { messages: 0, meta: 0 }, done: () => {} };
           batches.push(pending);
           model.push(pending);
         }

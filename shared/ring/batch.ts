@@ -62,12 +62,17 @@ export type Outcome = 'durable' | 'in-doubt' | 'not-written';
 /** `slots` of the puts, in order, when durable. */
 export type WhenDurable = (outcome: Outcome, slots: readonly number[]) => void;
 
+/** Bytes that a batch adds to what lives in the ring, at most. */
+export interface Growth {
+  readonly messages: number;
+  readonly meta: number;
+}
+
 export interface Pending {
   readonly batch: Batch;
   /** In a frame, at most. */
   readonly bytes: number;
-  /** Bytes by which the live META grows, at most. */
-  readonly metaGrowth: number;
+  readonly grows: Growth;
   readonly dueMs: number;
   readonly done: WhenDurable;
 }

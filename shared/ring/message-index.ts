@@ -407,7 +407,7 @@ export class MessageIndex {
   #widenBuckets(): void {
     const length = 8 * Math.ceil((this.#count * BUCKETS_PER_MESSAGE_MIN * BUCKETS_GROWTH) / 8);
     this.#buckets = new Int32Array(length).fill(NO_SLOT);
-    for (const slot of this.slots()) this.#enter(slot);
+    for (let slot = 0; slot < this.#used; slot++) if (this.id(slot) !== 0) this.#enter(slot);
   }
 }
 

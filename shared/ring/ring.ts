@@ -178,14 +178,14 @@ export class Ring {
     const bytesMax = contentBytesMaxOf(this.geometry);
     if (bytes > bytesMax) throw new RingmailError('TRANSACTION_TOO_LARGE', { bytes, bytesMax });
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
-    const { meta } = this.#room.admit(batch, pending);
+    const grows = this.#room.admit(batch, pending);
     if (split !== undefined) this.#express.plan(split.part, this.index);
     const settled: WhenDurable = (outcome, slots) => {
       if (outcome === 'durable' && split !== undefined) this.#express.end(split.part, this.index);
       done(outcome, slots);
     };
     const dueMs = when.nowMs + when.delayMs;
-    this.#pending.push({ batch: own, bytes, metaGrowth: meta, dueMs, done: split === undefined ? done : settled });
+    this.#pending.push({ batch: own, bytes, grows, dueMs, done: split === undefined ? done : settled });
   }
 
   /** True when `append` would take this batch now. */
@@ -354,7 +354,8 @@ export class Ring {
     if (value === undefined) return;
     this.#losses = lossesOf(value);
     const batch = { metas: [{ key: LOST_KEY, value }] };
-    this.#pending.push({ batch, bytes: batchBytes(batch), metaGrowth: 0, dueMs: Number.NEGATIVE_INFINITY, done: () => {} });
+    const grows = { messages: 0, meta: 0 };
+    this.#pending.push({ batch, bytes: batchBytes(batch), grows, dueMs: Number.NEGATIVE_INFINITY, done: () => {} });
   }
 
   #run(steps: FileSteps<unknown>, whenDone: () => void): void {
@@ -461,8 +462,9 @@ export class Ring {
     const slots = log.live.settle(content.entries, log.lastFrame.lsn);
     this.#inFlight = [];
     let next = 0;
-    for (const { batch } of content.batches) {
-      this.#room.putsSettled(batch);
+    for (const pending of content.batches) {
+      const { batch } = pending;
+      this.#room.putsSettled(pending);
       if (batch.puts !== undefined) for (const { body } of batch.puts) this.#cache.put(this.index.id(slots[next++] ?? 0), body);
       if (batch.acks !== undefined) for (const { id } of batch.acks) this.#cache.drop(id);
     }

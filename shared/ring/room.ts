@@ -4,18 +4,12 @@
  */
 import { RingmailError } from '../errors.ts';
 import type { Like } from '../part.ts';
-import { type Batch, type Pending, putBytes } from './batch.ts';
+import { type Batch, type Growth, type Pending, putBytes } from './batch.ts';
 import { metaBytes, PUT_BYTES } from './entry-layout.ts';
 import type { Express } from './express.ts';
 import { liveBytesMaxOf, metaReserveBytesOf, OVERDRAFT_SHARE, type RingGeometry } from './geometry.ts';
 import type { LiveSet } from './live-set.ts';
 import { NO_SLOT } from './message-index.ts';
-
-/** What a batch adds to what lives in the ring, at most. */
-export interface Growth {
-  readonly messages: number;
-  readonly meta: number;
-}
 
 export class Room {
   readonly bytesMax: number;
@@ -67,13 +61,13 @@ export class Room {
   }
 
   /** META of a batch that is being written counts as stored from now on. */
-  metaTaken(pending: Pending): void {
-    this.#plannedMetaBytes -= pending.metaGrowth;
+  metaTaken({ grows }: Pending): void {
+    this.#plannedMetaBytes -= grows.meta;
   }
 
   /** Messages of a batch are stored. */
-  putsSettled(batch: Batch): void {
-    this.#plannedPutBytes -= putBytes(batch);
+  putsSettled({ grows }: Pending): void {
+    this.#plannedPutBytes -= grows.messages;
   }
 
   #check(batch: Batch, grows: Growth, pending: { readonly bytes: number; readonly bytesMax: number }): void {

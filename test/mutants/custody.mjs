@@ -208,8 +208,18 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/receiver.ts',
-        find: 'const metas: MetaChange[] = [...planned.changes, metaChange(',
-        replace: "const metas: MetaChange[] = [...planned.changes.filter(({ key }) => !key.startsWith('d/')), metaChange('x/' + ",
+        find: 'const metas: MetaChange[] = [...planned.changes, ',
+        replace: "const metas: MetaChange[] = [...planned.changes.filter(({ key }) => !key.startsWith('d/')), ",
+      },
+      {
+        file: 'shared/custody/receiver.ts',
+        find: 'const metas = [...planned.changes, ',
+        replace: "const metas = [...planned.changes.filter(({ key }) => !key.startsWith('d/')), ",
+      },
+      {
+        file: 'shared/custody/receiver.ts',
+        find: 'return metaChange(`c/',
+        replace: 'return metaChange(`x/c/',
       },
     ],
     sim,

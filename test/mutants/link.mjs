@@ -6,6 +6,7 @@ const SESSION = ['shared/link/link-session.test.ts'];
 const TWO_NODES = ['test/link.test.ts'];
 const PACKETS = ['shared/link/packets.test.ts'];
 const CUSTODY = ['shared/custody/custody.test.ts'];
+const RUNS = ['shared/custody/arrival-runs.test.ts'];
 
 export const MUTANTS = [
   // Metered uplinks.
@@ -52,11 +53,79 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/receiver.ts',
-        find: '    cursor.planned = next;\n',
-        replace: '    cursor.planned = next;\n    cursor.durable = next;\n    what.whenDurable();\n',
+        find: "    this.#planned(neighbour, cursor, next);\n    return 'new';",
+        replace:
+          "    this.#planned(neighbour, cursor, next);\n    cursor.durable = next;\n    what.whenDurable();\n    return 'new';",
+      },
+      {
+        file: 'shared/custody/receiver.ts',
+        find: '      this.#planned(neighbour, cursor, next);\n      return planned.count;',
+        replace:
+          '      this.#planned(neighbour, cursor, next);\n      cursor.durable = next;\n      whenDurable();\n      return planned.count;',
       },
     ],
     tests: TWO_NODES,
+  },
+  // Messages that enter as one.
+  {
+    name: 'run-told-before-durable',
+    breaks: 'an acknowledgement means that all of them are on the disk',
+    edits: [
+      {
+        file: 'shared/custody/receiver.ts',
+        find: '      this.#planned(neighbour, cursor, next);\n      return planned.count;',
+        replace: '      this.#planned(neighbour, cursor, next);\n      cursor.durable = next;\n      return planned.count;',
+      },
+    ],
+    tests: RUNS,
+  },
+  {
+    name: 'run-lets-anything-in',
+    breaks: 'what is not let in by itself is not let in among others',
+    edits: [
+      {
+        file: 'shared/custody/arrival-runs.ts',
+        find: 'return this.#judges.refusalOf(key, opened) === undefined ? opened : undefined;',
+        replace: 'return opened;',
+      },
+    ],
+    tests: RUNS,
+  },
+  {
+    name: 'run-of-several-epochs',
+    breaks: 'a destination knows under which epoch each number was given out',
+    edits: [
+      {
+        file: 'shared/custody/arrival-runs.ts',
+        find: '(epoch !== undefined && !isSame(epoch, usual.epoch))',
+        replace: '(epoch !== undefined && usual.epoch.counter === 0)',
+      },
+    ],
+    tests: RUNS,
+  },
+  {
+    name: 'run-tells-nobody',
+    breaks: 'who asks is told that his message is in its queue',
+    edits: [
+      {
+        file: 'shared/custody/arrival-runs.ts',
+        find: ' || opened.properties.acknowledge !== undefined) return undefined;',
+        replace: ') return undefined;',
+      },
+    ],
+    tests: RUNS,
+  },
+  {
+    name: 'run-without-room',
+    breaks: 'a full queue takes no more, however many come at once',
+    edits: [
+      {
+        file: 'shared/custody/arrival-runs.ts',
+        find: 'if (!this.#judges.hasRoom(queue, bytes + envelope.length + PUT_BYTES * puts.length)) break;',
+        replace: 'if (!this.#judges.hasRoom(queue, envelope.length)) break;',
+      },
+    ],
+    tests: RUNS,
   },
   {
     name: 'volatile-cursor-in-welcome',
@@ -773,8 +842,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/link/inbound.ts',
-        find: 'for (const { envelope, plain } of batch.messages) {',
-        replace: 'for (const { envelope, plain } of batch.messages.slice(0, Math.max(1, batch.messages.length - 1))) {',
+        find: 'const items = batch.messages.map(',
+        replace: 'const items = batch.messages.slice(0, Math.max(1, batch.messages.length - 1)).map(',
       },
     ],
     tests: SESSION,
