@@ -147,3 +147,54 @@ describe.each(['central', 'gateway-1', 'gateway-2', 'device'])('%s loses its pow
     expect(world.stops()).toEqual([]);
   });
 });
+
+test('the central is opened anew after a move: whoever had the device knows its commands, and finds them in the offer', async () => {
+  world.box('other', { ...COMMANDS, uplinks: [{ via: 'link' }] });
+  world.lay('other', 'gateway-1');
+  await world.start(5_000);
+  await send(3);
+  await world.pass(5_000);
+  plug(2);
+  await world.pass(5_000);
+  await world.powerCut('central');
+  await world.pass(5_000);
+  expect(await world.send('central', 'other/commands', 'by gateway-1')).toMatchObject({ kind: 'sent' });
+  await world.pass(10_000);
+  expect(await world.texts('other', 'commands')).toEqual(['by gateway-1']);
+  expect(await world.texts('device', 'commands')).toEqual(numbered(3, 'command'));
+  expect(world.stops()).toEqual([]);
+});
+
+test('an empty gateway hands commands back to where they began: carried from there, each arrives, once and in order', async () => {
+  world = new WaysWorld('handed back');
+  const below: PlannedBox = { queues: ['commands'], central: 'central', uplinks: [{ via: 'link' }] };
+  world.box('central', { ...COMMANDS });
+  for (const name of ['gateway-1', 'device']) world.box(name, below);
+  const up = world.lay('gateway-1', 'central');
+  const down = world.lay('device', 'gateway-1');
+  await world.start(10_000);
+  down.unplug();
+  up.unplug();
+  await send(4);
+  const gateway = world.get('gateway-1');
+  gateway.powerCut();
+  gateway.insert(gateway.blankDisk());
+  gateway.start();
+  up.plug();
+  const stream = () =>
+    world
+      .get('central')
+      .stats()
+      ?.outgoing.find(({ stream: text }) => text.includes(':device/commands:'));
+  await world.until(() => (stream()?.next ?? 0) === 9);
+  up.unplug();
+  down.plug();
+  await world.pass(5_000);
+  expect(stream()?.held).toBe(4);
+  up.plug();
+  await world.pass(5_000);
+  await send(2, 'after');
+  await world.pass(2 * HOLE_WAIT_MS);
+  expect(await world.texts('device', 'commands')).toEqual([...numbered(4, 'command'), ...numbered(2, 'after')]);
+  for (const name of ['central', 'gateway-1', 'device']) expect(world.accounted('CORRUPT', name), name).toBe(0);
+});

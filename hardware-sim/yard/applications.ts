@@ -26,15 +26,23 @@ export interface Stage {
 /** A call that is not answered by then is given up by its caller, who knows nothing of it. */
 export const PATIENCE_MS = 20_000;
 const RETRY_MS = 50;
+/** A device that nobody has heard of yet is tried again, so often. */
+const UNKNOWN_MS = 700;
+const UNKNOWN_COUNT = 12;
 /** Of what a transaction sends. */
 const DERIVED_BYTES = 60;
 
 /** Sends one message, once its node serves. `done` is called once, whatever became of it. */
-export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSend }, done: () => void): void {
+export function sendPlanned(
+  stage: Stage,
+  what: { node: SimNode; send: PlannedSend },
+  done: () => void,
+  retries = UNKNOWN_COUNT,
+): void {
   const { world, recorder, oracle } = stage;
   const { node, send } = what;
-  if (!node.isServing) return void world.after(RETRY_MS, () => sendPlanned(stage, what, done));
-  const { key } = send;
+  if (!node.isServing) return void world.after(RETRY_MS, () => sendPlanned(stage, what, done, retries));
+  const { key, destination, delivery } = send;
   const about = { node: send.node, key };
   const { body, properties } = tellSend(stage, send);
   let isOpen = true;
@@ -47,15 +55,17 @@ export function sendPlanned(stage: Stage, what: { node: SimNode; send: PlannedSe
       const kept = !isExpress && (oracle.keeps(node, key) || oracle.heldBy(key, node.name).length > 0) ? 'kept' : 'not-kept';
       recorder.add({ kind: 'accepted', ...about, identity, kept, ...(isExpress && { durability: 'volatile' }) });
       if (isExpress) recorder.mark('sent express');
+      if (node.name === 'central' && destination.startsWith('device')) recorder.mark('command from the central');
     } else if (result?.kind === 'error') {
       recorder.add({ kind: 'refused', ...about, code: result.error.code });
+      if (result.error.code === 'ROUTE_NOT_FOUND' && retries > 0)
+        return void world.after(UNKNOWN_MS, () => sendPlanned(stage, what, done, retries - 1));
       if (result.error.code === 'QUEUE_FULL') recorder.mark('send refused for want of room');
     } else {
       recorder.mark('send never answered');
     }
     done();
   };
-  const { destination, delivery } = send;
   node.call({ verb: 'send', destination, body, properties, ...(delivery && { delivery }) }, answered);
   world.after(PATIENCE_MS, () => answered(undefined));
 }
@@ -175,13 +185,13 @@ export class Reader {
     this.#node.call({ verb: 'receive', queue, waitMs: 2_000, leaseMs }, (result) => {
       if (turn !== this.#turn) return;
       if (result.kind !== 'received') return void world.after(10, () => this.#receive(turn));
-      const { message, lease, deliveryCount } = result.received;
-      this.#delivered(message, { lease, deliveryCount });
+      const { message, lease, deliveryCount, hop } = result.received;
+      this.#delivered(message, { lease, deliveryCount, ...(hop.late && { late: hop.late }) });
       world.after(this.#random.next() * this.#plan.workMsMax, () => this.#work(turn, message, { lease, deliveryCount }));
     });
   }
 
-  #delivered(message: Message, { lease, deliveryCount }: { lease: string; deliveryCount: number }): void {
+  #delivered(message: Message, { lease, deliveryCount, late }: { lease: string; deliveryCount: number; late?: 'late' }): void {
     const { recorder, world, oracle } = this.#stage;
     const { queue, leaseMs } = this.#plan;
     const node = this.#node.name;
@@ -192,6 +202,7 @@ export class Reader {
     if (deliveryCount > 1 && this.#queue.deliveriesMax !== undefined) this.#unready.add(key ?? '');
     if (key !== undefined) this.#openings.set(key, this.#node.openings);
     if (message.deliverAfterMs !== undefined) recorder.mark('delivered late on purpose');
+    if (late === 'late') recorder.mark('came late');
     recorder.add({
       kind: 'delivered',
       node,
@@ -205,6 +216,7 @@ export class Reader {
       crc: crc32(body, 0),
       deliveryCount,
       maybeDuplicate: message.maybeDuplicate ?? 'no',
+      ...(late && { late }),
       overtook: key === undefined ? [] : this.#overtaken(key, message),
     });
     if (key !== undefined) this.#leases.hold(node, key, world.nowMs + leaseMs + 1);

@@ -184,7 +184,8 @@ function wrongReason(index: HistoryIndex, story: Story, { place, event }: Told<F
   switch (reason) {
     case 'handed-over':
       if (!isWithout(heldBy, node) || hasEnded(story, node, place)) return undefined;
-      if (wentWithItsBooks(index, story)) return undefined;
+      // What ended at its destination without a letter has an account there, and nobody reads those of the dead.
+      if (wentWithItsBooks(index, story) || index.dead.includes(story.destinationNode)) return undefined;
       return index.liars(place).some((liar) => liar !== node) ? undefined : 'nobody else has it';
     case 'acknowledged':
       if (!wasDelivered) return 'no application had it';

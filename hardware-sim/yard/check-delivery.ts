@@ -1,5 +1,5 @@
 /** S1 to S3: every message arrives or is accounted for, as it was sent, and once. */
-import { endingsOf, unended } from './endings.ts';
+import { endingsOf, unended, wentAnotherWay } from './endings.ts';
 import type { DeliveredEvent, History, SendEvent, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, lastBefore, type Story, some } from './history-index.ts';
 
@@ -26,6 +26,8 @@ function endingsAtDestination(index: HistoryIndex, story: Story): string[] {
   const endings = endingsOf(story);
   const isAstray = story.letters.every(({ event }) => event.node !== story.destinationNode);
   if (isAstray && index.exchanges.length > 0 && story.givenUp.length === 0) endings.delete('dead-lettered');
+  const expiries = story.frees.filter(({ event }) => event.reason === 'expired');
+  if (expiries.length > 0 && expiries.every(({ event }) => wentAnotherWay(story, event.node))) endings.delete('expired');
   if (story.frees.every(({ event }) => event.reason !== 'corrupt' || event.node !== story.destinationNode))
     endings.delete('corrupt');
   return [...endings.keys()];

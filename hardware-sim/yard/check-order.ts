@@ -85,6 +85,7 @@ function isJudged(index: HistoryIndex, event: DeliveredEvent): boolean {
   const story = index.story(event.key ?? '');
   const send = story.send?.event;
   if (send === undefined || send.deliverAfterMs !== undefined || event.maybeDuplicate === 'maybe') return false;
+  if (event.late === 'late') return false;
   if (event.deliveryCount > 1 || story.returns.length > 0) return false;
   return !index.isHarmed(send.node) && !index.isHarmed(nodeOf(send.destination));
 }

@@ -4,7 +4,7 @@
  *   sent ──▶ at its destination ──timeToBeReceived──▶ expired: never before that, never delivered after it
  *                    └──deliverAfter──▶ delivered: never before that
  */
-import { endingsOf } from './endings.ts';
+import { endingsOf, wentAnotherWay } from './endings.ts';
 import type { DeliveredEvent, History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, lastBefore, type Story, type Told } from './history-index.ts';
 
@@ -34,7 +34,7 @@ function* expiry(index: HistoryIndex, story: Story): Generator<string> {
     if (event.reason !== 'expired') continue;
     if (send === undefined || ttlMs === undefined) yield `${key} expired at ${event.node}, and had no time to`;
     else if (isBefore(atMs - send.atMs, ttlMs)) yield `${key} expired after ${ms(atMs - send.atMs)} of ${ttlMs} ms`;
-    if (index.isDoubtful(story) || index.mayRepeat(story)) continue;
+    if (index.isDoubtful(story) || index.mayRepeat(story) || wentAnotherWay(story, event.node)) continue;
     if (story.deliveries.some((one) => one.place > place)) yield `${key} delivered after it had expired at ${event.node}`;
     const others = [...endingsOf(story).keys()].filter((ending) => ending !== 'expired');
     if (others.length > 0) yield `${key} expired, and was ${others.join(', ')}`;

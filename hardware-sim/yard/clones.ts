@@ -69,6 +69,10 @@ export class Clones {
     const { wiring, plan, nodes } = this.#parts;
     const next = nodes.get(planned.dials ?? '');
     if (next !== undefined) wiring.lay(planned, clone, next);
+    for (const uplink of planned.uplinks ?? []) {
+      const to = uplink.via === 'link' ? nodes.get(uplink.dials) : undefined;
+      if (to !== undefined) wiring.layFurther(planned, { from: clone, to }, uplink.name);
+    }
     for (const { name, dials } of plan.world.nodes) if (dials === planned.name && random.chance(0.5)) wiring.lead(name, clone);
   }
 

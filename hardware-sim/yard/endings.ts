@@ -46,6 +46,16 @@ export function endingsOf(story: Story): Map<Ending, number> {
   return endings;
 }
 
+/**
+ * It ended on its way at this node, and went another way as well: what was unsure went both (docs/routes.md, 1). Its destination takes
+ * what comes first.
+ */
+export function wentAnotherWay(story: Story, node: string): boolean {
+  if (node === story.destinationNode) return false;
+  const ends = [node, story.destinationNode, story.accepted?.event.node ?? story.sends[0]?.event.node];
+  return story.frees.some(({ event }) => [event.node, ...event.heldBy].some((other) => !ends.includes(other)));
+}
+
 function endingOf(letters: Story['letters']): Ending {
   return letters.every(({ event }) => TIMEOUT_CLASSES.includes(event.classes.at(-1) ?? '')) ? 'expired' : 'dead-lettered';
 }

@@ -28,4 +28,15 @@ export const NODE_FAULT_NAMES: readonly string[] = [
 export const CABLE_FAULT_NAMES: readonly string[] = ['line laid twice', 'cables swapped'];
 export const LINE_FAULT_NAMES: readonly string[] = [...LINE_FAULTS.map(({ name }) => name), ...CABLE_FAULT_NAMES];
 export const BROKER_FAULT_NAMES: readonly string[] = BROKER_FAULTS.map(({ name }) => name);
-export const FAULT_NAMES: readonly string[] = [...NODE_FAULT_NAMES, ...LINE_FAULT_NAMES, ...BROKER_FAULT_NAMES];
+
+/** Where there is more than one way (plan-ways.ts): a device is put into another gateway, what is preferred is away. */
+export const MOVES = 'dials another gateway';
+export const FIRST_UPLINK_AWAY = 'first uplink away';
+export const FIRST_BROKER_AWAY = 'first broker away';
+export const WAY_FAULT_NAMES: readonly string[] = [MOVES, FIRST_UPLINK_AWAY, FIRST_BROKER_AWAY];
+export const FAULT_NAMES: readonly string[] = [
+  ...NODE_FAULT_NAMES,
+  ...LINE_FAULT_NAMES,
+  ...BROKER_FAULT_NAMES,
+  ...WAY_FAULT_NAMES,
+];

@@ -70,6 +70,8 @@ export interface DeliveredEvent {
   readonly deliveryCount: number;
   /** It says of itself that it may be a repeat: its store was rolled back. */
   readonly maybeDuplicate: 'maybe' | 'no';
+  /** It came after it had been given up. */
+  readonly late?: 'late';
   /** Keys that were ready at this node and queue, more urgent than this one, and durable there for longer than this instant. */
   readonly overtook: readonly string[];
 }

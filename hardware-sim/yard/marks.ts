@@ -45,5 +45,15 @@ export const MARKS = [
   'sent again from its dead letter',
   'queue paused',
   'told what became of a message',
+  'device moved',
+  'device moved with commands waiting',
+  'command from the central',
+  'another uplink in use',
+  'second broker on duty',
+  'carried',
+  'passed over as elsewhere',
+  'waited for another way',
+  'given up as missing',
+  'came late',
 ] as const;
 export type Mark = (typeof MARKS)[number];

@@ -1,5 +1,5 @@
 /** Takes parts out of a plan such that what is left still makes sense. */
-import type { Plan } from './plan.ts';
+import type { Plan, PlannedNode } from './plan.ts';
 
 /** The plan without this node, without those that reach the world only through it or belong to it, and without all that concerns them. */
 export function withoutNode(plan: Plan, name: string): Plan {
@@ -16,7 +16,7 @@ export function withoutNode(plan: Plan, name: string): Plan {
     ...plan,
     world: {
       ...world,
-      nodes: world.nodes.filter((node) => !gone.has(node.name)),
+      nodes: world.nodes.filter((node) => !gone.has(node.name)).map((node) => withoutUplinksTo(node, gone)),
       readers: world.readers.filter(stays),
       dead: world.dead.filter((node) => !gone.has(node)),
     },
@@ -24,4 +24,9 @@ export function withoutNode(plan: Plan, name: string): Plan {
     faults: plan.faults.filter(({ target }) => !gone.has(target)),
     ...(plan.chores && { chores: plan.chores.filter(stays) }),
   };
+}
+
+function withoutUplinksTo(node: PlannedNode, gone: ReadonlySet<string>): PlannedNode {
+  if (node.uplinks === undefined) return node;
+  return { ...node, uplinks: node.uplinks.filter((one) => !gone.has(one.via === 'link' ? one.dials : one.central)) };
 }

@@ -13,6 +13,7 @@ import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/
 import { type Prng, stream } from '../random.ts';
 import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
 import { drawChores, withExpress, withKeeping, withPatience, withTransactions, withWishes } from './plan-habits.ts';
+import { drawWayFaults, withCommands, withWays } from './plan-ways.ts';
 
 export interface PlannedNode {
   readonly name: string;
@@ -32,7 +33,20 @@ export interface PlannedNode {
   readonly commitDelayMs: number;
   /** Its monotonic clock runs so much too fast. */
   readonly driftPpm: number;
+  /** Where there is more than one way: those that it has beside the first, the preferred one first. */
+  readonly uplinks?: readonly FurtherUplink[];
+  /** Nodes that the first one leads to, as patterns. Undefined: all. */
+  readonly leadsTo?: readonly string[];
+  readonly failoverMs?: number;
+  readonly failbackMs?: number;
+  readonly holeWaitMs?: number;
 }
+
+/** `broker`: the first, or the second. */
+export type FurtherUplink = { readonly name: string; readonly to: readonly string[] } & (
+  | { readonly via: 'link'; readonly dials: string }
+  | { readonly via: 'mqtt'; readonly broker: 1 | 2; readonly central: string }
+);
 
 /** An application that reads a queue. What it did it remembers with its effects, whatever happens to it. */
 export interface PlannedReader {
@@ -91,6 +105,8 @@ export interface PlannedWorld {
   readonly cutEvery: number;
   /** Nodes that get no power any more once the trouble is over. */
   readonly dead: readonly string[];
+  /** There is more than one way (plan-ways.ts). */
+  readonly ways?: { readonly brokers: 1 | 2 };
 }
 
 export interface Plan {
@@ -117,14 +133,23 @@ export function geometryOf({ blockBytes, blockCount }: Pick<PlannedNode, 'blockB
 export function drawPlan(seed: string): Plan {
   const shape = stream(seed, 'world');
   const busy = withPatience(withTransactions(drawWorld(shape), stream(seed, 'transactions')), stream(seed, 'patience'));
-  const world = withKeeping(busy, stream(seed, 'keeping'));
+  const world = withWays(withKeeping(busy, stream(seed, 'keeping')), stream(seed, 'ways'), ORDERS);
   const safetyMs = shape.pick([4_000, 10_000, 30_000, 120_000]);
-  const sends = withWishes(drawSends(world, stream(seed, 'sends'), safetyMs), stream(seed, 'wishes'));
+  const drawn = withCommands(
+    drawSends(world, stream(seed, 'sends'), safetyMs),
+    { world, orders: ORDERS },
+    stream(seed, 'commands'),
+  );
+  const sends = withWishes(drawn, stream(seed, 'wishes'));
+  const faults = [
+    ...drawFaults(world, stream(seed, 'faults'), safetyMs),
+    ...drawWayFaults(world, stream(seed, 'moves'), safetyMs),
+  ];
   return {
     seed,
     world,
     sends: withExpress(sends, world, stream(seed, 'express')),
-    faults: drawFaults(world, stream(seed, 'faults'), safetyMs),
+    faults: faults.sort((a, b) => a.atMs - b.atMs),
     chores: drawChores(world, stream(seed, 'operator'), safetyMs),
   };
 }

@@ -6,7 +6,7 @@ import { type Seed, stream } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Leases, Stage } from './applications.ts';
 import type { Clones } from './clones.ts';
-import { CABLE_FAULT_NAMES } from './fault-kinds.ts';
+import { CABLE_FAULT_NAMES, FIRST_BROKER_AWAY, FIRST_UPLINK_AWAY, WAY_FAULT_NAMES } from './fault-kinds.ts';
 import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
 import { Blame, cutPower, hasBacklog, strikeNode, type Wreckage } from './node-faults.ts';
 import type { PlannedFault } from './plan.ts';
@@ -45,6 +45,7 @@ export class Trouble {
   end(): void {
     for (const end of this.#endings) end();
     this.#parts.clones.end();
+    this.#parts.wiring.putIn();
   }
 
   cutPower(node: SimNode): void {
@@ -65,6 +66,7 @@ export class Trouble {
     const { fault, target, forMs } = planned;
     const wreckage = this.#wreckage(`strike ${planned.atMs} ${fault} ${target}`);
     if (CABLE_FAULT_NAMES.includes(fault)) return this.#strikeCable(wreckage, planned);
+    if (WAY_FAULT_NAMES.includes(fault)) return this.#strikeWay(wreckage, planned);
     if (LINE_FAULTS.some(({ name }) => name === fault)) return this.#strikeLine(wreckage, planned);
     if (BROKER_FAULTS.some(({ name }) => name === fault)) return this.#strikeBroker(wreckage, planned);
     const { nodes, stage, clones } = this.#parts;
@@ -82,6 +84,28 @@ export class Trouble {
     if (fault === 'line laid twice') return wiring.layTwice(target);
     const others = wiring.names.filter((name) => name !== target);
     return others.length > 0 && wiring.swap(target, others[random.int(others.length)] ?? target);
+  }
+
+  #strikeWay({ random, recorder }: Wreckage, { fault, target, forMs }: PlannedFault): boolean {
+    const { wiring, nodes, broker } = this.#parts;
+    if (fault === FIRST_UPLINK_AWAY) return wiring.pullOut(target, forMs);
+    if (fault === FIRST_BROKER_AWAY) {
+      broker.port.restart(forMs, random.pick<'all' | { newest: number }>(['all', { newest: 1 }]));
+      return true;
+    }
+    const leads = wiring.leadsOf(target);
+    const others = [...nodes.values()].filter(({ name }) => name.startsWith('gateway') && name !== leads?.now);
+    const [other] = others;
+    if (leads === undefined || other === undefined) return false;
+    const from = nodes.get(leads.now);
+    const waits = from?.stats()?.outgoing.some(({ held, stream: text }) => held > 0 && text.includes(`:${target}/`));
+    recorder.mark(waits === true ? 'device moved with commands waiting' : 'device moved');
+    wiring.pullOut(target, random.pick([0, 500, 3_000]));
+    wiring.lead(target, other);
+    const back = nodes.get(leads.planned);
+    // Some stay.
+    if (back !== undefined && random.chance(0.6)) this.#forAWhile(() => wiring.lead(target, back), forMs);
+    return true;
   }
 
   #strikeLine({ random, recorder }: Wreckage, { fault, target, forMs }: PlannedFault): boolean {

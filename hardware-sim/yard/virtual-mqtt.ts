@@ -11,7 +11,7 @@
 import { openBroker, type StreamBroker } from '../../gateway/embedded-broker.ts';
 import { invariant } from '../../shared/assert.ts';
 import { connectBroker } from '../../shared/node/mqtt-broker.ts';
-import type { Broker, BrokerListener } from '../../shared/ports.ts';
+import type { Broker, BrokerListener, Publish } from '../../shared/ports.ts';
 import type { Prng } from '../random.ts';
 import { type BrokerFaults, NO_FAULTS, type SimBroker } from '../sim-broker.ts';
 import type { World } from '../world.ts';
@@ -20,7 +20,7 @@ import { isTimeVirtual } from './virtual-clock.ts';
 
 /** What a yard needs of a broker, whichever it is. */
 export type YardBroker = Pick<SimBroker, 'faults' | 'counters' | 'cut' | 'halfOpen' | 'restart' | 'stop' | 'rival'> & {
-  connect(clientName: string): Broker;
+  connect(clientName: string, options?: { will?: Publish }): Broker;
 };
 
 interface Connection {

@@ -18,8 +18,12 @@ interface Cable {
   readonly to: SimNode;
   leads: SimNode;
   readonly plan: PlannedNode;
+  /** Of the node that dials, where it has several. */
+  readonly uplink: string | undefined;
   readonly random: Prng;
   pair: SimLinePair | undefined;
+  /** Until then it is not laid again. */
+  awayUntilMs: number;
 }
 
 export class Wiring {
@@ -38,9 +42,39 @@ export class Wiring {
 
   /** From now on there is a cable, whenever both ends are up. */
   lay(plan: PlannedNode, from: SimNode, to: SimNode): void {
-    const cable: Cable = { from, to, leads: to, plan, random: this.#streamOf(from.name), pair: undefined };
-    this.#cables.set(from.name, cable);
-    this.#keep(cable);
+    this.#lay(from.name, { from, to, plan, uplink: plan.uplinks && 'up' });
+  }
+
+  /** The same for an uplink of it beside the first. */
+  layFurther(plan: PlannedNode, ends: { readonly from: SimNode; readonly to: SimNode }, uplink: string): void {
+    this.#lay(`${ends.from.name} ${uplink}`, { ...ends, plan, uplink });
+  }
+
+  #lay(name: string, ends: Pick<Cable, 'from' | 'to' | 'plan' | 'uplink'>): void {
+    const random = this.#streamOf(name);
+    const cable: Cable = { ...ends, leads: ends.to, random, pair: undefined, awayUntilMs: Number.NEGATIVE_INFINITY };
+    this.#cables.set(name, cable);
+    this.#keep(name, cable);
+  }
+
+  /** The first line of a node is gone for so long. */
+  pullOut(node: string, forMs: number): boolean {
+    const cable = this.#cables.get(node);
+    if (cable === undefined) return false;
+    cable.awayUntilMs = Math.max(cable.awayUntilMs, this.#world.nowMs + forMs);
+    cable.pair?.cut();
+    return true;
+  }
+
+  /** Whatever was pulled out is put in again. */
+  putIn(): void {
+    for (const cable of this.#cables.values()) cable.awayUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Where the line of a node leads now, and as planned. */
+  leadsOf(node: string): { readonly now: string; readonly planned: string } | undefined {
+    const cable = this.#cables.get(node);
+    return cable && { now: cable.leads.name, planned: cable.to.name };
   }
 
   /** Nodes that dial. */
@@ -63,9 +97,12 @@ export class Wiring {
 
   /** A node is gone: lines that were led to it lead where they led before, and its own is away. */
   leadBack(from: SimNode): void {
-    for (const [name, cable] of this.#cables) if (cable.leads === from) this.lead(name, cable.to);
-    this.#cables.get(from.name)?.pair?.cut();
-    this.#cables.delete(from.name);
+    for (const [name, cable] of this.#cables) {
+      if (cable.leads === from) this.lead(name, cable.to);
+      if (cable.from !== from) continue;
+      cable.pair?.cut();
+      this.#cables.delete(name);
+    }
   }
 
   /** A second line between the same two, while the first is there still: as after a reconnect that nobody told the other end of. */
@@ -86,22 +123,23 @@ export class Wiring {
     return true;
   }
 
-  #keep(cable: Cable): void {
-    if (this.#cables.get(cable.from.name) !== cable) return;
+  #keep(name: string, cable: Cable): void {
+    if (this.#cables.get(name) !== cable) return;
     const { from, leads, random } = cable;
-    if (from.isServing && leads.isServing && cable.pair?.isClosed !== false) {
+    const isIn = this.#world.nowMs >= cable.awayUntilMs;
+    if (isIn && from.isServing && leads.isServing && cable.pair?.isClosed !== false) {
       cable.pair?.cut();
       this.#connect(cable);
     }
-    this.#world.after(100 + random.int(200), () => this.#keep(cable));
+    this.#world.after(100 + random.int(200), () => this.#keep(name, cable));
   }
 
   #connect(cable: Cable): void {
-    const { from, leads, plan, random } = cable;
+    const { from, leads, plan, random, uplink } = cable;
     const { baud, lineDelayMs } = plan;
     const pair = simLines({ world: this.#world, baud, random, delayMs: lineDelayMs, lotMs: LOT_MS });
     cable.pair = pair;
-    from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud }, () => {});
+    from.attach(this.#counted(pair.a, from.name), { role: 'dial', baud, uplink }, () => {});
     leads.attach(this.#counted(pair.b, leads.name), { role: 'accept', baud }, () => {});
   }
 

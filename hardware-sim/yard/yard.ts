@@ -9,13 +9,15 @@
 
 import { InvariantViolation } from '../../shared/assert.ts';
 import type { Stats } from '../../shared/core/calls.ts';
-import type { NodeConfig } from '../../shared/core/node-io.ts';
+import type { NodeConfig, UplinkSetup } from '../../shared/core/node-io.ts';
 import { RingmailError } from '../../shared/errors.ts';
+import type { Broker } from '../../shared/ports.ts';
+import { statusPublish } from '../../shared/relay/status-layout.ts';
 import type { OpenReport } from '../../shared/ring/ring.ts';
 import { type Prng, stream } from '../random.ts';
 import { SimBroker } from '../sim-broker.ts';
 import type { SimDisk } from '../sim-disk.ts';
-import { SimNode } from '../sim-node.ts';
+import { SimNode, type SimNodeOptions } from '../sim-node.ts';
 import { World } from '../world.ts';
 import { Leases, Reader, type Stage, sendPlanned } from './applications.ts';
 import { judge } from './checks.ts';
@@ -28,11 +30,12 @@ import { RECORD_QUEUES } from './letters.ts';
 import { Operator } from './operator.ts';
 import { Oracle } from './oracle.ts';
 import { pairsOf } from './pairs.ts';
-import { geometryOf, type Plan, type PlannedNode } from './plan.ts';
+import { type FurtherUplink, geometryOf, type Plan, type PlannedNode, type PlannedWorld } from './plan.ts';
 import { Recorder } from './recorder.ts';
 import { Trouble } from './trouble.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { VirtualMqtt, type YardBroker } from './virtual-mqtt.ts';
+import { markWays } from './ways-marks.ts';
 import { Wiring } from './wiring.ts';
 
 export interface YardRun {
@@ -80,6 +83,8 @@ class Yard {
   readonly #oracle: Oracle;
   readonly #stage: Stage;
   readonly #broker: YardBroker;
+  /** Where there are two. */
+  readonly #secondBroker: SimBroker | undefined;
   readonly #wiring: Wiring;
   readonly #trouble: Trouble;
   readonly #nodes = new Map<string, SimNode>();
@@ -101,6 +106,8 @@ class Yard {
     const random = this.#stream('broker');
     const isReal = plan.world.broker === 'mqtt';
     this.#broker = isReal ? new VirtualMqtt({ scheduler: world, random }) : new SimBroker({ scheduler: world, random });
+    if (plan.world.ways?.brokers === 2)
+      this.#secondBroker = new SimBroker({ scheduler: world, random: this.#stream('second broker') });
     this.#wiring = new Wiring(world, (name) => this.#stream(`line ${name}`));
     this.#trouble = new Trouble({
       stage: this.#stage,
@@ -110,7 +117,7 @@ class Yard {
       broker: {
         port: this.#broker,
         kind: plan.world.broker,
-        clients: plan.world.nodes.filter(isOnBroker).map(({ name }) => name),
+        clients: plan.world.nodes.filter(isOnBroker).flatMap((node) => clientsOf(node, node.name)),
       },
       leases: this.#leases,
       clones: new Clones({
@@ -132,6 +139,10 @@ class Yard {
     for (const planned of this.#plan.world.nodes) {
       const [from, to] = [this.#nodes.get(planned.name), this.#nodes.get(planned.dials ?? '')];
       if (from !== undefined && to !== undefined) this.#wiring.lay(planned, from, to);
+      for (const uplink of planned.uplinks ?? []) {
+        const other = uplink.via === 'link' ? this.#nodes.get(uplink.dials) : undefined;
+        if (from !== undefined && other !== undefined) this.#wiring.layFurther(planned, { from, to: other }, uplink.name);
+      }
     }
     this.#supervise();
     this.#send();
@@ -157,7 +168,7 @@ class Yard {
       facts: {
         seed: this.#plan.seed,
         lineBytes: this.#wiring.counters.lineBytes,
-        publishes: this.#broker.counters.published,
+        publishes: this.#broker.counters.published + (this.#secondBroker?.counters.published ?? 0),
         lineBytesPerSecond: Math.min(...bauds),
         backlogBytesMax: this.#oracle.backlogBytesMax,
         deliveriesMax: deliveriesMaxOf(this.#plan),
@@ -205,16 +216,13 @@ class Yard {
   #make(plan: PlannedNode, label: string): SimNode {
     return new SimNode({
       world: this.#world,
-      config: configOf(plan),
+      config: configOf(plan, this.#plan.world),
       label,
       random: this.#stream(`node ${label}`),
       syncMsMax: plan.syncMsMax,
       geometry: geometryOf(plan),
       driftPpm: plan.driftPpm,
-      ...(isOnBroker(plan) && {
-        connectBroker: () => this.#broker.connect(label),
-        dropBroker: () => this.#broker.cut(label, 'power cut'),
-      }),
+      ...(isOnBroker(plan) && this.#brokersOf(plan, label)),
       onOpening: (one) => this.#opening(one),
       onServing: (one, report) => this.#serving(one, report),
       onWriting: (one, write) => this.#oracle.writing(one, write),
@@ -222,8 +230,36 @@ class Yard {
       onStopped: (one, error) => this.#stopped(one, error),
       onDown: (one, how, stats) => {
         this.#recorder.add({ kind: 'down', node: one.name, how, leftOut: leftOut(stats) });
+        this.#lookAtWays(stats);
       },
     });
+  }
+
+  /** Its connections: one, or one for each of its uplinks, or for each broker of a central. */
+  #brokersOf(plan: PlannedNode, label: string): Pick<SimNodeOptions, 'connectBroker' | 'connectBrokers' | 'dropBroker'> {
+    const [first, second] = [this.#broker, this.#secondBroker];
+    if (plan.uplinks === undefined && (second === undefined || plan.isCentral === 'no'))
+      return { connectBroker: () => first.connect(label), dropBroker: () => first.cut(label, 'power cut') };
+    const will = statusPublish({ kind: 'offline', node: plan.name });
+    const connect = (broker: YardBroker | undefined, client: string) => () => (broker ?? first).connect(client, { will });
+    const names = plan.isCentral === 'yes' ? CENTRAL_BROKERS : ['up', ...(plan.uplinks ?? []).map(({ name }) => name)];
+    const connectBrokers: Record<string, () => Broker> = {};
+    for (const [at, name] of names.entries()) {
+      const uplink = at === 0 ? undefined : plan.uplinks?.[at - 1];
+      const isSecond = plan.isCentral === 'yes' ? at === 1 : uplink?.via === 'mqtt' && uplink.broker === 2;
+      const isOver = plan.isCentral === 'yes' || (at === 0 ? plan.uplink : uplink?.via) === 'mqtt';
+      if (isOver) connectBrokers[name] = connect(isSecond ? second : first, at === 0 || isSecond ? label : `${label}+${name}`);
+    }
+    const dropBroker = (): void => {
+      for (const client of clientsOf(plan, label)) first.cut(client, 'power cut');
+      second?.cut(label, 'power cut');
+    };
+    return { connectBrokers, dropBroker };
+  }
+
+  /** What of several ways was met: for the coverage. */
+  #lookAtWays(stats: Stats | undefined): void {
+    if (this.#plan.world.ways !== undefined && stats !== undefined) markWays(this.#recorder, stats);
   }
 
   #employ(): void {
@@ -319,6 +355,7 @@ class Yard {
   #supervise(): void {
     const isDead = (name: string) => this.#stage.phase === 'calm' && this.#plan.world.dead.includes(name);
     for (const node of this.#nodes.values()) {
+      if (this.#plan.world.ways !== undefined) this.#lookAtWays(node.stats());
       if (!node.isUp && !isDead(node.name)) node.start();
       if (node.isUp && isDead(node.name)) this.#trouble.cutPower(node);
     }
@@ -362,9 +399,18 @@ class Yard {
   }
 }
 
-function isOnBroker({ uplink, isCentral }: PlannedNode): boolean {
-  return uplink === 'mqtt' || isCentral === 'yes';
+function isOnBroker({ uplink, isCentral, uplinks = [] }: PlannedNode): boolean {
+  return uplink === 'mqtt' || isCentral === 'yes' || uplinks.some(({ via }) => via === 'mqtt');
 }
+
+/** The names under which a node is at the first broker. */
+function clientsOf({ uplink, isCentral, uplinks = [] }: PlannedNode, label: string): string[] {
+  const further = uplinks.flatMap((one) => (one.via === 'mqtt' && one.broker === 1 ? [`${label}+${one.name}`] : []));
+  return uplink === 'mqtt' || isCentral === 'yes' ? [label, ...further] : further;
+}
+
+/** The brokers of a central that is at both. */
+const CENTRAL_BROKERS: readonly [string, string] = ['$first', '$second'];
 
 /** By address, of those queues that have an end of their patience. */
 function deliveriesMaxOf({ world }: Plan): Record<string, number> {
@@ -398,8 +444,20 @@ function keepingOf({ world }: Plan): Pick<RunFacts, 'journals' | 'letterQueues'>
   return { journals, letterQueues: Object.fromEntries(own) };
 }
 
-function configOf(plan: PlannedNode): NodeConfig {
+function configOf(plan: PlannedNode, { ways }: PlannedWorld): NodeConfig {
+  const { uplinks: further, failoverMs, failbackMs, holeWaitMs } = plan;
+  const times = {
+    ...(failoverMs !== undefined && { failoverMs }),
+    ...(failbackMs !== undefined && { failbackMs }),
+    ...(holeWaitMs !== undefined && { holeWaitMs }),
+  };
+  const several = {
+    ...(further !== undefined && plan.uplink !== 'none' && { uplinks: uplinksOf(plan, further) }),
+    ...(plan.isCentral === 'yes' && ways?.brokers === 2 && { centralBrokers: CENTRAL_BROKERS }),
+  };
   return {
+    ...times,
+    ...several,
     name: plan.name,
     queues: plan.queues,
     unknownQueue: 'refuse',
@@ -411,4 +469,14 @@ function configOf(plan: PlannedNode): NodeConfig {
     commitDelayMs: plan.commitDelayMs,
     home: 'this machine',
   };
+}
+
+function uplinksOf({ uplink, central, leadsTo: to = ['*'] }: PlannedNode, further: readonly FurtherUplink[]): UplinkSetup[] {
+  const kind = uplink === 'mqtt' ? 'mqtt' : 'link';
+  const first: UplinkSetup = { name: 'up', kind, to, central: kind === 'mqtt' ? central : '', partitionCount: 1 };
+  const others = further.map(({ name, to: nodes, ...how }): UplinkSetup => {
+    const via = how.via === 'mqtt' ? { kind: how.via, central: how.central } : { kind: how.via, central: '' };
+    return { name, to: nodes, ...via, partitionCount: 1 };
+  });
+  return [first, ...others];
 }

@@ -134,13 +134,28 @@ export class Arrivals {
     changes: readonly MetaChange[],
   ): Planned | Refusal | undefined {
     const { number, ...key } = carried;
-    // What begins here is here.
-    const isOwn = key.origin === this.#store.self.name;
-    const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);
-    if (unloaded === undefined || 'refused' in unloaded) return unloaded;
     const late = planLate(this.#store, handle, item.number);
     const { change, settle } = planNumber(this.#store, handle, { number: item.number, epoch: undefined });
+    // What begins here is here.
+    const isOwn = key.origin === this.#store.self.name;
+    const unload = () => (isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from));
+    // Where both are of one stream, the second is planned behind the first.
+    const unloaded = this.#store.streams.find(key) === handle ? this.#after(handle, settle, unload) : unload();
+    if (unloaded === undefined || 'refused' in unloaded) return unloaded;
     return joined({ ...NOTHING, changes: [...changes, change], settle }, late, unloaded);
+  }
+
+  /** What is planned where the numbers of a stream have moved already; they are as they were when it returns. */
+  #after<T>(handle: number, settle: () => void, plan: () => T): T {
+    const { destinations } = this.#store.ends;
+    const before = destinations.get(handle);
+    settle();
+    try {
+      return plan();
+    } finally {
+      if (before === undefined) destinations.delete(handle);
+      else destinations.set(handle, before);
+    }
   }
 
   /** A message below what was handed on: carried if its number was passed over, or else a repeat. */

@@ -43,7 +43,7 @@ export class ArrivedEnvelopes {
       const { identity, epoch } = message;
       const hop = wayOf(before, item);
       const isItself = identityText(identity) === identityText(numbered(key, item.number));
-      if (!isItself && !isCarried(key, identity)) return undefined;
+      if (!isItself && !isCarried(key, item.number, identity)) return undefined;
       const envelope = withHop(item.envelope, () => oneFurther(hop));
       return { envelope, epoch, properties: message, hop, ...(!isItself && { carried: identity }) };
     } catch (error) {
@@ -72,9 +72,10 @@ export class ArrivedEnvelopes {
   }
 }
 
-/** It goes where its item goes, as urgently, and only begins elsewhere. */
-function isCarried(key: StreamKey, identity: Identity): boolean {
-  const isOfAnother = key.origin !== identity.origin || key.incarnation !== identity.incarnation;
+/** It goes where its item goes, as urgently, and begins elsewhere; or it came back to where it began, which gave it a later place. */
+function isCarried(key: StreamKey, number: number, identity: Identity): boolean {
+  const isOfStream = key.origin === identity.origin && key.incarnation === identity.incarnation;
+  const isOfAnother = !isOfStream || identity.number < number;
   return isOfAnother && key.destination === identity.destination && key.priority === identity.priority && isName(identity.origin);
 }
 

@@ -47,6 +47,7 @@ beforeEach(() => {
     receiversAbove: () => ['region'],
     strays: () => [],
     isThere: (neighbour) => there.has(neighbour),
+    leaves: () => [],
   });
   settle();
   attachments.pump();

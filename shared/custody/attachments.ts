@@ -46,6 +46,8 @@ export interface AttachmentsOptions {
   readonly strays: (node: string) => readonly MetaChange[];
   /** A neighbour below is dialled in, or may come over a broker. */
   readonly isThere: (neighbour: string) => boolean;
+  /** A node is not reached by this neighbour any more, who knows what was handed over for it. What must be stored with that. */
+  readonly leaves: (node: string, way: string) => readonly MetaChange[];
 }
 
 export class Attachments {
@@ -272,7 +274,8 @@ export class Attachments {
     const epochs = epochsIn(fields.value('epochs'));
     const refused = fields.value('refused') === undefined ? undefined : epochsIn(fields.value('refused'));
     if (node === undefined || epochs === undefined) return undefined;
-    const { hops, self } = this.#options.store;
+    const { store, leaves } = this.#options;
+    const { hops, self } = store;
     if (hops.directory.wayOf(from) !== undefined) return this.#counted('refused');
     if (node === self.name) return this.#doubtedByWord(epochs[0] ?? NO_EPOCH);
     const known = hops.directory.find(node);
@@ -293,7 +296,7 @@ export class Attachments {
       if (this.#silent.has(node)) this.#waiting.set(node, undefined);
       else this.#tell(node, epochs[0] ?? NO_EPOCH);
     };
-    return joined({ puts: [], acks: [], changes: noted.changes, settle }, passed);
+    return joined({ puts: [], acks: [], changes: [...noted.changes, ...leaves(node, known.way)], settle }, passed);
   }
 
   /** Of this node itself: where it is attached somebody knows a later epoch. */
@@ -306,7 +309,7 @@ export class Attachments {
 
   /** Attached, in one frame with what is said of it; and whoever had it before is told. */
   #noted(node: string, attached: { way: string; epochs: RouteEpochs }, said: Planned): Planned {
-    const { store, strays } = this.#options;
+    const { store, strays, leaves } = this.#options;
     const { directory } = store.hops;
     const before = directory.wayOf(node);
     const noted = directory.note(node, attached);
@@ -314,7 +317,7 @@ export class Attachments {
     const { way, epochs } = attached;
     const isLeft = before !== undefined && before !== way && before !== node;
     const detached = isLeft ? this.#word(before, DETACH, { node, epochs }) : NOTHING;
-    const kept = before === undefined ? strays(node) : [];
+    const kept = before === undefined ? strays(node) : before === way ? [] : leaves(node, before);
     const settle = (): void => {
       noted.settle();
       this.counts.attached += 1;

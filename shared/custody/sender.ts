@@ -410,6 +410,17 @@ export class CustodySender {
     return changes;
   }
 
+  /** A node is reached by another way from now on: the receiver here knows our streams for it, and must not miss them in our offers. */
+  leaves(node: string): MetaChange[] {
+    const changes: MetaChange[] = [];
+    for (const { node: to, key, handle } of this.#store.outgoing) {
+      const sent = this.#sent.get(handle) ?? 1;
+      if (to === node && key.origin === this.#store.self.name && sent > 1)
+        changes.push(metaChange(`b/${this.hop}/${handle}`, sent));
+    }
+    return changes;
+  }
+
   #knowStrays(): void {
     const { outgoing, hops } = this.#store;
     for (const out of outgoing) if (hops.isBelow(out.node)) out.upTo = Math.max(out.upTo, this.#sent.get(out.handle) ?? 1);

@@ -6,7 +6,8 @@
  *   status: offline ───────────────────────▶ its session is over, and the sender goes
  *
  * Who never said that it is there is not asked: a gateway of an earlier version hears nothing that comes down, and a node below that
- * dials in over a line has another way.
+ * dials in over a line has another way. But what says so may be lost in a broker: who began a session up, and was not said to be away
+ * since, is asked, seldom.
  */
 
 import type { CustodySender } from '../custody/sender.ts';
@@ -42,6 +43,8 @@ export class RelayCentral implements Relay {
   /** Nodes that say that they are there; bounded, and those that are not below go first. */
   readonly #there = new Map<string, Status & { kind: 'online' }>();
   readonly #below = new Map<string, Below>();
+  /** Nodes that began a session up, and were not said to be away since; bounded, the oldest goes. */
+  readonly #heard = new Set<string>();
   readonly #trial: Trial;
   #isUp = false;
   #packetBytesMax: number | undefined;
@@ -81,6 +84,7 @@ export class RelayCentral implements Relay {
     if (!this.#isUp) return;
     const parsed = parseTopic(arrived.topic);
     if (parsed?.kind === 'receipt' && parsed.node === this.#options.node) return this.#heardReceipt(arrived.payload, nowMs);
+    if (parsed?.kind === 'sync') this.#hears(parsed.node);
     const { node, central } = this.#options;
     if (parsed?.kind === 'status' && parsed.node !== node && parsed.node !== central)
       return this.#heardStatus(parsed.node, arrived.payload, nowMs);
@@ -139,11 +143,14 @@ export class RelayCentral implements Relay {
     return nodes;
   }
 
-  /** Where something waits for somebody who is there. */
+  /** Where something waits for somebody who is there, or was heard. */
   #begin(node: string, nowMs: number): void {
     const status = this.#there.get(node);
-    const sender = status && this.#options.senderTo(node);
-    if (status === undefined || sender === undefined || this.#below.size >= RELAY_PEER_COUNT_MAX) return;
+    if (status === undefined && !this.#heard.has(node)) return;
+    const sender = this.#options.senderTo(node);
+    // Who only may be there leaves room for those who are.
+    const countMax = status === undefined ? RELAY_PEER_COUNT_MAX / 2 : RELAY_PEER_COUNT_MAX;
+    if (sender === undefined || this.#below.size >= countMax) return;
     const path = { kind: 'down', gateway: node } as const;
     const relay = new RelaySender({
       sender,
@@ -153,8 +160,15 @@ export class RelayCentral implements Relay {
       trial: this.#trial,
     });
     relay.up(nowMs, this.#packetBytesMax);
-    relay.status(status, nowMs);
+    if (status !== undefined) relay.status(status, nowMs);
     this.#below.set(node, { relay, sender, isTouched: true });
+  }
+
+  #hears(node: string): void {
+    if (this.#heard.has(node)) return;
+    const [oldest] = this.#heard;
+    if (this.#heard.size >= RELAY_PEER_COUNT_MAX && oldest !== undefined) this.#heard.delete(oldest);
+    this.#heard.add(node);
   }
 
   #heardReceipt(payload: Uint8Array, nowMs: number): void {
@@ -177,6 +191,7 @@ export class RelayCentral implements Relay {
     }
     if (status.kind === 'offline') {
       this.#there.delete(node);
+      this.#heard.delete(node);
       this.#below.get(node)?.relay.away(nowMs);
       return this.#forget(node);
     }

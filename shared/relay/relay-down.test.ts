@@ -86,6 +86,23 @@ describe('a message down', () => {
     expect(syncs()).toMatchObject([{ receiver: 'gateway-2' }, { receiver: 'gateway-1' }]);
   });
 
+  test('who sends up is asked though its word that it is there was lost', () => {
+    gateway(1).send('central/commands', BODY);
+    time.run(1_000);
+    broker.cut('gateway-1');
+    time.run(150);
+    broker.faults.waitingMax = 0;
+    time.run(1_500);
+    broker.faults.waitingMax = Number.POSITIVE_INFINITY;
+    time.run(20_000);
+    heard = [];
+    send(3);
+    time.run(5_000);
+    expect([syncs().length, numbersAt(gateway(1))]).toEqual([0, []]);
+    time.run(10_000);
+    expect(numbersAt(gateway(1))).toEqual(upTo(3));
+  });
+
   test('every gateway has a window of its own: one that is not there holds nobody up', () => {
     broker.halfOpen('gateway-1', 60_000);
     send(300, 'gateway-1');

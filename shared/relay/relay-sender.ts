@@ -11,7 +11,8 @@
  * One of several brokers that lead to the same central is `standing-by` while another carries the session: it listens for the status of
  * the central there, and says nothing.
  *
- * Who sends down begins a session when something waits for a gateway that says that it is there, and is `down` while it is not.
+ * Who sends down begins a session when something waits for a gateway that says that it is there, and is `down` while it is not. The word
+ * that says so may be lost: while something waits it asks all the same, seldom, and gives up soon.
  *
  * The broker is a pipe: its PUBACK means nothing here, and what it forgets is published again after the next sync. Custody itself
  * needs no timer; those here only notice that nothing moves.
@@ -108,6 +109,7 @@ export class RelaySender {
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
   readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
+  readonly #askDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
   #isUp = false;
   #duty: RelayDuty;
@@ -120,6 +122,8 @@ export class RelaySender {
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   /** Who sends down asks nobody who is away. */
   #isAway: boolean;
+  /** When who is away is asked all the same, or the question is given up. */
+  #askMs: number | undefined;
   #speaker: Speaker = { sender: '', incarnation: '', nonce: new Uint8Array(0) };
   /** The opening of the central's store that answered. */
   #answeredBy: { readonly opening: string; readonly incarnation: string } | undefined;
@@ -234,6 +238,7 @@ export class RelaySender {
 
   /** Goes on as far as it may. Call after every step of the node. */
   pump(nowMs: number): void {
+    if (this.#mayAsk) return this.#ask(nowMs);
     if (!this.#mayAct) return;
     if (this.#state !== 'idle' && !this.#isOurs) return this.#letGo();
     if (this.#sync !== undefined) {
@@ -301,6 +306,7 @@ export class RelaySender {
 
   /** When `pump` should be called even if nothing happens. */
   get wakeAtMs(): number | undefined {
+    if (this.#mayAsk) return this.#askMs;
     if (!this.#mayAct) return undefined;
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
@@ -343,6 +349,29 @@ export class RelaySender {
     };
   }
 
+  get #mayAsk(): boolean {
+    return this.#isUp && this.#isAway && this.#state !== 'forked';
+  }
+
+  /** Nobody else has the session meanwhile, and whoever is there after all may have it soon. */
+  #ask(nowMs: number): void {
+    const isFree = this.#state === 'idle' || this.#isOurs;
+    if (!isFree || this.#sender.streamsWithWork().length === 0) {
+      if (this.#sync !== undefined) this.#letGo();
+      this.#askMs = undefined;
+      return;
+    }
+    this.#askMs ??= nowMs + this.#askDelay.delayMs;
+    if (this.#askMs > nowMs) return;
+    if (this.#sync === undefined) {
+      this.#askMs = nowMs + PROGRESS_MS_MIN;
+      return this.#startSync(nowMs);
+    }
+    this.#letGo();
+    this.#askDelay.lengthen();
+    this.#askMs = nowMs + this.#askDelay.delayMs;
+  }
+
   get #mayAct(): boolean {
     return this.#isUp && this.#duty === 'on-duty' && !this.#isAway && this.#state !== 'forked';
   }
@@ -382,6 +411,9 @@ export class RelaySender {
     }
     this.#sender.answered(answer);
     if (this.#state === 'offered') return;
+    this.#isAway = false;
+    this.#askMs = undefined;
+    this.#askDelay.reset();
     this.#sync = undefined;
     this.#syncDelay.reset();
     this.#answeredBy = { opening: openingText(answer), incarnation: answer.incarnation };
@@ -409,6 +441,7 @@ export class RelaySender {
     }
     const seen = `${openingText(status)} ${status.hello}`;
     this.#isAway = false;
+    this.#askMs = undefined;
     if (seen === this.#seenStatus) return;
     const isFirst = this.#seenStatus === undefined;
     this.#seenStatus = seen;
