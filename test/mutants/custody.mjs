@@ -670,8 +670,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/arrivals.ts',
-        find: 'const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
-        replace: 'const unloaded = isOwn || number > 0 ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
+        find: 'const unload = () => (isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from));',
+        replace: 'const unload = () => (isOwn || number > 0 ? this.#repeated([]) : this.accept(key, { ...item, number }, from));',
       },
     ],
     tests: ['test/carried.test.ts'],
