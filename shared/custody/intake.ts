@@ -165,6 +165,13 @@ export class Intake {
     return both ?? planned;
   }
 
+  #checkWay(node: string, address: string): void {
+    const { hops } = this.#store;
+    const { belowCountMax } = hops;
+    if (hops.isTurnedAway(node)) throw new RingmailError('BUSY', { pending: belowCountMax, pendingMax: belowCountMax });
+    if (!this.canReach(node)) throw new RingmailError('ROUTE_NOT_FOUND', { address });
+  }
+
   #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
     if (this.policy === undefined) return;
     const { self } = this.#store;
@@ -202,8 +209,7 @@ export class Intake {
     const incarnation = how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation;
     const key = this.#own.key(to, { origin: self.name, incarnation, priority });
     const queue = address.node === self.name ? this.queue(address.queue) : undefined;
-    if (queue === undefined && !this.canReach(address.node))
-      throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
+    if (queue === undefined) this.#checkWay(address.node, key.destination);
     const { handle, changes } = this.#openStream(key);
     const number = nextNumber(this.#store, { handle, key, endsHere: queue !== undefined });
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
