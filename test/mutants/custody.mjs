@@ -84,6 +84,18 @@ export const MUTANTS = [
     tests: ['test/command-outcomes.test.ts'],
   },
   {
+    name: 'turned-away-for-ever',
+    breaks: 'a node below that found no room gets it as soon as there is some',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'if (store.hops.directory.turnedAway.size > 0) this.#takeIn();',
+        replace: 'if (store.hops.directory.turnedAway.size > 1e9) this.#takeIn();',
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
     name: 'digest-at-every-session',
     breaks: 'a node says what it has when that is new',
     edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
