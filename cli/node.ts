@@ -4,7 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { runBelt } from '../device/belt-role.ts';
 import { runUplink } from '../device/uplink-role.ts';
 import { startBroker } from '../gateway/embedded-broker.ts';
+import { runIngress } from '../gateway/ingress-role.ts';
 import { runLink } from '../gateway/link-role.ts';
+import { Passwords } from '../gateway/passwords.ts';
 import { RingmailError } from '../shared/errors.ts';
 import { readRemote } from '../shared/node/api/remote.ts';
 import { serveApi } from '../shared/node/api/server.ts';
@@ -40,7 +42,7 @@ const ENDING =
 export const node = defineCommand(
   {
     name: 'node',
-    summary: 'run a node with the roles of its configuration: adapters, links, relay, local API',
+    summary: 'run a node with the roles of its configuration: adapters, links, relay, MQTT ingress, local API',
     operands: '',
     operandCount: { min: 0, max: 0 },
     options: {
@@ -147,6 +149,7 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
   const roles: Promise<void>[] = [];
   const triggers: Promise<void>[] = [];
   const closers: Closer[] = [];
+  const passwords = config.ingress?.passwords === undefined ? undefined : Passwords.read(config.ingress.passwords);
   try {
     if (config.broker !== undefined) {
       const broker = await startBroker(config.broker);
@@ -162,7 +165,7 @@ export async function runNode(config: NodeFileConfig, options: { volatile: 'allo
     const api = await serveApi(node, { socketPath, mode, ...(remote && { remote: readRemote(remote) }) });
     if (api.remote !== undefined) log('info', `local API on ${formatHostPort(api.remote)} too, for who has a token`);
     closers.push(() => api.close());
-    roles.push(...startRoles(node, config, { log, signal: stop.signal }));
+    roles.push(...startRoles(node, config, { log, signal: stop.signal, passwords }));
     for (const trigger of config.triggers) triggers.push(runTrigger(node, { ...trigger, log }, stop.signal));
     await announce(node, config, world);
     const failure = await Promise.race([node.ended, whenAborted(world.signal)]);
@@ -232,7 +235,13 @@ async function makeRing(config: NodeFileConfig, options: { volatile: 'allow' | '
   await createRing(path, { fileBytes: bytes, fileId: systemRandom.bytes(16), volatile: options.volatile });
 }
 
-function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signal: AbortSignal }): Promise<void>[] {
+interface Shell {
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly passwords: Passwords | undefined;
+}
+
+function startRoles(node: Node, config: NodeFileConfig, shell: Shell): Promise<void>[] {
   const { log, signal } = shell;
   const roles: Promise<void>[] = [];
   for (const link of config.links) roles.push(runLink(node, { listen: link.listen, log }, signal));
@@ -247,6 +256,8 @@ function startRoles(node: Node, config: NodeFileConfig, shell: { log: Log; signa
     const role = { name, node: config.name, destination, open, log, counters, state, ...waitMsMaxOf(port) };
     roles.push(runBelt(node, role, signal));
   }
+  if (config.ingress !== undefined)
+    roles.push(runIngress(node, { config: config.ingress, passwords: shell.passwords, log }, signal));
   for (const role of roles) role.catch((error: unknown) => log('warn', String(error)));
   return roles;
 }

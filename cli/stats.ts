@@ -26,7 +26,19 @@ export const stats = defineCommand(
 
 /** For people. Sections without anything in them are left out. */
 export function statsText(stats: Stats): string {
-  const { health, ring, queues, outgoing, links, accounts, counters, adapters, ports = {}, lines: lineStates = {} } = stats;
+  const {
+    health,
+    ring,
+    queues,
+    outgoing,
+    links,
+    accounts,
+    counters,
+    adapters,
+    ports = {},
+    ingress,
+    lines: lineStates = {},
+  } = stats;
   const share = ring.bytesMax === 0 ? 0 : Math.round((100 * ring.bytesUsed) / ring.bytesMax);
   const lines = [
     `node     ${stats.node}, incarnation ${stats.incarnation}, epoch ${stats.epoch}`,
@@ -67,6 +79,7 @@ export function statsText(stats: Stats): string {
     ...[
       ...Object.entries(adapters).map(([adapter, counts]) => [`adapter ${adapter}`, counts] as const),
       ...Object.entries(ports).map(([port, counts]) => [`port ${port}`, counts] as const),
+      ...(ingress === undefined ? [] : [['ingress', ingress] as const]),
     ].flatMap(([title, counts]) =>
       section(
         [title, 'value'],

@@ -8,9 +8,9 @@
  *                                        broken
  */
 import { invariant } from '../shared/assert.ts';
+import { topicMatches } from '../shared/message/topic-filter.ts';
 import type { Broker, BrokerListener, Publish, PublishEnd } from '../shared/ports.ts';
 import type { SimBroker } from './sim-broker.ts';
-import { topicMatches } from './topic-filter.ts';
 
 /** Publishes that a broken connection leaves to be delivered again, at most; the newest. */
 const LEFT_MAX = 256;

@@ -1,6 +1,7 @@
 /** The retained messages of a simulated broker, and what they were before: a store that crashes or fails over shows old ones again. */
+
+import { topicMatches } from '../shared/message/topic-filter.ts';
 import type { Publish } from '../shared/ports.ts';
-import { topicMatches } from './topic-filter.ts';
 
 /** Changes remembered, at most. */
 const CHANGES_MAX = 256;

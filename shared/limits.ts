@@ -149,6 +149,8 @@ export const URGENT_PRIORITY_MIN = 6;
 export const METER_BURST_BYTES = 8 * 1024;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
+/** Nodes that found no place among those below, and are remembered so that they get one: as many as a gateway may have. In memory. */
+export const TURNED_AWAY_COUNT_MAX = 1024;
 /** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */
 export const BELOW_COUNT_MAX = 1024;
 /** The same for a central, where the directory is whole. */
@@ -180,3 +182,27 @@ export const TRIAL_TURN_MS = 30_000;
 export const TRIAL_GROW_COUNT = 64;
 export const TOPIC_RETRY_MS_MIN = 1_000;
 export const TOPIC_RETRY_MS_MAX = 300_000;
+
+/** Connections of an MQTT ingress, unless configured, and at most: each may hold a packet, a read and what is in flight. */
+export const INGRESS_CLIENT_COUNT = 100;
+export const INGRESS_CLIENT_COUNT_MAX = 1024;
+/** Bytes of one packet there, unless configured: above the largest message of a large ring. PUBLISH_BYTES_MAX at most. */
+export const INGRESS_PACKET_BYTES = 256 * 1024;
+/** Bytes of one client's unanswered publishes, unless configured: what a disk takes in a few frames. Beyond it nothing more is read. */
+export const INGRESS_IN_FLIGHT_BYTES = 256 * 1024;
+/** Of all its clients together. What would exceed it is refused. */
+export const INGRESS_HELD_BYTES_MAX = 16 * 1024 * 1024;
+/** How long a publish may wait for room, or for the disk, before its connection ends. Below what clients give a keepalive (60 s). */
+export const INGRESS_HOLD_MS = 10_000;
+export const INGRESS_HOLD_MS_MIN = 100;
+export const INGRESS_HOLD_MS_MAX = 60_000;
+/** Between two looks whether there is room again. */
+export const INGRESS_RETRY_MS = 100;
+/** Rules are looked at one after the other, for each publish. */
+export const INGRESS_RULE_COUNT_MAX = 256;
+/** Packet ids of QoS 2 that one client may have between PUBREC and PUBREL: they fit the value of a position. */
+export const INGRESS_PACKET_ID_COUNT_MAX = 500;
+/** Before CONNECT a connection is worth nothing. */
+export const INGRESS_CONNECT_MS_MAX = 10_000;
+/** Names in its file of passwords. */
+export const INGRESS_NAME_COUNT_MAX = 10_000;

@@ -38,7 +38,7 @@ describe('an import by another program gives the names that README and docs prom
   test.each([
     ['ringmail', ['openNode', 'LocalNode', 'ApiClient', 'RingmailError', 'hasCode', 'parseAddress', 'identityText']],
     ['ringmail/device', ['runBelt', 'BeltAdapter', 'readRp1745', 'encodeTelegram', 'runUplink']],
-    ['ringmail/gateway', ['startBroker', 'runLink']],
+    ['ringmail/gateway', ['startBroker', 'runIngress', 'runLink', 'Passwords']],
     ['ringmail/central', ['openCentral']],
     ['ringmail/embedded', ['EmbeddedNode', 'formatStorage', 'toUtf8', 'fromUtf8', 'RingmailError', 'hasCode']],
     [

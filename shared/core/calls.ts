@@ -49,6 +49,7 @@ export type Call =
    * `waitMs`: how long it may wait for room where its queue blocks; the node's own default otherwise.
    * `sendKey`: a send to this destination under a key that it remembers is answered as the first one was, and stores nothing.
    * `express`: kept in memory only, where its queue is here; answered at once, `volatile`.
+   * `answer`: by the disk, in every durability; for a source that lets go of what it sent.
    */
   | ({ readonly verb: 'send' } & Outgoing & {
         readonly position?: { readonly name: string; readonly value: Uint8Array };
@@ -57,6 +58,7 @@ export type Call =
         readonly sendKey?: string;
         readonly by?: ProducerNumber;
         readonly delivery?: 'express';
+        readonly answer?: 'disk';
       })
   /** All of it in one frame, or nothing. Where a queue has no room it is refused at once. */
   | { readonly verb: 'commit'; readonly steps: readonly TransactionStep[]; readonly by?: ProducerNumber }
@@ -312,7 +314,9 @@ export type HealthCode =
   | 'CORRUPT_MESSAGES'
   | 'UPLINK_DOWN'
   | 'NO_PROGRESS'
-  | 'RING_FULL';
+  | 'BELOW_FULL'
+  | 'RING_FULL'
+  | 'INGRESS_HELD';
 
 export interface Stats {
   readonly node: string;
@@ -356,6 +360,8 @@ export interface Stats {
   readonly adapters: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By serial port, as it is configured: what was wrong with it since the node started. Of a node that has opened any. */
   readonly ports?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Of a node with an MQTT ingress: its clients now, and since the node started what was accepted, and refused by cause. */
+  readonly ingress?: Readonly<Record<string, number>>;
   /** By line or listening place, as it is configured, or by adapter: `open`, `opening`, or why it is not. Of a node with roles. */
   readonly lines?: Readonly<Record<string, string>>;
 }

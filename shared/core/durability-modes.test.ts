@@ -4,6 +4,7 @@ import { codeOf, QueueBox } from '../../hardware-sim/queue-box.ts';
 import { stream } from '../../hardware-sim/random.ts';
 import { SimLink } from '../../hardware-sim/sim-link.ts';
 import { SIM_RING_BYTES, SimNode } from '../../hardware-sim/sim-node.ts';
+import { toUtf8 } from '../bytes.ts';
 import { crc32 } from '../crc32.ts';
 import { ALL_DESKS } from './all-desks.ts';
 import type { CallResult, Durability } from './calls.ts';
@@ -47,6 +48,14 @@ describe('interval', () => {
     await box.pass(INTERVAL_MS / 2);
     await box.restart('power cut');
     expect(await box.drain('bags')).toEqual([]);
+  });
+
+  test('who asks for an answer by the disk gets that one: a power cut right after it takes nothing', async () => {
+    const box = await boxWith('by the disk', { intervalMs: INTERVAL_MS });
+    const answer = await box.ask({ verb: 'send', destination: 'bags', body: toUtf8('kept'), properties: {}, answer: 'disk' });
+    expect(answer).toMatchObject({ kind: 'sent', durability: 'unknown' });
+    await box.restart('power cut');
+    expect(await box.drain('bags')).toEqual(['kept']);
   });
 
   test('after it, a power cut takes nothing', async () => {

@@ -100,7 +100,8 @@ export class SendDesk {
     const batch = { puts: planned.puts, acks: planned.acks, metas };
     const identity = identityText(planned.identity);
     // The source of an adapter is told too, and lets go of what it sent, and a producer counts on: that waits for the disk whatever the mode.
-    const intervalMs = call.position === undefined && call.by === undefined ? this.#shell.intervalMs : undefined;
+    const isTold = call.position !== undefined || call.by !== undefined || call.answer === 'disk';
+    const intervalMs = isTold ? undefined : this.#shell.intervalMs;
     const durability = this.#shell.durability();
     const isLater = intervalMs !== undefined && durability !== 'volatile';
     const sent: CallResult = { kind: 'sent', identity, durability: isLater ? 'interval' : durability };

@@ -4,7 +4,7 @@
  */
 
 import { ALL_DESKS } from '../core/all-desks.ts';
-import type { Call, CallResult, Stats } from '../core/calls.ts';
+import type { Call, CallResult, Health, Stats } from '../core/calls.ts';
 import { linksAndRelay } from '../core/carriers.ts';
 import { Drive } from '../core/drive.ts';
 import { NodeCore } from '../core/node-core.ts';
@@ -44,6 +44,13 @@ export interface NodeOptions {
 const REOPEN_MS_MIN = 100;
 const REOPEN_MS_MAX = 5_000;
 
+/** What an MQTT ingress tells of itself; part of the node's stats and health. */
+export interface IngressWatch {
+  counts(): Readonly<Record<string, number>>;
+  /** Why clients were cut off lately; undefined when they were not. */
+  trouble(): string | undefined;
+}
+
 type Success = Exclude<CallResult, { kind: 'error' }>;
 
 export class Node implements NodeCalls {
@@ -53,6 +60,8 @@ export class Node implements NodeCalls {
   readonly portCounters = new AdapterCounters();
   /** What state each line is in that is kept open, by its name; part of its stats. */
   readonly lineStates = new Map<string, string>();
+  /** Undefined: there is none. */
+  ingress: IngressWatch | undefined;
   readonly #options: NodeOptions;
   readonly #lines = new Set<Line>();
   #drive: Drive | undefined;
@@ -273,8 +282,12 @@ export class Node implements NodeCalls {
   }
 
   #withAdapters(stats: Stats): Stats {
+    const { ingress } = this;
+    const detail = ingress?.trouble();
     return {
       ...stats,
+      ...(detail !== undefined && { health: red(stats.health, { code: 'INGRESS_HELD', detail }) }),
+      ...(ingress && { ingress: ingress.counts() }),
       adapters: this.adapterCounters.totals(),
       ports: this.portCounters.totals(),
       lines: Object.fromEntries(this.lineStates),
@@ -291,6 +304,10 @@ export class Node implements NodeCalls {
   #log(level: 'info' | 'warn', text: string): void {
     this.#options.log?.(level, text);
   }
+}
+
+function red({ causes }: Health, cause: Health['causes'][number]): Health {
+  return { status: 'red', causes: [...causes, cause] };
 }
 
 /** A line of a neighbour's console, as one of a log: never to be taken for the node's own words. */

@@ -27,6 +27,7 @@ export function checkConfig(config: NodeFileConfig, problems: Problems): void {
   for (const [index, { destination }] of config.adapters.entries()) {
     checkDestination(config, { path: `adapters[${index}].destination`, address: destination }, problems);
   }
+  for (const [index, { queue }] of (config.ingress?.rules ?? []).entries()) checkIngressRule(config, { index, queue }, problems);
   for (const index of config.triggers.keys()) checkTrigger(config, index, problems);
   checkRoutes(config, problems);
 }
@@ -108,6 +109,7 @@ function placesOf(config: NodeFileConfig): { path: string; place: string }[] {
     { path: 'api.socket', place: config.api.socket },
   ];
   if (config.broker !== undefined) places.push({ path: 'broker.listen', place: placeOfHostPort(config.broker) });
+  if (config.ingress !== undefined) places.push({ path: 'ingress.listen', place: placeOfHostPort(config.ingress.listen) });
   const { remote } = config.api;
   if (remote !== undefined) places.push({ path: 'api.listen', place: placeOfHostPort(remote.listen) });
   for (const { path, line } of linesOf(config)) {
@@ -175,6 +177,14 @@ function checkTrigger(config: NodeFileConfig, index: number, problems: Problems)
   if (!problems.areSound(`${path}.queue`, `${path}.send`, 'name')) return;
   const isSame = send === `${config.name}/${queue}`;
   if (isSame) problems.add(`${path}.send`, 'it is the queue of the trigger itself: no copy would be the last');
+}
+
+function checkIngressRule(config: NodeFileConfig, { index, queue }: { index: number; queue: string }, problems: Problems): void {
+  const path = `ingress.rules[${index}].queue`;
+  if (!problems.areSound(path)) return;
+  const goal = parseAddress(queue, config.name).queue;
+  if (isSystemQueue(goal)) return problems.add(path, `nobody sends to ${goal}: its node fills it`);
+  checkDestination(config, { path, address: queue }, problems);
 }
 
 /** What a route cannot deliver would be a dead letter each time: what is known now is said now. */

@@ -8,6 +8,15 @@ import {
   BLOCKED_BYTES_MAX,
   BLOCKED_COUNT_MAX,
   HOLE_WAIT_MS,
+  INGRESS_CLIENT_COUNT,
+  INGRESS_CLIENT_COUNT_MAX,
+  INGRESS_HOLD_MS,
+  INGRESS_HOLD_MS_MAX,
+  INGRESS_HOLD_MS_MIN,
+  INGRESS_IN_FLIGHT_BYTES,
+  INGRESS_PACKET_BYTES,
+  INGRESS_RULE_COUNT_MAX,
+  PUBLISH_BYTES_MAX,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
   RETRY_MS_MAX,
@@ -74,6 +83,7 @@ describe('the tables of the page have the keys there are', () => {
     ['`[[adapters]]`', `[[adapters]]\n${alien}`],
     ['`[[triggers]]`', `[[triggers]]\n${alien}\nwhere = { ${alien} }`],
     ['`[[routes]]`', `[[routes]]\n${alien}`],
+    ['`[ingress]`', `[ingress]\n${alien}\nrules = [{ ${alien} }]`],
     ['`[broker]`', `[broker]\n${alien}`],
     ['`[log]`', `[log]\n${alien}`],
     ['`[uplink]`', `[uplink]\n${alien}`],
@@ -105,7 +115,7 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`| \`holeWaitMs\` | 0 to ${grouped(UPLINK_PATIENCE_MS_MAX)} ms | \`${HOLE_WAIT_MS}\` |`);
   expect(PAGE).toContain(`| \`label\` | text of up to ${QUEUE_LABEL_LENGTH_MAX} characters |`);
   expect(PAGE).toContain(`| \`appSpecific\` | 0 to ${grouped(APP_SPECIFIC_MAX)} |`);
-  expect(PAGE.split(`| text of up to ${TEXT_LENGTH_MAX} characters |`)).toHaveLength(3);
+  expect(PAGE.split(`| text of up to ${TEXT_LENGTH_MAX} characters |`)).toHaveLength(5);
   expect(PAGE).toContain(`| \`deliveriesMax\` | 0 to ${grouped(DELIVERY_COUNT_MAX)} |`);
   expect(PAGE).toContain(`| \`retryMs\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
   expect(PAGE).toContain(`| \`retryMsMax\` | 0 to ${grouped(RETRY_MS_MAX)} ms |`);
@@ -115,6 +125,13 @@ test('the limits of the page are those of the code', () => {
   expect(PAGE).toContain(`${grouped(blocks * 4096)} bytes (${blocks} blocks of 4 KiB) to 1 TiB`);
   expect(RING_BYTES_MAX).toBe(2 ** 40);
   expect(PAGE).toContain(`| \`size\` | size | \`"${formatSize(RING_BYTES_DEFAULT)}"\` |`);
+  expect(PAGE).toContain(`| \`clients\` | 1 to ${grouped(INGRESS_CLIENT_COUNT_MAX)} | \`${INGRESS_CLIENT_COUNT}\` |`);
+  const upTo = formatSize(PUBLISH_BYTES_MAX);
+  expect(PAGE).toContain(`| \`packetLimit\` | size, 1 to ${upTo} | \`"${formatSize(INGRESS_PACKET_BYTES)}"\` |`);
+  expect(PAGE).toContain(`| \`inFlightLimit\` | size, 1 to ${upTo} | \`"${formatSize(INGRESS_IN_FLIGHT_BYTES)}"\` |`);
+  const hold = `${INGRESS_HOLD_MS_MIN} to ${grouped(INGRESS_HOLD_MS_MAX)} ms`;
+  expect(PAGE).toContain(`| \`holdMs\` | ${hold} | \`${INGRESS_HOLD_MS}\` |`);
+  expect(PAGE).toContain(`1 to ${INGRESS_RULE_COUNT_MAX} rules`);
   const admits = (mebibytes: number) => liveBytesMaxOf(geometryFor(mebibytes * 2 ** 20)) / 2 ** 20;
   expect(PAGE).toContain(
     `A ring of 16 MiB admits about ${admits(16).toFixed(1)} MiB of messages, one of 64 MiB about ${admits(64).toFixed(0)} MiB`,
@@ -143,7 +160,7 @@ log.level = "info"
 
 describe('every example of the page is valid', () => {
   const blocks = [...PAGE.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text]) => text ?? '');
-  test('there is one for each role', () => expect(blocks).toHaveLength(7));
+  test('there is one for each role', () => expect(blocks).toHaveLength(8));
   test.each(blocks)('%s', (text) => expect(issuesOf(text)).toEqual([]));
 });
 

@@ -134,7 +134,7 @@ describe('one mistake, one line that says where', () => {
     [
       'an unknown key at the top',
       'color = "red"',
-      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
+      'line 2: color: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, ingress, log',
     ],
     ['a mistyped key', '[ring]\nsizes = "16 MiB"', "line 3: ring.sizes: no such key; did you mean 'size'?"],
     [
@@ -170,7 +170,7 @@ describe('one mistake, one line that says where', () => {
     [
       '__proto__',
       '__proto__ = 1',
-      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, log',
+      'line 2: __proto__: no such key; there are name, unknownQueue, ring, queueLimit, blockMs, holeWaitMs, broker, api, queues, uplink, uplinks, failoverMs, failbackMs, links, central, adapters, triggers, routes, ingress, log',
     ],
     [
       '__proto__ of a table',
@@ -493,6 +493,42 @@ describe('one mistake, one line that says where', () => {
       'what is only set while a node runs',
       '[queues.bags]\nstate = "paused"',
       'line 3: queues.bags.state: no such key; there are limit, reserve, label, whenFull, remoteWhenFull, ordering, journal, replay, deadLetterQueue, timeToBeReceivedMs, deliveriesMax, retryMs, retryFactor, retryMsMax, retryJitterPercent',
+    ],
+    ['an ingress without a rule', '[ingress]', 'line 2: ingress.rules: there is none: no topic leads to a queue'],
+    [
+      'an ingress for other machines',
+      '[queues.a]\n[ingress]\nlisten = "0.0.0.0:1883"\nrules = [{ topic = "a", queue = "a" }]',
+      'line 4: ingress.listen: other machines reach 0.0.0.0, and what they say is not encrypted; write allowRemote = true if that is meant',
+    ],
+    [
+      'a rule with a wildcard in a level',
+      '[queues.a]\n[ingress]\nrules = [{ topic = "a/b+", queue = "a" }]',
+      "line 4: ingress.rules[0].topic: 'a/b+': + stands for one whole level, and # for all that are left, at the end",
+    ],
+    [
+      'a rule to a queue that is not there',
+      '[ingress]\nrules = [{ topic = "a", queue = "a" }]',
+      'line 3: ingress.rules[0].queue: there is no [queues.a] here',
+    ],
+    [
+      'a rule to a system queue',
+      '[ingress]\nrules = [{ topic = "a", queue = "$dead" }]',
+      'line 3: ingress.rules[0].queue: nobody sends to $dead: its node fills it',
+    ],
+    [
+      'a rule to a node that no uplink leads to',
+      '[ingress]\nrules = [{ topic = "a", queue = "central/a" }]',
+      "line 3: ingress.rules[0].queue: no [uplink] leads from here to 'central'",
+    ],
+    [
+      'a packet that no ring takes',
+      '[queues.a]\n[ingress]\npacketLimit = "1 MiB"\nrules = [{ topic = "a", queue = "a" }]',
+      'line 4: ingress.packetLimit: 1 MiB is not within 1 KiB to 512 KiB',
+    ],
+    [
+      'an ingress where the broker is',
+      '[queues.a]\n[broker]\n[ingress]\nrules = [{ topic = "a", queue = "a" }]',
+      "line 4: ingress.listen: '127.0.0.1:1883' is taken by broker.listen (line 3)",
     ],
     [
       'a general limit above the ring',

@@ -6,7 +6,16 @@ import type { ByteCap } from '../../custody/meter.ts';
 import {
   BLOCK_MS_MAX,
   HOLE_WAIT_MS,
+  INGRESS_CLIENT_COUNT,
+  INGRESS_CLIENT_COUNT_MAX,
+  INGRESS_HOLD_MS,
+  INGRESS_HOLD_MS_MAX,
+  INGRESS_HOLD_MS_MIN,
+  INGRESS_IN_FLIGHT_BYTES,
+  INGRESS_PACKET_BYTES,
+  INGRESS_RULE_COUNT_MAX,
   METER_BURST_BYTES,
+  PUBLISH_BYTES_MAX,
   QUEUE_LABEL_LENGTH_MAX,
   RETRY_FACTOR_MAX,
   UPLINK_COUNT_MAX,
@@ -34,6 +43,8 @@ import type {
   ApiRemoteConfig,
   BrokerAccess,
   CentralConfig,
+  IngressConfig,
+  IngressRule,
   LinkConfig,
   LogLevel,
   NamedUplinkConfig,
@@ -66,6 +77,8 @@ const SOCKET_MODE = 0o660;
 /** A queue without a limit of its own gets this part of what the ring admits. */
 const QUEUE_SHARE = 4;
 const BROKER_LISTEN: HostPort = { host: '127.0.0.1', port: 1883 };
+/** Of an ingress: a smaller packet holds no telegram, and a larger message fits no ring. */
+const PACKET_BYTES_MIN = 1024;
 
 /** What a message may say of itself, no longer than one may be. */
 const PROPERTY_TEXT = kinds.textUpTo(TEXT_LENGTH_MAX);
@@ -117,6 +130,7 @@ export function readNode(top: Section, directory: string): NodeFileConfig {
     triggers: top.list('triggers').map((section) => readTrigger(section, name)),
     routes: top.list('routes').map((section) => readRoute(section, name)),
     broker,
+    ingress: readIngress(top.table('ingress'), name),
     log: readLog(top.tableOrEmpty('log')),
   };
   top.finish();
@@ -318,12 +332,46 @@ function readBroker(section: Section | undefined): HostPort | undefined {
   return listen;
 }
 
-/** Nothing here asks who connects, so what other machines reach is written out twice. */
-function checkRemote(section: Section, host: string | undefined): void {
+function readIngress(section: Section | undefined, node: string): IngressConfig | undefined {
+  if (section === undefined) return undefined;
+  const listen = section.get('listen', kinds.hostPort, BROKER_LISTEN);
+  checkRemote(section, listen.host, 'what they say is not encrypted');
+  const bytes = kinds.sizeWithin({ min: PACKET_BYTES_MIN, max: PUBLISH_BYTES_MAX });
+  const rules = section.list('rules').map((rule) => readIngressRule(rule, node));
+  if (rules.length === 0) section.problem('rules', 'there is none: no topic leads to a queue');
+  if (rules.length > INGRESS_RULE_COUNT_MAX)
+    section.problem('rules', `there may be ${INGRESS_RULE_COUNT_MAX}, not ${rules.length}`);
+  const ingress = {
+    listen,
+    passwords: section.find('passwords', kinds.filePath),
+    clientCountMax: section.get('clients', kinds.whole({ min: 1, max: INGRESS_CLIENT_COUNT_MAX }), INGRESS_CLIENT_COUNT),
+    packetBytesMax: section.get('packetLimit', bytes, INGRESS_PACKET_BYTES),
+    inFlightBytesMax: section.get('inFlightLimit', bytes, INGRESS_IN_FLIGHT_BYTES),
+    holdMs: section.get('holdMs', kinds.whole({ min: INGRESS_HOLD_MS_MIN, max: INGRESS_HOLD_MS_MAX }), INGRESS_HOLD_MS),
+    rules,
+  };
+  section.finish();
+  return ingress;
+}
+
+function readIngressRule(section: Section, node: string): IngressRule {
+  const rule = {
+    topic: section.need('topic', kinds.topicFilter),
+    queue: section.need('queue', kinds.address(node)),
+    priority: section.find('priority', kinds.whole({ min: 0, max: PRIORITY_MAX })),
+    contentType: section.find('contentType', PROPERTY_TEXT),
+    label: section.find('label', PROPERTY_TEXT),
+  };
+  section.finish();
+  return rule;
+}
+
+/** Nothing here asks who connects, or hides what is said, so what other machines reach is written out twice. */
+function checkRemote(section: Section, host: string | undefined, why = 'nobody asks who they are'): void {
   const allowRemote = section.get('allowRemote', kinds.flag, false);
   if (host === undefined || isLoopback(host) || allowRemote) return;
   const remedy = 'write allowRemote = true if that is meant';
-  section.problem('listen', `other machines reach ${host}, and nobody asks who they are; ${remedy}`);
+  section.problem('listen', `other machines reach ${host}, and ${why}; ${remedy}`);
 }
 
 function readAdapter(section: Section, node: string): AdapterConfig {

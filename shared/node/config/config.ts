@@ -48,6 +48,8 @@ export interface NodeFileConfig {
   readonly routes: readonly Route[];
   /** Where the embedded broker listens. Undefined: there is none. */
   readonly broker: HostPort | undefined;
+  /** Where MQTT clients publish into queues. Undefined: nowhere. */
+  readonly ingress: IngressConfig | undefined;
   readonly log: { readonly level: LogLevel };
 }
 
@@ -137,6 +139,32 @@ export interface TriggerConfig {
   /** With its node. */
   readonly send: string;
   readonly where: Condition;
+}
+
+/** Where clients that know nothing of ringmail publish over MQTT (docs/mqtt-ingress.md). */
+export interface IngressConfig {
+  readonly listen: HostPort;
+  /** The file of who may publish. Undefined: whoever reaches the port. */
+  readonly passwords: string | undefined;
+  readonly clientCountMax: number;
+  /** Of one MQTT packet. */
+  readonly packetBytesMax: number;
+  /** Of one client's publishes that are not answered yet. */
+  readonly inFlightBytesMax: number;
+  /** A publish that is not on the disk by then ends its connection. */
+  readonly holdMs: number;
+  /** In order: the first that fits decides. */
+  readonly rules: readonly IngressRule[];
+}
+
+export interface IngressRule {
+  /** A filter, as of a subscription. */
+  readonly topic: string;
+  /** With its node. */
+  readonly queue: string;
+  readonly priority: number | undefined;
+  readonly contentType: string | undefined;
+  readonly label: string | undefined;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -3,6 +3,7 @@ import { hasCode } from '../../errors.ts';
 import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '../../message/address.ts';
 import { isNamePattern } from '../../message/name-pattern.ts';
 import { isTopicDestination, topicOf, topicProblem } from '../../message/topic-destination.ts';
+import { filterProblem } from '../../message/topic-filter.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -111,6 +112,12 @@ export function address(self: string): Kind<string> {
 export const namePattern: Kind<string> = textKind('a name, or a pattern with *', '*', (text) =>
   isNamePattern(text) ? ok(text) : wrong(`${quoted(text)} is not a name, nor a pattern of names: a * stands for any characters`),
 );
+
+/** What MQTT clients may publish to. */
+export const topicFilter: Kind<string> = textKind('a topic, like "sensors/+/temperature"', '#', (text) => {
+  const reason = filterProblem(text);
+  return reason === undefined ? ok(text) : wrong(`${quoted(text)}: ${reason}`);
+});
 
 /** Each of a list, none or several. */
 export function listOf<T>(one: Kind<T>): Kind<readonly T[]> {
@@ -230,6 +237,13 @@ export const byteLimit: Kind<number> = sizeKind((bytes) => (bytes > 0 ? ok(bytes
 
 /** Bytes of the ring that are kept for somebody; none by default. */
 export const byteCount: Kind<number> = { ...sizeKind(ok), standIn: 0 };
+
+/** A size within a range, both ends included. */
+export function sizeWithin(range: { min: number; max: number }): Kind<number> {
+  const { min, max } = range;
+  const within = `is not within ${formatSize(min)} to ${formatSize(max)}`;
+  return sizeKind((bytes) => (bytes >= min && bytes <= max ? ok(bytes) : wrong(`${formatSize(bytes)} ${within}`)));
+}
 
 /** Length of a ring file, in bytes. What is over whole blocks is left away. */
 export const ringBytes: Kind<number> = sizeKind((bytes) => {
