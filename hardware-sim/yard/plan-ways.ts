@@ -22,6 +22,7 @@ const SCANS_SHARE = 0.4;
 const GATEWAY = 'gateway-1';
 const SCANS = 'scans';
 const HOUR_MS = 3_600_000;
+const HOUR_NODE_COUNT_MAX = 7;
 /** Room for commands on their way back and forth. */
 const ORDERS_BYTES = 20_000;
 
@@ -156,12 +157,11 @@ export function drawWayFaults(world: PlannedWorld, random: Prng, safetyMs: numbe
     else if (random.chance(0.7)) strike(MOVES, node.name, 3);
   }
   if (world.ways.brokers === 2) strike(FIRST_BROKER_AWAY, 'broker', 2);
-  if (world.routed !== undefined)
-    faults.push({
-      atMs: random.int(safetyMs),
-      fault: PLACE_AWAY,
-      target: ARCHIVE,
-      forMs: random.chance(0.12) ? HOUR_MS : random.pick([20_000, 60_000]),
-    });
+  if (world.routed !== undefined) {
+    // An hour of many nodes is long.
+    const isHour = random.chance(0.2) && world.nodes.length <= HOUR_NODE_COUNT_MAX;
+    const forMs = isHour ? HOUR_MS : random.pick([20_000, 60_000]);
+    faults.push({ atMs: random.int(safetyMs), fault: PLACE_AWAY, target: ARCHIVE, forMs });
+  }
   return faults;
 }
