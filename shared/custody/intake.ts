@@ -220,25 +220,23 @@ export class Intake {
     const queueBytesMax = how.keeps === undefined ? queue?.options.bytesLimit : undefined;
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queueBytesMax ?? ring.bodyBytesMax);
     if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
-    const arrival = { handle, identity, epoch: ring.epoch };
-    if (how.keeps !== undefined) return { ...this.withEpoch(passing(this.#store, arrival, changes), handle, number), identity };
-    const entered = { ...arrival, queue, envelope, shared, properties, hop: hop ?? FIRST_HOP, what: how.what };
+    const { epoch } = ring;
+    if (how.keeps !== undefined) {
+      const passed = passing(this.#store, { handle, identity, epoch }, changes);
+      return { ...this.withEpoch(passed, handle, number), identity };
+    }
+    const entered = { handle, identity, epoch, queue, envelope, shared, properties, hop: hop ?? FIRST_HOP, what: how.what };
     const own = entering(this.#store, entered, changes);
     // What is in memory only has its counters there, too.
     const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.withEpoch(own, handle, identity.number);
     const { place, what } = how;
+    const ringBytes = PUT_BYTES + envelope.length + (shared?.ringBytes ?? 0);
     const {
       puts,
       acks,
       changes: all,
       settle,
-    } = withRoom(this.#store, planned, queue, {
-      place,
-      what,
-      bytes,
-      ...(shared && { ringBytes: PUT_BYTES + envelope.length + shared.ringBytes }),
-      priority,
-    });
+    } = withRoom(this.#store, planned, queue, { place, what, bytes, ringBytes, priority });
     return { puts, acks, changes: all, settle, identity };
   }
 
