@@ -230,7 +230,7 @@ export class TopicPublisher {
 
   /** Planned as soon as what has to be known of it is read. */
   #end(token: number, { at, slot, id, because = UNREADABLE }: Flying): void {
-    if (at !== 'ending' && at !== 'given-up') return;
+    if ((at !== 'ending' && at !== 'given-up') || !this.#flying.has(token)) return;
     const isRefused = id === this.#refusedId;
     const reason = `the broker ended the connection each time that it was published, ${TRIAL_ALONE_COUNT} times alone`;
     const refused = { class: 'BROKER_REFUSED', reason } as const;
