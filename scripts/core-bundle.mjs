@@ -1,4 +1,5 @@
 /** The core for any ECMAScript engine (docs/embedded.md), bundled: for the build, and for the test that holds its size. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -9,7 +10,7 @@ export const CORE_ENTRY = 'shared/core/embedded.ts';
 
 /**
  * What is fast and takes memory for it, and what takes its place: the same results from less. cbor-x is a quarter of the whole and most of it
- * is for others. Tests compare the bytes (small-build.test.ts).
+ * is for others. Tests compare the bytes.
  */
 const SMALLER = new Map([
   ['cbor-x/index-no-eval', 'shared/message/small-encoder.ts'],
@@ -17,6 +18,69 @@ const SMALLER = new Map([
   ['./usual-envelope.ts', 'shared/message/no-usual-envelope.ts'],
   ['./uints.ts', 'shared/custody/no-uints.ts'],
 ]);
+
+/**
+ * Where the names are written that those outside see: what a host gives, calls are made of, answers, events, stats and errors. All names in
+ * these files stay as they are, and so does what other files declare as a type of theirs; every other property gets a short one. A test compares what both say and write (short-names.test.ts).
+ */
+const SEEN_WHOLLY = [
+  ...['core/embedded.ts', 'core/calls.ts', 'core/node-io.ts', 'core/stats.ts', 'core/health.ts', 'errors.ts', 'ports.ts'],
+  ...['queue/queue-options.ts', 'queue/selector.ts', 'message/message.ts', 'message/identity.ts', 'message/classes.ts'],
+];
+const SEEN_TYPES = [
+  ...['core/node-core.ts', 'custody/node-store.ts', 'custody/accounts.ts', 'custody/holes.ts', 'message/envelope.ts'],
+  ...['queue/routes.ts', 'ring/opening.ts', 'ring/log-stretch.ts', 'ring/loss-record.ts', 'ring/superblock-layout.ts'],
+];
+/** Of the language: what its objects have, and what they are asked for. */
+const OF_THE_LANGUAGE = [
+  ...[
+    Object,
+    Function,
+    Array,
+    String,
+    Number,
+    BigInt,
+    Boolean,
+    Symbol,
+    Math,
+    JSON,
+    Map,
+    Set,
+    WeakMap,
+    RegExp,
+    Error,
+    ArrayBuffer,
+    DataView,
+  ],
+  ...[Uint8Array, Object.getPrototypeOf(Uint8Array), Object.getPrototypeOf(function* () {}), Object.getPrototypeOf([].values())],
+]
+  .flatMap((value) => [value, value.prototype ?? {}])
+  .flatMap((value) => Object.getOwnPropertyNames(value))
+  .concat([
+    'value',
+    'done',
+    'next',
+    'return',
+    'index',
+    'input',
+    'groups',
+    'raw',
+    'cause',
+    'get',
+    'set',
+    'writable',
+    'enumerable',
+    'configurable',
+  ]);
+
+/** Names that stay. */
+function seenNames() {
+  const text = (file) => readFileSync(join(ROOT, 'shared', file), 'utf8');
+  const types = (file) => text(file).match(/^export (?:interface [\s\S]*?^\}|type [\s\S]*?;)$/gm) ?? [];
+  const texts = [...SEEN_WHOLLY.map(text), ...SEEN_TYPES.flatMap(types)];
+  const written = texts.flatMap((one) => one.match(/[A-Za-z_$][\w$]*/g) ?? []);
+  return [...new Set([...written, ...OF_THE_LANGUAGE])].filter((name) => /^\w+$/.test(name));
+}
 
 /** @type {esbuild.Plugin} */
 const smaller = {
@@ -45,6 +109,8 @@ export function bundleCore(options = {}) {
     platform: 'neutral',
     target: 'es2022',
     minify: true,
+    mangleProps: /^[a-z]\w\w+$/,
+    reserveProps: new RegExp(`^(?:${seenNames().join('|')})$`),
     plugins: [smaller],
     sourcemap: true,
     sourcesContent: false,

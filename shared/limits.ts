@@ -149,6 +149,8 @@ export const URGENT_PRIORITY_MIN = 6;
 export const METER_BURST_BYTES = 8 * 1024;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
+/** Nodes that found no place among those below, and are remembered so that they get one: as many as a gateway may have. In memory. */
+export const TURNED_AWAY_COUNT_MAX = 1024;
 /** Nodes that a gateway remembers as being below it: about 50 bytes of the ring each. At the limit nobody new is sent to. */
 export const BELOW_COUNT_MAX = 1024;
 /** The same for a central, where the directory is whole. */

@@ -314,6 +314,7 @@ export type HealthCode =
   | 'CORRUPT_MESSAGES'
   | 'UPLINK_DOWN'
   | 'NO_PROGRESS'
+  | 'BELOW_FULL'
   | 'RING_FULL'
   | 'INGRESS_HELD';
 

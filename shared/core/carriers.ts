@@ -182,6 +182,7 @@ export class Carriers implements NodeCarriers {
       },
       receiversAbove: () => uplinks.senders.map(({ receiver }) => receiver),
       strays: (node) => uplinks.senders.flatMap((sender) => sender.strays(node)),
+      isThere: (neighbour) => this.#centrals.size > 0 || [...this.#links.values()].some(({ peer }) => peer === neighbour),
       leaves: (node, way) => this.#down.get(way)?.leaves(node) ?? [],
     });
   }

@@ -178,6 +178,7 @@ test('a node below: away it is none of our troubles; there, and silent to our of
     ring: { report: { gaps: [] }, corruptCount: 0 },
     room: { shared: { used: 0, max: 1 } },
     outgoing: [],
+    hops: { belowCountMax: 10, directory: { turnedAway: new Map() } },
   } as unknown as NodeStore;
   const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
   const codesAt = (nowMs: number): string[] => {

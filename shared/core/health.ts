@@ -57,6 +57,10 @@ export class HealthWatch {
     causes.push(...ownCauses(this.#store));
     const astray = this.#carriers === NO_CARRIERS ? 0 : this.#astrayCount();
     if (astray > 0) causes.push({ code: 'UPLINK_DOWN', detail: `${astray} messages wait for nodes that no uplink leads to` });
+    const { belowCountMax, directory } = this.#store.hops;
+    const turnedAway = directory.turnedAway.size;
+    if (turnedAway > 0)
+      causes.push({ code: 'BELOW_FULL', detail: `${turnedAway} nodes below are not reached: ${belowCountMax} are, and no more` });
     for (const [sender, { movedAtMs, freedCount }] of this.#progress) {
       const stillMs = nowMs - movedAtMs;
       if (stillMs <= PROGRESS_MS_MAX || isAwayBelow(sender)) continue;

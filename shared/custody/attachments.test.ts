@@ -3,6 +3,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../hardware-sim/random.ts';
 import { formattedDisk, openRing, type RingDriver } from '../../hardware-sim/ring-driver.ts';
+import { toUtf8 } from '../bytes.ts';
+import { HealthWatch } from '../core/health.ts';
+import { NO_CARRIERS } from '../core/node-carriers.ts';
 import type { CborInput } from '../message/cbor.ts';
 import { decodeEnvelope } from '../message/envelope.ts';
 import type { Epoch } from '../message/identity.ts';
@@ -21,16 +24,20 @@ let store: NodeStore;
 let attachments: Attachments;
 let opening: Epoch;
 let carrier: 'link' | 'mqtt';
+let intake: Intake;
+/** Neighbours that are dialled in. */
+let there: Set<string>;
 
 /** A site in the middle: `gateway-1` and `gateway-2` below it, `central` above. */
 beforeEach(() => {
   const random = stream(3, 'attachments');
   opening = { counter: 1, random: 7 };
   carrier = 'link';
+  there = new Set(['gateway-1', 'gateway-2']);
   driver = openRing(formattedDisk(geometryFor(388 * 4096), random, 'at-once'), { epochRandom: 1 });
   settle();
   store = new NodeStore(driver.ring, ALL_STORE_PARTS);
-  const intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 100_000, canReach: () => true });
+  intake = new Intake(store, { unknownQueue: 'refuse', queueBytesLimit: 100_000, canReach: () => true });
   store.load('site', random);
   attachments = new Attachments({
     store,
@@ -39,6 +46,7 @@ beforeEach(() => {
     above: () => ({ way: 'up', node: 'region', incarnation: '0011223344556677', opening, carrier }),
     receiversAbove: () => ['region'],
     strays: () => [],
+    isThere: (neighbour) => there.has(neighbour),
     leaves: () => [],
   });
   settle();
@@ -261,4 +269,63 @@ describe('who lies', () => {
     attachments.met('device', 1);
     expect([store.hops.directory.count, store.hops.isBelow('device'), known('invented-0')]).toEqual([10, true, undefined]);
   });
+});
+
+describe('as many nodes below as there is room for', () => {
+  const send = (node: string) => () => intake.begin(`${node}/commands`, { body: toUtf8('go'), properties: {} });
+  const causes = () => new HealthWatch(store, NO_CARRIERS).health(0).causes;
+
+  beforeEach(() => {
+    store.hops.belowCountMax = 4;
+    for (const node of ['device-1', 'device-2', 'device-3', 'device-4']) {
+      there.add(node);
+      attachments.met(node, 1);
+      settle();
+    }
+    pump();
+  });
+
+  test('one more can send and is not reached: who sends to it is told so, and health is red', () => {
+    expect([...store.hops.directory.below()]).toEqual(['gateway-1', 'gateway-2', 'device-1', 'device-2']);
+    expect(send('device-3')).toThrow(expect.objectContaining({ code: 'BUSY', details: { pending: 4, pendingMax: 4 } }));
+    expect(send('device-1')).not.toThrow();
+    expect(send('somebody-else')).not.toThrow();
+    expect(causes()).toEqual([{ code: 'BELOW_FULL', detail: '2 nodes below are not reached: 4 are, and no more' }]);
+  });
+
+  test('as soon as another has moved away it is taken in, and announced', () => {
+    words();
+    hears('detach', { node: 'device-1', epochs: [2, 1] }, 'region', 'heard');
+    words();
+    pump();
+    expect(known('device-3')).toEqual({ way: 'device-3', epochs: [1] });
+    expect(words().map(([to, what]) => [to, what])).toEqual([['central', 'attach device-3']]);
+    expect(send('device-3')).not.toThrow();
+    expect(send('device-4')).toThrow(expect.objectContaining({ code: 'BUSY' }));
+    expect(causes()).toHaveLength(1);
+  });
+
+  test('one that has left is forgotten: what is for it goes where it would go anyway', () => {
+    there.delete('device-3');
+    store.nowMs += 10_000;
+    pump();
+    expect(send('device-3')).not.toThrow();
+    expect(send('device-4')).toThrow(expect.objectContaining({ code: 'BUSY' }));
+    there.delete('device-4');
+    store.nowMs += 10_000;
+    pump();
+    expect(causes()).toEqual([]);
+  });
+
+  test('of those that are turned away a bounded number is known', () => {
+    for (let i = 0; i < 3_000; i++) hears('attach', { node: `invented-${i}`, epochs: [1] }, 'gateway-1');
+    expect(store.hops.directory.turnedAway.size).toBe(1024);
+  });
+
+  function pump(): void {
+    for (let i = 0; i < 5; i++) {
+      attachments.pump();
+      settle();
+    }
+  }
 });

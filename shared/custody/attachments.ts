@@ -30,6 +30,8 @@ const RETRY_MS = 1_000;
 const ANNOUNCE_COUNT_MAX = 32;
 /** Nodes whose sessions here have to be told something, or that wait to be noted. */
 const WAITING_COUNT_MAX = 1024;
+/** Between two looks at who of those that found no room is gone. */
+const TURNED_AWAY_LOOK_MS = 10_000;
 
 export interface AttachmentsOptions {
   readonly store: NodeStore;
@@ -42,6 +44,8 @@ export interface AttachmentsOptions {
   readonly receiversAbove: () => Iterable<string>;
   /** A node is below that was not: what went up for it stays there. What must be stored with that. */
   readonly strays: (node: string) => readonly MetaChange[];
+  /** A neighbour below is dialled in, or may come over a broker. */
+  readonly isThere: (neighbour: string) => boolean;
   /** A node is not reached by this neighbour any more, who knows what was handed over for it. What must be stored with that. */
   readonly leaves: (node: string, way: string) => readonly MetaChange[];
 }
@@ -60,6 +64,9 @@ export class Attachments {
   /** Nodes that are still to be announced anew, to whom. */
   #announcing: { readonly to: Epoch; readonly nodes: string[] } | undefined;
   #retryAtMs: number | undefined;
+  /** The directory, when those that were turned away were looked at last; and when those of them are forgotten that are gone. */
+  #seenChange = 0;
+  #forgetAtMs = 0;
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
@@ -113,6 +120,7 @@ export class Attachments {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [node, epoch] of waiting) this.met(node, epoch);
+    if (store.hops.directory.turnedAway.size > 0) this.#takeIn();
     const above = this.#options.above();
     if (above !== undefined && !this.route.isBy(above)) this.#raise(NO_EPOCH);
     if (above !== undefined && this.route.toAnnounce(above.opening) !== 'nothing') this.#announce(above);
@@ -120,6 +128,29 @@ export class Attachments {
 
   get wakeAtMs(): number | undefined {
     return this.#retryAtMs;
+  }
+
+  /** Those that found no room get it as soon as there is some, one at a time; who has left is forgotten. */
+  #takeIn(): void {
+    const { store, isThere } = this.#options;
+    const { directory } = store.hops;
+    if (store.nowMs >= this.#forgetAtMs) {
+      this.#forgetAtMs = store.nowMs + TURNED_AWAY_LOOK_MS;
+      for (const [node, { way }] of directory.turnedAway) if (!isThere(way ?? '')) directory.turnedAway.delete(node);
+    }
+    if (directory.changeCount === this.#seenChange) return;
+    const [first] = directory.turnedAway;
+    if (first === undefined || !directory.hasRoom) {
+      this.#seenChange = directory.changeCount;
+      return;
+    }
+    const [node, { way = '', epochs }] = first;
+    this.#try(() => {
+      const said = way === node ? this.#reached(node, epochs) : NOTHING;
+      const planned = this.#noted(node, { way, epochs }, said);
+      store.commit(batchOf(planned), () => {});
+      planned.settle();
+    });
   }
 
   /** Another neighbour above, or another epoch: durable, and told. Over MQTT by a word of its own; over a link the session says it. */

@@ -5,8 +5,10 @@
  *   [way, epoch, …]       by the neighbour `way`, which is the node itself where it dials this one
  *   ['', epoch, …]        not below any more: what is known to be over is not believed again
  *
- * Bounded: at the limit those go that are not below any more, and without any such nobody is taken in.
+ * Bounded: at the limit those go that are not below any more, and without any such nobody is taken in. Who is turned away is known until
+ * the process ends, so that he is taken in as soon as there is room, and that it is seen.
  */
+import { TURNED_AWAY_COUNT_MAX } from '../limits.ts';
 import type { MetaTable } from '../ring/meta-table.ts';
 import { type MetaChange, MetaFields, metaChange, metaDelete, metaValues } from './meta-keys.ts';
 import { compareEpochs, type RouteEpochs } from './route-epochs.ts';
@@ -32,6 +34,8 @@ export type EpochJudgement = 'newer' | 'repeat' | 'older' | 'twice';
 export class Directory {
   /** Grows with every change. */
   changeCount = 0;
+  /** For whom there was no room; of many the first ones. */
+  readonly turnedAway = new Map<string, Attached>();
   readonly #nodes = new Map<string, Attached>();
   readonly #countMax: () => number;
 
@@ -81,18 +85,28 @@ export class Directory {
     return said.epochs.every((epoch) => epoch === 0) ? 'newer' : 'twice';
   }
 
-  /** Undefined: one node too many. */
+  /** Undefined: one node too many. It is turned away. */
   note(node: string, attached: Attached): Noted | undefined {
     const gone = this.#nodes.has(node) ? undefined : this.#toForget();
-    if (gone === 'none') return undefined;
+    if (gone === 'none') {
+      const isKnown = this.turnedAway.has(node) || this.turnedAway.size < TURNED_AWAY_COUNT_MAX;
+      if (attached.way !== undefined && isKnown) this.turnedAway.set(node, attached);
+      return undefined;
+    }
     const { way, epochs } = attached;
     const change = metaChange(`n/${node}`, [way ?? '', ...epochs]);
     const settle = (): void => {
       if (gone !== undefined) this.#nodes.delete(gone.node);
       this.#nodes.set(node, attached);
+      this.turnedAway.delete(node);
       this.changeCount += 1;
     };
     return { changes: gone === undefined ? [change] : [metaDelete(`n/${gone.node}`), change], settle };
+  }
+
+  /** For one more. Looks at all of them when they are many. */
+  get hasRoom(): boolean {
+    return this.#toForget() !== 'none';
   }
 
   /** Undefined: there is room. */

@@ -93,6 +93,11 @@ export class Hops {
     return this.directory.wayOf(node) !== undefined;
   }
 
+  /** It is below, and there was no room to note that: nothing goes there, and nowhere else would it arrive. */
+  isTurnedAway(node: string): boolean {
+    return this.directory.turnedAway.has(node);
+  }
+
   /** True when a message for this node can leave here. */
   leadsTo(node: string): boolean {
     return this.isBelow(node) || this.#ways.some((way) => leads(way, node));

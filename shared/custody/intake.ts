@@ -165,6 +165,13 @@ export class Intake {
     return both ?? planned;
   }
 
+  #checkWay(node: string, address: string): void {
+    const { hops } = this.#store;
+    const { belowCountMax } = hops;
+    if (hops.isTurnedAway(node)) throw new RingmailError('BUSY', { pending: belowCountMax, pendingMax: belowCountMax });
+    if (!this.canReach(node)) throw new RingmailError('ROUTE_NOT_FOUND', { address });
+  }
+
   #checkPolicy(destination: string, { properties, transaction }: NewBody): void {
     if (this.policy === undefined) return;
     const { self } = this.#store;
@@ -202,8 +209,7 @@ export class Intake {
     const incarnation = how.delivery === 'express' ? expressIncarnation(ring.epoch) : self.incarnation;
     const key = this.#own.key(to, { origin: self.name, incarnation, priority });
     const queue = address.node === self.name ? this.queue(address.queue) : undefined;
-    if (queue === undefined && !this.canReach(address.node))
-      throw new RingmailError('ROUTE_NOT_FOUND', { address: key.destination });
+    if (queue === undefined) this.#checkWay(address.node, key.destination);
     const { handle, changes } = this.#openStream(key);
     const number = nextNumber(this.#store, { handle, key, endsHere: queue !== undefined });
     const identity: Identity = { origin: key.origin, incarnation, destination: key.destination, priority, number };
@@ -214,25 +220,23 @@ export class Intake {
     const queueBytesMax = how.keeps === undefined ? queue?.options.bytesLimit : undefined;
     const bytesMax = Math.min(ring.bodyBytesMax - HOP_BYTES_MAX, queueBytesMax ?? ring.bodyBytesMax);
     if (bytes > bytesMax) throw new RingmailError('MESSAGE_TOO_LARGE', { bytes, bytesMax });
-    const arrival = { handle, identity, epoch: ring.epoch };
-    if (how.keeps !== undefined) return { ...this.withEpoch(passing(this.#store, arrival, changes), handle, number), identity };
-    const entered = { ...arrival, queue, envelope, shared, properties, hop: hop ?? FIRST_HOP, what: how.what };
+    const { epoch } = ring;
+    if (how.keeps !== undefined) {
+      const passed = passing(this.#store, { handle, identity, epoch }, changes);
+      return { ...this.withEpoch(passed, handle, number), identity };
+    }
+    const entered = { handle, identity, epoch, queue, envelope, shared, properties, hop: hop ?? FIRST_HOP, what: how.what };
     const own = entering(this.#store, entered, changes);
     // What is in memory only has its counters there, too.
     const planned = how.delivery === 'express' ? { ...own, changes: [] } : this.withEpoch(own, handle, identity.number);
     const { place, what } = how;
+    const ringBytes = PUT_BYTES + envelope.length + (shared?.ringBytes ?? 0);
     const {
       puts,
       acks,
       changes: all,
       settle,
-    } = withRoom(this.#store, planned, queue, {
-      place,
-      what,
-      bytes,
-      ...(shared && { ringBytes: PUT_BYTES + envelope.length + shared.ringBytes }),
-      priority,
-    });
+    } = withRoom(this.#store, planned, queue, { place, what, bytes, ringBytes, priority });
     return { puts, acks, changes: all, settle, identity };
   }
 

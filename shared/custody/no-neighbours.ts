@@ -65,6 +65,10 @@ class NoHops implements Like<Hops> {
     return false;
   }
 
+  isTurnedAway(): boolean {
+    return false;
+  }
+
   leadsTo(): boolean {
     return false;
   }

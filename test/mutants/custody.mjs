@@ -84,6 +84,18 @@ export const MUTANTS = [
     tests: ['test/command-outcomes.test.ts'],
   },
   {
+    name: 'turned-away-for-ever',
+    breaks: 'a node below that found no room gets it as soon as there is some',
+    edits: [
+      {
+        file: 'shared/custody/attachments.ts',
+        find: 'if (store.hops.directory.turnedAway.size > 0) this.#takeIn();',
+        replace: 'if (store.hops.directory.turnedAway.size > 1e9) this.#takeIn();',
+      },
+    ],
+    tests: ['shared/custody/attachments.test.ts'],
+  },
+  {
     name: 'digest-at-every-session',
     breaks: 'a node says what it has when that is new',
     edits: [{ file: 'shared/custody/digests.ts', find: 'text !== this.#said) {', replace: "text !== '') {" }],
@@ -658,8 +670,8 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/arrivals.ts',
-        find: 'const unloaded = isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
-        replace: 'const unloaded = isOwn || number > 0 ? this.#repeated([]) : this.accept(key, { ...item, number }, from);',
+        find: 'const unload = () => (isOwn ? this.#repeated([]) : this.accept(key, { ...item, number }, from));',
+        replace: 'const unload = () => (isOwn || number > 0 ? this.#repeated([]) : this.accept(key, { ...item, number }, from));',
       },
     ],
     tests: ['test/carried.test.ts'],
