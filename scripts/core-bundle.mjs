@@ -13,7 +13,8 @@ export const CORE_ENTRY = 'shared/core/embedded.ts';
  * is for others. Tests compare the bytes.
  */
 const SMALLER = new Map([
-  ['cbor-x/index-no-eval', 'shared/message/small-encoder.ts'],
+  ['./cbor.ts', 'shared/message/small-cbor.ts'],
+  ['../message/cbor.ts', 'shared/message/small-cbor.ts'],
   ['./crc-slices.ts', 'shared/crc-nibbles.ts'],
   ['./usual-envelope.ts', 'shared/message/no-usual-envelope.ts'],
   ['./uints.ts', 'shared/custody/no-uints.ts'],

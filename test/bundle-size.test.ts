@@ -12,7 +12,7 @@ interface CoreBundle {
 const { bundleCore, heaviestModules } = (await import(new URL('../scripts/core-bundle.mjs', import.meta.url).href)) as CoreBundle;
 
 const BUDGET_BYTES = 48_000;
-const HELD_BYTES = 148_500;
+const HELD_BYTES = 146_500;
 
 test('the embedded core weighs no more than what was reached', async () => {
   const { metafile, outputFiles } = await bundleCore({ sourcemap: false });

@@ -12,7 +12,7 @@ import { embeddedScript, hostProgram } from './host.ts';
 
 /** What the engine may have. */
 const MEMORY_BYTES_MAX = 1024 * 1024;
-/** What is reached, with 1 % for changes that are worth it. */
+/** What is reached, with 2 % for changes that are worth it. */
 const HELD_BYTES = 955_000;
 const STORAGE_BYTES = 512 * 1024;
 const MESSAGES = 500;

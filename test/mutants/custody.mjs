@@ -665,6 +665,30 @@ export const MUTANTS = [
     tests: ['test/carried.test.ts'],
   },
   {
+    name: 'small-node-shows-what-is-above-a-hole',
+    breaks: 'a node without neighbours shows nothing that lies above a hole',
+    edits: [
+      {
+        file: 'shared/custody/no-neighbours.ts',
+        find: 'if (ring.index.number(slot) < firstHoleOf(fields)) queues.enqueue(slot, queueTimeMs);',
+        replace: 'if (ring.index.number(slot) <= firstHoleOf(fields) + 1) queues.enqueue(slot, queueTimeMs);',
+      },
+    ],
+    tests: ['shared/core/embedded-between.test.ts'],
+  },
+  {
+    name: 'small-node-stays-who-it-was',
+    breaks: 'a node without neighbours whose store was cloned begins a new incarnation',
+    edits: [
+      {
+        file: 'shared/core/no-desk.ts',
+        find: 'if (isNew) store.newIncarnation(random, () => {});',
+        replace: 'if (isNew && store.isOpening === false) store.newIncarnation(random, () => {});',
+      },
+    ],
+    tests: ['shared/core/embedded-between.test.ts'],
+  },
+  {
     name: 'carried-moves-its-own-stream-only',
     breaks: 'a carried message moves the cursor of the stream that carries it and is judged by its identity',
     edits: [
