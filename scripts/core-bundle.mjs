@@ -8,10 +8,7 @@ const ROOT = join(fileURLToPath(import.meta.url), '..', '..');
 
 export const CORE_ENTRY = 'shared/core/embedded.ts';
 
-/**
- * What is fast and takes memory for it, and what takes its place: the same results from less. cbor-x is a quarter of the whole and most of it
- * is for others. Tests compare the bytes.
- */
+/** What is fast and takes memory for it, or is made for more than this, and what takes its place: the same results. Tests compare them. */
 const SMALLER = new Map([
   ['./cbor.ts', 'shared/message/small-cbor.ts'],
   ['../message/cbor.ts', 'shared/message/small-cbor.ts'],
