@@ -19,7 +19,8 @@ const SMALLER = new Map([
 
 /**
  * Where the names are written that those outside see: what a host gives, calls are made of, answers, events, stats and errors. All names in
- * these files stay as they are, and so does what other files declare as a type of theirs; every other property gets a short one. A test compares what both say and write (short-names.test.ts).
+ * these files stay as they are, and so does what other files declare as a type of theirs; every other property gets a short one. A test
+ * compares what both say and write (short-names.test.ts).
  */
 const SEEN_WHOLLY = [
   ...['core/embedded.ts', 'core/calls.ts', 'core/node-io.ts', 'core/stats.ts', 'core/health.ts', 'errors.ts', 'ports.ts'],
