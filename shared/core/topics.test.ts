@@ -5,8 +5,10 @@ import { stream } from '../../hardware-sim/random.ts';
 import { type BrokerFaults, SimBroker } from '../../hardware-sim/sim-broker.ts';
 import type { World } from '../../hardware-sim/world.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
+import type { ByteCap } from '../custody/meter.ts';
 import type { Broker } from '../ports.ts';
 import type { Route } from '../queue/routes.ts';
+import type { UplinkSetup } from './node-io.ts';
 
 const QUEUES = ['scans', 'a'].map((name) => ({ name, bytesLimit: 400_000 }));
 const ROUTES: readonly Route[] = [{ from: 'scans', to: ['a', 'topic:hall/2:scans'] }];
@@ -26,12 +28,16 @@ class Ear {
   }
 }
 
-async function plant(name: string, faults: Partial<BrokerFaults> = {}): Promise<{ box: QueueBox; broker: SimBroker; ear: Ear }> {
+async function plant(
+  name: string,
+  faults: Partial<BrokerFaults> = {},
+  cap?: ByteCap,
+): Promise<{ box: QueueBox; broker: SimBroker; ear: Ear }> {
   // Made with the world of the box, which is there when the node connects.
   const made: { broker?: SimBroker } = {};
   const box: QueueBox = new QueueBox(
     name,
-    { queues: QUEUES, routes: ROUTES, uplink: 'mqtt', queueBytesLimit: 200_000 },
+    { queues: QUEUES, routes: ROUTES, uplink: 'mqtt', queueBytesLimit: 200_000, ...(cap && { uplinks: [metered(cap)] }) },
     {
       connectBroker: () => brokerIn(box.world).connect('box'),
       dropBroker: () => made.broker?.cut('box'),
@@ -46,6 +52,10 @@ async function plant(name: string, faults: Partial<BrokerFaults> = {}): Promise<
   await box.start();
   await box.pass(500);
   return { box, broker, ear };
+}
+
+function metered(cap: ByteCap): UplinkSetup {
+  return { name: 'up', kind: 'mqtt', to: ['*'], central: 'central', partitionCount: 1, cap };
 }
 
 const HEARD = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `hall/2:scans m${from + i}`);
@@ -65,6 +75,25 @@ test('each is published once, in order, and its place is free when the broker ha
   await box.drain('a');
   await box.drain('$admin');
   expect(box.onDisk().index.count).toBe(0);
+});
+
+test('a metered uplink brings them as its cap says, and what is urgent at once', async () => {
+  const { box, ear } = await plant('metered', {}, { bytesPerSecond: 500, burstBytes: 1_000 });
+  await sendAll(box, 0, 40);
+  await box.pass(200);
+  const atOnce = ear.heard.length;
+  expect(atOnce).toBeGreaterThan(0);
+  expect(atOnce).toBeLessThan(6);
+  expect(await box.send('scans', 'alarm', { priority: 6 })).toBe('sent');
+  await box.pass(200);
+  expect(ear.heard.at(-1)).toBe('hall/2:scans alarm');
+  const before = ear.heard.length;
+  await box.pass(20_000);
+  // 20 s of 500 bytes, each about 430, and syncs to a central that is not there.
+  expect(ear.heard.length - before).toBeGreaterThan(10);
+  expect(ear.heard.length - before).toBeLessThan(25);
+  await box.pass(60_000);
+  expect(ear.heard).toHaveLength(41);
 });
 
 test('what waits for a broker that is away for an hour holds nobody up, and goes when it is back', async () => {
