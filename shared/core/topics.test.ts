@@ -11,7 +11,10 @@ import type { Route } from '../queue/routes.ts';
 import type { UplinkSetup } from './node-io.ts';
 
 const QUEUES = ['scans', 'a'].map((name) => ({ name, bytesLimit: 400_000 }));
-const ROUTES: readonly Route[] = [{ from: 'scans', to: ['a', 'topic:hall/2:scans'] }];
+const ROUTES: readonly Route[] = [
+  { from: 'scans', to: ['a', 'topic:hall/2:scans'] },
+  { from: 'a', where: { label: 'told' }, to: ['topic+json:hall/{label}/{queue}', 'topic+cloudevents:{header:where}'] },
+];
 
 /** What a subscriber heard. */
 class Ear {
@@ -160,4 +163,26 @@ test('without an uplink over MQTT there is no such place', async () => {
   await box.send('scans', 'm');
   const letter = await box.receive('$dead');
   expect([letter?.message.history?.map((step) => step.class), box.queue('a').ready]).toEqual([['BAD_DST_Q'], 1]);
+});
+
+test('a route may ask for a format and leave gaps; what fills them with what nobody may publish to goes to $dead, and holds nobody up', async () => {
+  const { box, ear, broker } = await plant('formats');
+  const payloads: string[] = [];
+  const take = broker.take.bind(broker);
+  broker.take = (publish) => {
+    if (publish.topic.startsWith('hall/')) payloads.push(fromUtf8(publish.payload) ?? '');
+    take(publish);
+  };
+  const told = (where: string) => ({ label: 'told', contentType: 'text/plain', headers: new Map([['where', where]]) });
+  expect(await box.send('a', 'one', told('$SYS/x'))).toBe('sent');
+  expect(await box.send('a', 'two', told('hall/events'))).toBe('sent');
+  await box.pass(1_000);
+  expect(ear.heard.map((line) => line.split(' ')[0])).toEqual(['hall/told/a', 'hall/told/a', 'hall/events']);
+  expect(payloads.map((payload) => JSON.parse(payload))).toEqual([
+    expect.objectContaining({ label: 'told', bodyText: 'one' }),
+    expect.objectContaining({ label: 'told', bodyText: 'two' }),
+    expect.objectContaining({ specversion: '1.0', type: 'told', data: 'two' }),
+  ]);
+  expect([box.queue('$topic').ready, box.queue('$dead').ready]).toEqual([0, 1]);
+  expect(box.stats.accounts).toEqual([expect.objectContaining({ class: 'BAD_DST_Q', count: 1 })]);
 });
