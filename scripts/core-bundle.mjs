@@ -8,10 +8,7 @@ const ROOT = join(fileURLToPath(import.meta.url), '..', '..');
 
 export const CORE_ENTRY = 'shared/core/embedded.ts';
 
-/**
- * What is fast and takes memory for it, and what takes its place: the same results from less. cbor-x is a quarter of the whole and most of it
- * is for others. Tests compare the bytes.
- */
+/** What is fast and takes memory for it, or is made for more than this, and what takes its place: the same results. Tests compare them. */
 const SMALLER = new Map([
   ['./cbor.ts', 'shared/message/small-cbor.ts'],
   ['../message/cbor.ts', 'shared/message/small-cbor.ts'],
@@ -22,7 +19,8 @@ const SMALLER = new Map([
 
 /**
  * Where the names are written that those outside see: what a host gives, calls are made of, answers, events, stats and errors. All names in
- * these files stay as they are, and so does what other files declare as a type of theirs; every other property gets a short one. A test compares what both say and write (short-names.test.ts).
+ * these files stay as they are, and so does what other files declare as a type of theirs; every other property gets a short one. A test
+ * compares what both say and write (short-names.test.ts).
  */
 const SEEN_WHOLLY = [
   ...['core/embedded.ts', 'core/calls.ts', 'core/node-io.ts', 'core/stats.ts', 'core/health.ts', 'errors.ts', 'ports.ts'],

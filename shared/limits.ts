@@ -206,3 +206,6 @@ export const INGRESS_PACKET_ID_COUNT_MAX = 500;
 export const INGRESS_CONNECT_MS_MAX = 10_000;
 /** Names in its file of passwords. */
 export const INGRESS_NAME_COUNT_MAX = 10_000;
+
+/** Nesting of a JSON body that is shown as a value. Parsers of other languages recurse, and give up early. */
+export const JSON_DEPTH_MAX = 64;

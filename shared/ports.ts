@@ -50,6 +50,14 @@ export interface BrokerListener {
   onMessage(topic: string, payload: Uint8Array): void;
 }
 
+/** What MQTT 5 says beside a payload. Left out over MQTT 3.1.1. */
+export interface PublishProperties {
+  readonly contentType?: string;
+  readonly correlationId?: string;
+  /** Names may come twice. */
+  readonly user: readonly (readonly [string, string])[];
+}
+
 /** A publish of the core. */
 export interface Publish {
   topic: string;
@@ -57,6 +65,7 @@ export interface Publish {
   /** 1: the broker confirms it; 0: fire and forget (never for anything that carries custody). */
   qos: 0 | 1;
   retain: 'retain' | 'transient';
+  properties?: PublishProperties;
 }
 
 export type PublishEnd = 'acknowledged' | 'failed';

@@ -4,7 +4,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'vitest';
+import { connectAsync, type IPublishPacket } from 'mqtt';
+import { expect, test } from 'vitest';
+import { connectBroker } from '../shared/node/mqtt-broker.ts';
 import { brokerContract } from './broker.contract.ts';
 import { openRealWorld, type RunningBroker } from './broker-world.ts';
 
@@ -14,6 +16,39 @@ const isThere = spawnSync('mosquitto', ['-h'], { env: { ...process.env, PATH } }
 if (isThere) {
   for (const protocol of [4, 5] as const)
     brokerContract(`mqtt.js and mosquitto, MQTT ${protocol}`, () => openRealWorld(protocol, startMosquitto));
+  test.each([4, 5] as const)('a publish with properties arrives over MQTT %i, with them where it has them', async (protocol) => {
+    const broker = await startMosquitto(0);
+    const url = `mqtt://127.0.0.1:${broker.port}`;
+    const subscriber = await connectAsync(url, { protocolVersion: protocol });
+    const access = { broker: url, protocol, username: undefined, passwordFile: undefined };
+    const port = connectBroker({ node: 'edge', access, log: () => {} });
+    try {
+      await subscriber.subscribeAsync('hall', { qos: 1 });
+      const heard = new Promise<IPublishPacket>((resolve) =>
+        subscriber.once('message', (_topic, _payload, packet) => resolve(packet)),
+      );
+      await new Promise<void>((resolve) => port.listen({ onUp: () => resolve(), onDown: () => {}, onMessage: () => {} }));
+      const user = [
+        ['a', '1'],
+        ['a', '2'],
+        ['b', '3'],
+      ] as const;
+      const properties = { contentType: 'text/plain', correlationId: 'c1', user };
+      port.publish({ topic: 'hall', payload: Buffer.from('x'), qos: 1, retain: 'transient', properties });
+      const packet = await heard;
+      expect(packet.payload.toString()).toBe('x');
+      const said = packet.properties;
+      expect(said && { ...said, userProperties: { ...said.userProperties } }).toEqual(
+        protocol === 4
+          ? undefined
+          : { contentType: 'text/plain', correlationData: Buffer.from('c1'), userProperties: { a: ['1', '2'], b: '3' } },
+      );
+    } finally {
+      await port.close();
+      await subscriber.endAsync(true);
+      await broker.close();
+    }
+  });
 } else {
   test('mosquitto', (context) => context.skip(true, 'mosquitto is not installed'));
 }

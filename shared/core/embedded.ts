@@ -7,7 +7,7 @@
  *   node.wakeAtMs                          call `run` then, or earlier
  *
  * What is not here: links, the relay over MQTT, and with them any way to another node; transactions, outcomes, verbs that make, change
- * and empty queues, redrive.
+ * and empty queues, redrive, selectors, messages in memory alone. Whose ring had neighbours loses nothing (docs/embedded.md).
  */
 import { unreachable } from '../assert.ts';
 import { crc32 } from '../crc32.ts';

@@ -1,6 +1,6 @@
 /**
- * Sends of messages that are kept in memory alone (ring/express.ts): answered at once, and written down when the node is closed in order. The small
- * profile has none of it: there they are stored like any other (no-desk.ts).
+ * Sends of messages that are kept in memory alone (ring/express.ts): answered at once, and written down when the node is closed in order.
+ * The small profile has none of it: there they are stored like any other (no-desk.ts).
  */
 import { invariant } from '../assert.ts';
 import type { MetaChange } from '../custody/meta-keys.ts';
@@ -19,7 +19,10 @@ export class ExpressSends {
     this.#parts = parts;
   }
 
-  /** True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its queue. */
+  /**
+   * True when it is kept in memory alone. What asks for more than that is stored like any other, and so is what leaves this node or its
+   * queue.
+   */
   takes({ delivery, dead, position, by, sendKey, destination, properties }: SendCall): boolean {
     const asksForMore = dead !== undefined || position !== undefined || by !== undefined || sendKey !== undefined;
     if (delivery !== 'express' || asksForMore) return false;

@@ -1,6 +1,6 @@
 /**
- * Desks, and parts of desks, that not every node has. Who composes a node gives it those it needs (all-desks.ts), and what is not given is not part of it:
- * the small profile (embedded.ts) has none of them.
+ * Desks, and other parts of a node, that not every node has. Who composes a node gives it those it needs (all-desks.ts), and what is not
+ * given is not part of it: the small profile (embedded.ts) has none of them.
  */
 import { metaDelete } from '../custody/meta-keys.ts';
 import { NO_NEIGHBOURS } from '../custody/no-neighbours.ts';

@@ -5,11 +5,16 @@ import { stream } from '../../hardware-sim/random.ts';
 import { type BrokerFaults, SimBroker } from '../../hardware-sim/sim-broker.ts';
 import type { World } from '../../hardware-sim/world.ts';
 import { fromUtf8, toUtf8 } from '../bytes.ts';
+import type { ByteCap } from '../custody/meter.ts';
 import type { Broker } from '../ports.ts';
 import type { Route } from '../queue/routes.ts';
+import type { UplinkSetup } from './node-io.ts';
 
 const QUEUES = ['scans', 'a'].map((name) => ({ name, bytesLimit: 400_000 }));
-const ROUTES: readonly Route[] = [{ from: 'scans', to: ['a', 'topic:hall/2:scans'] }];
+const ROUTES: readonly Route[] = [
+  { from: 'scans', to: ['a', 'topic:hall/2:scans'] },
+  { from: 'a', where: { label: 'told' }, to: ['topic+json:hall/{label}/{queue}', 'topic+cloudevents:{header:where}'] },
+];
 
 /** What a subscriber heard. */
 class Ear {
@@ -26,12 +31,16 @@ class Ear {
   }
 }
 
-async function plant(name: string, faults: Partial<BrokerFaults> = {}): Promise<{ box: QueueBox; broker: SimBroker; ear: Ear }> {
+async function plant(
+  name: string,
+  faults: Partial<BrokerFaults> = {},
+  cap?: ByteCap,
+): Promise<{ box: QueueBox; broker: SimBroker; ear: Ear }> {
   // Made with the world of the box, which is there when the node connects.
   const made: { broker?: SimBroker } = {};
   const box: QueueBox = new QueueBox(
     name,
-    { queues: QUEUES, routes: ROUTES, uplink: 'mqtt', queueBytesLimit: 200_000 },
+    { queues: QUEUES, routes: ROUTES, uplink: 'mqtt', queueBytesLimit: 200_000, ...(cap && { uplinks: [metered(cap)] }) },
     {
       connectBroker: () => brokerIn(box.world).connect('box'),
       dropBroker: () => made.broker?.cut('box'),
@@ -46,6 +55,10 @@ async function plant(name: string, faults: Partial<BrokerFaults> = {}): Promise<
   await box.start();
   await box.pass(500);
   return { box, broker, ear };
+}
+
+function metered(cap: ByteCap): UplinkSetup {
+  return { name: 'up', kind: 'mqtt', to: ['*'], central: 'central', partitionCount: 1, cap };
 }
 
 const HEARD = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `hall/2:scans m${from + i}`);
@@ -65,6 +78,25 @@ test('each is published once, in order, and its place is free when the broker ha
   await box.drain('a');
   await box.drain('$admin');
   expect(box.onDisk().index.count).toBe(0);
+});
+
+test('a metered uplink brings them as its cap says, and what is urgent at once', async () => {
+  const { box, ear } = await plant('metered', {}, { bytesPerSecond: 500, burstBytes: 1_000 });
+  await sendAll(box, 0, 40);
+  await box.pass(200);
+  const atOnce = ear.heard.length;
+  expect(atOnce).toBeGreaterThan(0);
+  expect(atOnce).toBeLessThan(6);
+  expect(await box.send('scans', 'alarm', { priority: 6 })).toBe('sent');
+  await box.pass(200);
+  expect(ear.heard.at(-1)).toBe('hall/2:scans alarm');
+  const before = ear.heard.length;
+  await box.pass(20_000);
+  // 20 s of 500 bytes, each about 430, and syncs to a central that is not there.
+  expect(ear.heard.length - before).toBeGreaterThan(10);
+  expect(ear.heard.length - before).toBeLessThan(25);
+  await box.pass(60_000);
+  expect(ear.heard).toHaveLength(41);
 });
 
 test('what waits for a broker that is away for an hour holds nobody up, and goes when it is back', async () => {
@@ -131,4 +163,26 @@ test('without an uplink over MQTT there is no such place', async () => {
   await box.send('scans', 'm');
   const letter = await box.receive('$dead');
   expect([letter?.message.history?.map((step) => step.class), box.queue('a').ready]).toEqual([['BAD_DST_Q'], 1]);
+});
+
+test('a route may ask for a format and leave gaps; what fills them with what nobody may publish to goes to $dead, and holds nobody up', async () => {
+  const { box, ear, broker } = await plant('formats');
+  const payloads: string[] = [];
+  const take = broker.take.bind(broker);
+  broker.take = (publish) => {
+    if (publish.topic.startsWith('hall/')) payloads.push(fromUtf8(publish.payload) ?? '');
+    take(publish);
+  };
+  const told = (where: string) => ({ label: 'told', contentType: 'text/plain', headers: new Map([['where', where]]) });
+  expect(await box.send('a', 'one', told('$SYS/x'))).toBe('sent');
+  expect(await box.send('a', 'two', told('hall/events'))).toBe('sent');
+  await box.pass(1_000);
+  expect(ear.heard.map((line) => line.split(' ')[0])).toEqual(['hall/told/a', 'hall/told/a', 'hall/events']);
+  expect(payloads.map((payload) => JSON.parse(payload))).toEqual([
+    expect.objectContaining({ label: 'told', bodyText: 'one' }),
+    expect.objectContaining({ label: 'told', bodyText: 'two' }),
+    expect.objectContaining({ specversion: '1.0', type: 'told', data: 'two' }),
+  ]);
+  expect([box.queue('$topic').ready, box.queue('$dead').ready]).toEqual([0, 1]);
+  expect(box.stats.accounts).toEqual([expect.objectContaining({ class: 'BAD_DST_Q', count: 1 })]);
 });

@@ -1,6 +1,6 @@
 /**
- * In the place of what a store keeps because there are other nodes (store-parts.ts): of a node that neither hands over nor takes. What a node
- * among others left in the ring it neither loses nor changes, and the next such node goes on with it:
+ * In the place of what a store keeps because there are other nodes (store-parts.ts): of a node that neither hands over nor takes. What a
+ * node among others left in the ring it neither loses nor changes, and the next such node goes on with it:
  *
  *   messages for others, and their gaps    stay where they are, in nobody's list; they take their room
  *   what lies above holes                  is not seen: its holes are filled, or closed, by a node that has neighbours

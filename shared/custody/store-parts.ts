@@ -1,6 +1,7 @@
 /**
- * What a store keeps because there are other nodes: what goes to them, and by which way; what comes from them, holes and words. Who makes a store gives it all
- * of that (all-store-parts.ts), or, to a node that neither hands over nor takes, what stands in its place (no-neighbours.ts).
+ * What a store keeps because there are other nodes: what goes to them, and by which way; what comes from them, holes and words. Who makes
+ * a store gives it all of that (all-store-parts.ts), or, to a node that neither hands over nor takes, what stands in its place
+ * (no-neighbours.ts).
  */
 import type { Maker } from '../part.ts';
 import type { Hops } from './hops.ts';

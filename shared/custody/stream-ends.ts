@@ -36,8 +36,8 @@ export class StreamEnds {
   }
 
   /**
-   * What the ring holds as it opens, before it takes its place: what lies above holes is held again, and what lay above those that are filled
-   * stands in its place. `slots`: in order of arrival.
+   * What the ring holds as it opens, before it takes its place: what lies above holes is held again, and what lay above those that are
+   * filled stands in its place. `slots`: in order of arrival.
    */
   found(slots: readonly number[]): void {
     const { streams, ring } = this.#store;
@@ -75,7 +75,10 @@ export class StreamEnds {
     else this.aboveHoles.place(streams.standing(ring.index.stream(slot)), slot, queueTimeMs);
   }
 
-  /** The disk has these: handles of streams whose holes may be others from now on. For `release`, once the messages of the frame are placed. */
+  /**
+   * The disk has these. Handles of streams whose holes may be others from now on: for `release`, once the messages of the frame are
+   * placed.
+   */
   stored(metas: readonly MetaChange[]): readonly number[] {
     if (this.aboveHoles.isIdle) return NONE;
     const moved: number[] = [];

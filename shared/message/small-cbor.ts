@@ -1,6 +1,7 @@
 /**
- * cbor.ts, the guard before it and what both use of cbor-x, in half of their size: in the small build in their place (scripts/core-bundle.mjs). One
- * pass writes, one pass checks and reads. Same bytes, same values, the same errors at the same offsets; a test compares the two.
+ * cbor.ts, the guard before it and what both use of cbor-x, in half of their size: in the small build in their place
+ * (scripts/core-bundle.mjs). One pass writes, one pass checks and reads. Same bytes, same values, the same errors at the same offsets; a
+ * test compares the two.
  */
 import { fromUtf8, toUtf8 } from '../bytes.ts';
 import { RingmailError } from '../errors.ts';

@@ -1,19 +1,26 @@
 /**
- * `topic:<topic>`: where a route sends what is for subscribers that know nothing of ringmail. A topic that is published to has no
+ * `topic:<topic>`, or `topic+<format>:<topic>`: where a route sends what is for subscribers that know nothing of ringmail. A topic that is published to has no
  * wildcards [MQTT-3.3.2-2], no U+0000 [MQTT-1.5.4-2] and no `$` in front, which belongs to the broker.
  */
 import { toUtf8 } from '../bytes.ts';
 
-const PREFIX = 'topic:';
+/** `raw` is the body as it is, and is not written; `envelope` the whole message as it lies on the disk. */
+export type TopicFormat = 'raw' | 'json' | 'cloudevents' | 'envelope';
+
+const PREFIX = /^topic(?:\+(json|cloudevents|envelope))?:/;
 /** Of a topic, in bytes: well within 65,535 of MQTT, so that a stream's name fits a META value beside others. */
 export const TOPIC_BYTES_MAX = 512;
 
 export function isTopicDestination(text: string): boolean {
-  return text.startsWith(PREFIX);
+  return text.startsWith('topic') && PREFIX.test(text);
 }
 
 export function topicOf(destination: string): string {
-  return destination.slice(PREFIX.length);
+  return destination.slice(destination.indexOf(':') + 1);
+}
+
+export function topicFormatOf(destination: string): TopicFormat {
+  return (PREFIX.exec(destination)?.[1] as TopicFormat | undefined) ?? 'raw';
 }
 
 /** Why nothing can be published there; undefined where it can. */

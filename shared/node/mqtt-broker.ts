@@ -12,9 +12,9 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { connect, type IClientOptions, MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type IClientPublishOptions, MqttClient } from 'mqtt';
 import { PUBLISH_BYTES_MAX } from '../limits.ts';
-import type { Broker, BrokerListener, Publish, PublishEnd } from '../ports.ts';
+import type { Broker, BrokerListener, Publish, PublishEnd, PublishProperties } from '../ports.ts';
 import { statusPublish } from '../relay/status-layout.ts';
 import type { BrokerAccess } from './config/config.ts';
 
@@ -239,16 +239,22 @@ class Connection {
       if (next === undefined) return;
       this.#waitingBytes -= next.publish.payload.length;
       this.#inFlight += 1;
-      const { topic, payload, qos, retain } = next.publish;
+      const { topic, payload, qos, retain, properties } = next.publish;
+      const isSpoken = properties !== undefined && this.#client.options.protocolVersion === 5;
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
       // An error here is a refusal of the broker, or the end of the connection: either way no receipt will come, and the core sees that.
-      this.#client.publish(topic, bytes, { qos, retain: retain === 'retain' }, (error) => {
-        this.#inFlight -= 1;
-        const { ended } = next;
-        const outcome = error === undefined || error === null ? 'acknowledged' : 'failed';
-        if (ended !== undefined) setImmediate(() => this.#tell(ended, outcome));
-        if (this.#state === 'up') this.#flow();
-      });
+      this.#client.publish(
+        topic,
+        bytes,
+        { qos, retain: retain === 'retain', ...(isSpoken && { properties: v5Of(properties) }) },
+        (error) => {
+          this.#inFlight -= 1;
+          const { ended } = next;
+          const outcome = error === undefined || error === null ? 'acknowledged' : 'failed';
+          if (ended !== undefined) setImmediate(() => this.#tell(ended, outcome));
+          if (this.#state === 'up') this.#flow();
+        },
+      );
     }
   }
 
@@ -272,6 +278,16 @@ class Connection {
     this.#client.end(true);
     this.#client.stream.destroy();
   }
+}
+
+function v5Of({ contentType, correlationId, user }: PublishProperties): NonNullable<IClientPublishOptions['properties']> {
+  const userProperties: Record<string, string | string[]> = Object.create(null);
+  for (const [name, value] of user) userProperties[name] = [...[userProperties[name] ?? []].flat(), value];
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(correlationId !== undefined && { correlationData: Buffer.from(correlationId) }),
+    userProperties,
+  };
 }
 
 function firstLine(path: string): string {

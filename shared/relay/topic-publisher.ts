@@ -1,5 +1,5 @@
 /**
- * What routes send to topics (docs/mqtt.md, "Plain topics"): bodies from `$topic`, published as they are at QoS 1, at least once.
+ * What routes send to topics (docs/mqtt.md, "Plain topics"): messages from `$topic`, published in the form the route asked for at QoS 1, at least once.
  *
  *   ready ──taken──▶ reading ──body──▶ published ──PUBACK──▶ ending ──durable──▶ gone: received
  *     ▲                                   │  └── refused: back, and nothing more for a while
@@ -24,12 +24,11 @@ import {
 } from '../limits.ts';
 import { TOPIC_QUEUE } from '../message/address.ts';
 import type { EndingClass } from '../message/classes.ts';
-import { decodeEnvelope } from '../message/envelope.ts';
-import { topicOf } from '../message/topic-destination.ts';
 import type { Publish } from '../ports.ts';
 import { NO_SLOT } from '../ring/message-index.ts';
 import { Backoff } from './backoff.ts';
 import { publishBytes } from './publish-layout.ts';
+import { formPublish } from './topic-formats.ts';
 import type { Trial, Trials } from './trial.ts';
 
 /** As a party of the trials of its brokers. */
@@ -54,7 +53,11 @@ interface Flying {
   readonly id: number;
   /** `ending`: the broker has it, and its end is not planned yet. `given-up`: nobody will. */
   at: 'reading' | 'published' | 'ending' | 'given-up';
+  /** Why it is given up, where that is not the broker's doing. */
+  because?: { readonly class: EndingClass; readonly reason: string };
 }
+
+const UNREADABLE = { kind: 'refused', class: 'CORRUPT', reason: 'it cannot be read' } as const;
 
 export interface TopicPublisherOptions {
   readonly store: NodeStore;
@@ -212,26 +215,26 @@ export class TopicPublisher {
     const { ring, streams } = this.#store;
     const body = this.#bodies.get(flying.slot);
     if (body === 'loading') return undefined;
-    const payload = body === 'corrupt' ? undefined : payloadOf(body);
-    if (payload === undefined) {
+    const formed = body === 'corrupt' ? UNREADABLE : formPublish(streams.key(ring.index.stream(flying.slot)).destination, body);
+    if (formed.kind === 'refused') {
       flying.at = 'given-up';
+      flying.because = formed;
       this.#end(token, flying);
       return undefined;
     }
-    const topic = topicOf(streams.key(ring.index.stream(flying.slot)).destination);
+    const { topic, payload, properties } = formed;
     flying.at = 'published';
     this.publishedCount += 1;
-    return { kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient' }, broker: this.#broker, token };
+    return { kind: 'publish', publish: { topic, payload, qos: 1, retain: 'transient', properties }, broker: this.#broker, token };
   }
 
   /** Planned as soon as what has to be known of it is read. */
-  #end(token: number, { at, slot, id }: Flying): void {
-    if (at !== 'ending' && at !== 'given-up') return;
+  #end(token: number, { at, slot, id, because = UNREADABLE }: Flying): void {
+    if ((at !== 'ending' && at !== 'given-up') || !this.#flying.has(token)) return;
     const isRefused = id === this.#refusedId;
     const reason = `the broker ended the connection each time that it was published, ${TRIAL_ALONE_COUNT} times alone`;
     const refused = { class: 'BROKER_REFUSED', reason } as const;
-    const unreadable = { class: 'CORRUPT', reason: 'it cannot be read' } as const;
-    const cause = at === 'ending' ? ({ class: 'received' } as const) : isRefused ? refused : unreadable;
+    const cause = at === 'ending' ? ({ class: 'received' } as const) : isRefused ? refused : because;
     try {
       const planned = this.#planEnd(slot, cause);
       if (planned === 'loading') return;
@@ -259,14 +262,5 @@ export class TopicPublisher {
     const { ring, queues, queueTimeMs } = this.#store;
     this.#bodies.forget(id);
     if (ring.index.id(slot) === id) queues.giveBack(slot, queueTimeMs);
-  }
-}
-
-function payloadOf(envelope: Uint8Array): Uint8Array | undefined {
-  try {
-    return decodeEnvelope(envelope).message.body;
-  } catch (error) {
-    if (error instanceof RingmailError) return undefined;
-    throw error;
   }
 }

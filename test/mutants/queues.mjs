@@ -886,4 +886,34 @@ export const MUTANTS = [
     ],
     tests: ['shared/core/topics.test.ts'],
   },
+  {
+    name: 'topic-filled-as-it-comes',
+    breaks: 'what fills a gap in a topic is no wildcard',
+    edits: [{ file: 'shared/message/topic-template.ts', find: ".replaceAll(/[+#\\p{Cc}\\p{Surrogate}]/gu, '_')", replace: '' }],
+    tests: ['shared/relay/topic-formats.test.ts'],
+  },
+  {
+    name: 'event-id-of-the-copy',
+    breaks: 'the id of an event is the identity of the message that the route took on',
+    edits: [
+      {
+        file: 'shared/message/topic-template.ts',
+        find: 'return previous ?? identityText(identity);',
+        replace: 'return identityText(identity);',
+      },
+    ],
+    tests: ['shared/relay/topic-formats.test.ts'],
+  },
+  {
+    name: 'filled-to-the-brokers-topics',
+    breaks: 'nothing is published below ringmail/ or $',
+    edits: [
+      {
+        file: 'shared/relay/topic-formats.ts',
+        find: '  if (problem !== undefined) return',
+        replace: '  if (problem === undefined && topic === "") return',
+      },
+    ],
+    tests: ['shared/relay/topic-formats.test.ts'],
+  },
 ];

@@ -38,8 +38,7 @@ export const PREFETCH_MAX = 1000;
 export const PREFETCH_DEFAULT = 16;
 /** A handle nobody gave a time: closed when it is not used for so long. Above the pauses of a program at work. */
 export const HANDLE_IDLE_MS_DEFAULT = 30_000;
-/** Nesting of a JSON body that is shown as a value. Parsers of other languages recurse, and give up early. */
-export const JSON_DEPTH_MAX = 64;
+export { JSON_DEPTH_MAX } from '../../limits.ts';
 /** Headers of a message in a raw answer, in bytes: with all else an answer's head stays below 16 KiB, the least that clients take. */
 export const RAW_HEADERS_BYTES_MAX = 4096;
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JSON_DEPTH_MAX } from './api-limits.ts';
-import { type BodyForm, bodyFormOf, exactText, guessContentType, isPlainJson } from './body-forms.ts';
+import { JSON_DEPTH_MAX } from '../../limits.ts';
+import { isPlainJson } from '../../message/plain-json.ts';
+import { type BodyForm, bodyFormOf, exactText, guessContentType } from './body-forms.ts';
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 const LATIN1 = Uint8Array.of(0x47, 0xe4);

@@ -3,7 +3,8 @@
  * for some parsers is refused before this one reads it.
  */
 import { RingmailError } from '../../errors.ts';
-import { exactText, isPlainJson } from './body-forms.ts';
+import { isPlainJson } from '../../message/plain-json.ts';
+import { exactText } from './body-forms.ts';
 
 /** @throws REQUEST_INVALID */
 export function parseJson(body: Uint8Array): unknown {

@@ -4,6 +4,7 @@ import { formatAddress, isName, isQueueName, NODE_QUEUE, parseAddress } from '..
 import { isNamePattern } from '../../message/name-pattern.ts';
 import { isTopicDestination, topicOf, topicProblem } from '../../message/topic-destination.ts';
 import { filterProblem } from '../../message/topic-filter.ts';
+import { templateProblem } from '../../message/topic-template.ts';
 import { fileBytesOf, geometryFor } from '../../ring/geometry.ts';
 import { formatHostPort, type HostPort, type LineAddress, parseHostPort, parseLineAddress, parsePath } from './line-address.ts';
 import { ok, quoted, type ReadResult, wrong } from './read-result.ts';
@@ -147,7 +148,8 @@ export function routeGoal(self: string): Kind<string> {
     read: (value, directory) => {
       if (value.kind !== 'string') return wrong(`expected ${what}, not ${described(value)}`);
       if (!isTopicDestination(value.value)) return own.read(value, directory);
-      const reason = topicProblem(topicOf(value.value));
+      const topic = topicOf(value.value);
+      const reason = topicProblem(topic) ?? templateProblem(topic);
       return reason === undefined ? ok(value.value) : wrong(`${quoted(value.value)}: ${reason}`);
     },
   };
