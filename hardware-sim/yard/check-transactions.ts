@@ -80,6 +80,7 @@ function firstSeen(index: HistoryIndex, { acceptances, deliveries, frees, letter
 /** Nobody but this transaction can have ended it: it is gone, and nothing tells of another end. */
 function isReceived(index: HistoryIndex, story: Story, { node, identity }: CommittingEvent): boolean {
   if (story.acks.some(({ event }) => event.node === node && event.identity === identity)) return true;
+  if (index.wentWithMemory(story)) return false;
   if (index.atEnd(node) === undefined || !isOnlyLife(index, story) || story.liveAt.length > 0) return false;
   if (story.send?.event.timeToBeReceivedMs !== undefined || (unseenEndings(index).get(story.lane ?? '') ?? 0) > 0) return false;
   return [...endingsOf(story).keys()].every((ending) => ending === 'received');

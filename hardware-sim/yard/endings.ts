@@ -88,11 +88,16 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     for (const ending of classes) count(lane, ending);
     if (story.damage.length > 0 && story.liveAt.length === 0 && endedAtMs(story) === undefined) count(lane, 'destroyed');
   }
+  const returned = endedOnTheirWay(index);
   const hasClones = index.faults.some(({ event }) => event.fault === 'cloned');
   const unseen = new Map<string, number>();
   for (const node of index.nodes) {
     for (const [lane, classes] of index.accounts(node))
       unseen.set(lane, Math.max(unseenOf(node, lane, classes), unseen.get(lane) ?? 0));
+  }
+  for (const [goal, count] of returned) {
+    const lanes = new Set([...index.stories.values()].flatMap(({ lane }) => (lane?.endsWith(goal) === true ? [lane] : [])));
+    for (const lane of lanes) unseen.set(lane, (unseen.get(lane) ?? 0) + count);
   }
   return unseen;
 
@@ -110,6 +115,26 @@ export function unseenEndings(index: HistoryIndex): Map<string, number> {
     return left + (index.destroyed.length === 0 ? 0 : Math.max(0, harmed));
   }
 }
+
+/**
+ * By where they went, `>destination:priority`: messages that were carried until they had passed too many nodes, and have no letter.
+ * Their account stands under the stream of whoever carried them, and the word to their destination came no further than they did.
+ */
+function endedOnTheirWay(index: HistoryIndex): Map<string, number> {
+  const counts = new Map<string, number>();
+  const add = (lane: string, count: number) => {
+    const goal = lane.slice(lane.indexOf('>'));
+    counts.set(goal, Math.max(0, (counts.get(goal) ?? 0) + count));
+  };
+  for (const node of index.nodes)
+    for (const [lane, classes] of index.accounts(node)) add(lane, classes.get(PASSED_TOO_MANY) ?? 0);
+  if (counts.size === 0) return counts;
+  for (const { lane, letters } of index.stories.values())
+    if (lane !== undefined && letters.some(({ event }) => event.classes.at(-1) === PASSED_TOO_MANY)) add(lane, -1);
+  return counts;
+}
+
+const PASSED_TOO_MANY = 'HOP_COUNT_EXCEEDED';
 
 /** Why nobody can be blamed for a message that did not end: its node is dead, its copies were destroyed, or nobody promised more. */
 export function excuseOf(index: HistoryIndex, story: Story): string | undefined {

@@ -133,7 +133,10 @@ export class Oracle {
 
   /** What its OPEN frame said again is durable: nothing is open any more. */
   serving(node: SimNode): void {
-    const { brought, ended } = this.#of(node.name).unsettled;
+    const { unsettled, view } = this.#of(node.name);
+    const { brought, ended } = unsettled;
+    // What a write brought that was cut short.
+    if (this.routed.size > 0) for (const held of view.held.values()) this.#forwarded(node, held);
     brought.clear();
     ended.clear();
   }
