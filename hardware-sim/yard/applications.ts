@@ -9,9 +9,9 @@ import { QUEUE_DEFAULTS, type QueueDefinition } from '../../shared/queue/queue-o
 import type { Prng } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
-import { keyOf, letterOf } from './letters.ts';
+import { forwardedKey, keyOf, letterOf } from './letters.ts';
 import type { Oracle } from './oracle.ts';
-import type { PlannedReader, PlannedSend } from './plan.ts';
+import type { PlannedReader, PlannedSend, PlannedWorld } from './plan.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What the applications of a run share. */
@@ -35,7 +35,7 @@ const DERIVED_BYTES = 60;
 /** Sends one message, once its node serves. `done` is called once, whatever became of it. */
 export function sendPlanned(
   stage: Stage,
-  what: { node: SimNode; send: PlannedSend },
+  what: { node: SimNode; send: PlannedSend; routed?: PlannedWorld['routed'] },
   done: () => void,
   retries = UNKNOWN_COUNT,
 ): void {
@@ -45,6 +45,7 @@ export function sendPlanned(
   const { key, destination, delivery } = send;
   const about = { node: send.node, key };
   const { body, properties } = tellSend(stage, send);
+  const made = what.routed === undefined ? [] : tellRouted(stage, { send, body }, what.routed);
   let isOpen = true;
   const answered = (result: CallResult | undefined): void => {
     if (!isOpen) return;
@@ -58,6 +59,7 @@ export function sendPlanned(
       if (node.name === 'central' && destination.startsWith('device')) recorder.mark('command from the central');
     } else if (result?.kind === 'error') {
       recorder.add({ kind: 'refused', ...about, code: result.error.code });
+      for (const one of made) recorder.add({ kind: 'refused', node: what.routed?.node ?? '', key: one, code: result.error.code });
       if (result.error.code === 'ROUTE_NOT_FOUND' && retries > 0)
         return void world.after(UNKNOWN_MS, () => sendPlanned(stage, what, done, retries - 1));
       if (result.error.code === 'QUEUE_FULL') recorder.mark('send refused for want of room');
@@ -93,6 +95,23 @@ export function tellSend({ recorder }: Stage, send: PlannedSend): { body: Uint8A
     ...(delivery && { delivery }),
   });
   return { body, properties: { priority, ...timers, ...wishes } };
+}
+
+/** Puts it on record that a route is to make these of it. Their keys. */
+function tellRouted(
+  { recorder, oracle }: Stage,
+  { send, body }: { send: PlannedSend; body: Uint8Array },
+  { node, to }: NonNullable<PlannedWorld['routed']>,
+): string[] {
+  const { key, priority } = send;
+  const sent = to.map((destination, at) => {
+    const made = forwardedKey(key, at + 1);
+    oracle.routed.set(made, { node, destination });
+    recorder.add({ kind: 'send', node, key: made, destination, priority, bytes: body.length, crc: crc32(body, 0) });
+    return made;
+  });
+  oracle.wholes.ask({ node, key, identity: key, sent, by: 'route' });
+  return sent;
 }
 
 /** For so long after something was held in a queue nobody judges who goes first there: it may just have become ready. */

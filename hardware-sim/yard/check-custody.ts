@@ -184,6 +184,10 @@ function wrongReason(index: HistoryIndex, story: Story, { place, event }: Told<F
   switch (reason) {
     case 'handed-over':
       if (!isWithout(heldBy, node) || hasEnded(story, node, place)) return undefined;
+      // Of what had expired here before an old image was put back.
+      if (index.isHarmed(node) && story.frees.some((one) => one.place < place && one.event.reason === 'expired'))
+        return undefined;
+      if (story.forwards.some((one) => one.place < place)) return undefined;
       // What ended at its destination without a letter has an account there, and nobody reads those of the dead.
       if (wentWithItsBooks(index, story) || index.dead.includes(story.destinationNode)) return undefined;
       return index.liars(place).some((liar) => liar !== node) ? undefined : 'nobody else has it';

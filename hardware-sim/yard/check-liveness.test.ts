@@ -117,3 +117,19 @@ describe('L4, nodes come back', () => {
     expect(comesBackInTime(history).violations).toEqual(['device-1 opens, and never serves']);
   });
 });
+
+describe('L2, who is away', () => {
+  /** A place is away for an hour, and the message takes so long meanwhile. */
+  function meanwhile(ms: number, destination = 'central/bags'): History {
+    const tale = new Tale();
+    tale.tell({ kind: 'fault', fault: 'place of a route away', target: 'archive', untilMs: 3_600_000 });
+    tale.send('device-1:1', { destination }).accept('device-1:1').wait(ms);
+    return tale.carry('device-1:1').deliver('device-1:1').effect('device-1:1').ack('device-1:1').end(nodes);
+  }
+
+  test('holds up nobody but what goes there', () => {
+    expect(theDeadHoldUpNobody(meanwhile(400_000))).toEqual({ violations: [], looked: 1 });
+    expect(theDeadHoldUpNobody(meanwhile(500_000)).violations).toHaveLength(1);
+    expect(theDeadHoldUpNobody(meanwhile(500_000, 'archive/bags'))).toEqual({ violations: [], looked: 0 });
+  });
+});

@@ -1,6 +1,7 @@
 /** L1 to L4: once nothing breaks any more all that can arrive does, in time, without a storm, and nodes come back in time. */
 import { PROGRESS_MS_MAX, SYNC_MS_MAX, WINDOW_PUBLISH_COUNT_MAX } from '../../shared/limits.ts';
 import { endedAtMs, excuseOf, unended } from './endings.ts';
+import { PLACE_AWAY } from './fault-kinds.ts';
 import type { History, Verdict } from './history.ts';
 import { type HistoryIndex, indexOf, type Story, some } from './history-index.ts';
 
@@ -45,11 +46,36 @@ function stillHeld(index: HistoryIndex): string[] {
   return violations;
 }
 
-/** L2: nodes that are dead for good hold up nobody else. */
+/** L2: nodes that are dead for good, or for an hour, hold up nobody else. */
 export function theDeadHoldUpNobody(history: History): Verdict {
   const index = indexOf(history);
-  if (index.end === undefined || index.dead.length === 0) return { violations: [], looked: 0 };
-  return { violations: leftOver(index), looked: index.accepted.filter((story) => excuseOf(index, story) === undefined).length };
+  if (index.end === undefined) return { violations: [], looked: 0 };
+  const away = heldUpByWhoIsAway(index);
+  if (index.dead.length === 0) return away;
+  const looked = index.accepted.filter((story) => excuseOf(index, story) === undefined).length;
+  return { violations: [...away.violations, ...leftOver(index)], looked: away.looked + looked };
+}
+
+/** What neither comes from a node that is away nor goes there ends as soon as nothing else is amiss, as if all were over. */
+function heldUpByWhoIsAway(index: HistoryIndex): Verdict {
+  const violations: string[] = [];
+  let looked = 0;
+  const boundMs = drainMs(index.history);
+  for (const away of index.faults.filter(({ event }) => event.fault === PLACE_AWAY)) {
+    const { target, untilMs } = away.event;
+    const others = index.faults.filter((fault) => fault !== away).map(({ event }) => event.untilMs);
+    const fromMs = Math.max(away.atMs, ...others);
+    for (const story of index.accepted) {
+      const ends = [story.destinationNode, story.accepted?.event.node];
+      const lastMs = dueMs(story, fromMs) + boundMs;
+      if (ends.includes(target) || lastMs > untilMs) continue;
+      looked += 1;
+      const endedMs = endedAtMs(story);
+      if (endedMs !== undefined && endedMs > lastMs && excuseOf(index, story) === undefined)
+        violations.push(`${story.key} ended ${Math.round(endedMs - lastMs)} ms too late while ${target} was away`);
+    }
+  }
+  return { violations, looked };
 }
 
 function leftOver(index: HistoryIndex): string[] {

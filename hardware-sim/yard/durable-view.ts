@@ -14,7 +14,7 @@ import { sealOf } from '../../shared/ring/recovery.ts';
 import { decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../../shared/ring/superblock-layout.ts';
 import { openRing } from '../ring-driver.ts';
 import type { SimDisk, SimFile } from '../sim-disk.ts';
-import { known, type Nature } from './letters.ts';
+import { keyIn, known, type Nature, sourceKey } from './letters.ts';
 
 /** One durable copy. */
 export interface Held {
@@ -28,6 +28,8 @@ export interface Held {
   /** The beginning of its envelope, where its incarnation stands. */
   readonly head: Uint8Array;
   readonly sinceMs: number;
+  /** Of a message that shares its body. */
+  readonly holder?: number;
 }
 
 /** What a frame changed. A copy of what was there already, which cleaning makes, is neither. */
@@ -62,6 +64,8 @@ export class DurableView {
   readonly #geometry: RingGeometry;
   readonly #held = new Map<number, Held>();
   readonly #counts = new Map<string, number>();
+  /** Keys of bodies that several messages share, by the id of their holder. */
+  readonly #bodies = new Map<number, string>();
   readonly #onFreed: OnFreed;
   /** The part of a frame before the end of the ring; the rest follows at its beginning. */
   #part: Uint8Array | undefined;
@@ -100,7 +104,9 @@ export class DurableView {
       if (entry.kind === 'put') {
         const body = bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes);
         const before = this.#held.get(entry.id);
-        const about = (entry.copy ? before : undefined) ?? known(body);
+        if (entry.holder === entry.id) this.#bodies.set(entry.id, keyIn(body) ?? '');
+        if (entry.holder === entry.id) continue;
+        const about = (entry.copy ? before : undefined) ?? known(body, this.#bodies.get(entry.holder ?? 0));
         if (about === undefined) continue;
         const { key, nature } = about;
         const head = body.slice(0, HEAD_BYTES);
@@ -161,7 +167,10 @@ export class DurableView {
     for (const entry of frame?.entries ?? []) {
       if (entry.kind === 'put') {
         const body = frame?.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes) ?? NO_BYTES;
-        const key = ((entry.copy ? this.#held.get(entry.id) : undefined) ?? known(body))?.key;
+        if (entry.holder === entry.id) continue;
+        const shared =
+          entry.holder === undefined ? undefined : (this.#bodies.get(entry.holder) ?? sharedKey(frame, entry.holder));
+        const key = ((entry.copy ? this.#held.get(entry.id) : undefined) ?? known(body, shared))?.key;
         if (key !== undefined) keys.brought.push(key);
       } else if (entry.kind === 'ack') {
         for (let id = entry.id; id < entry.id + entry.count; id++) {
@@ -175,6 +184,7 @@ export class DurableView {
 
   /** What was recovered is what is held; what was held before is as old as it was. */
   reset(found: ReadonlyMap<number, Omit<Held, 'sinceMs'>>, before: ReadonlyMap<number, Held>, atMs: number): void {
+    for (const { key, holder } of found.values()) if (holder !== undefined) this.#bodies.set(holder, sourceKey(key) ?? key);
     for (const [id, one] of found) this.#put(id, { ...one, sinceMs: before.get(id)?.sinceMs ?? atMs });
   }
 
@@ -213,13 +223,17 @@ export function recover(disk: SimDisk): { held: Map<number, Omit<Held, 'sinceMs'
   const held = new Map<number, Omit<Held, 'sinceMs'>>();
   if (ring.state !== 'serving') return { held, gaps: 0, failure: ring.failure ?? new Error(ring.state) };
   const { index, geometry } = ring;
+  const bodyAt = (slot: number) =>
+    bodyOf(file, geometry, { lsn: index.lsn(slot), skip: index.bodyOffset(slot), bytes: index.bodyBytes(slot) });
   for (const slot of index.slots()) {
-    const at = { lsn: index.lsn(slot), skip: index.bodyOffset(slot), bytes: index.bodyBytes(slot) };
-    const body = bodyOf(file, geometry, at);
-    const about = known(body);
+    if (index.isHolder(slot)) continue;
+    const body = bodyAt(slot);
+    const holder = index.holder(slot);
+    const about = known(body, holder === 0 ? undefined : keyIn(bodyAt(index.find(holder))));
     if (about === undefined) continue;
     held.set(index.id(slot), {
       ...about,
+      ...(holder !== 0 && { holder }),
       queue: index.queue(slot),
       priority: index.priority(slot),
       number: index.number(slot),
@@ -243,4 +257,12 @@ function bodyOf(file: SimFile, geometry: RingGeometry, at: { lsn: number; skip: 
     return part;
   });
   return concatBytes(parts);
+}
+
+/** Of a body that is in the same frame as who shares it. */
+function sharedKey(frame: (Frame & { bytes: Uint8Array }) | undefined, holder: number): string | undefined {
+  for (const entry of frame?.entries ?? [])
+    if (entry.kind === 'put' && entry.id === holder)
+      return keyIn(frame?.bytes.subarray(entry.bodyOffset, entry.bodyOffset + entry.bodyBytes) ?? NO_BYTES);
+  return undefined;
 }

@@ -6,7 +6,7 @@ import type { Place, Selector } from '../../shared/queue/selector.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Stage } from './applications.ts';
 import type { YardEvent } from './history.ts';
-import { copyKey, isCopyKey, keyIn, keyOf, LETTER_QUEUES } from './letters.ts';
+import { copyKey, isCopyKey, keyIn, keyOf, LETTER_QUEUES, sourceKey } from './letters.ts';
 
 /** Longer than reading all of them takes. */
 const LEASE_MS = 3_600_000;
@@ -61,7 +61,8 @@ function readLetters(
     if (result.kind !== 'received' || count >= LETTER_COUNT_MAX) return done();
     const { message } = result.received;
     const { body, previous, history = [] } = message;
-    const [key, reason] = [keyIn(body), history.at(-1)?.reason ?? ''];
+    const place = sourceKey(keyOf(message, 'letters') ?? '') === undefined ? undefined : keyOf(message, 'letters');
+    const [key, reason] = [place ?? keyIn(body), history.at(-1)?.reason ?? ''];
     if (key !== undefined) keys.add(key);
     const classes = history.map((one) => one.class);
     const about = { node: node.name, queue, key: keyOf(message, 'letters'), bytes: body.length };

@@ -31,7 +31,7 @@ const HARM_CLASSES: readonly string[] = ['UNUSED', 'CORRUPT'];
 export function endingsOf(story: Story): Map<Ending, number> {
   const endings = new Map<Ending, number>();
   const see = (ending: Ending, atMs: number) => endings.set(ending, Math.min(atMs, endings.get(ending) ?? atMs));
-  for (const { atMs } of story.acks) see('received', atMs);
+  for (const { atMs } of [...story.acks, ...story.forwards]) see('received', atMs);
   for (const { atMs } of story.givenUp) see('dead-lettered', atMs);
   // Letters are read when all is over: when they were written nobody saw. Where one expired, that is its end.
   const expiredAt = new Set(story.frees.filter(({ event }) => event.reason === 'expired').map(({ event }) => event.node));

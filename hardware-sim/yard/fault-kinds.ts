@@ -33,7 +33,9 @@ export const BROKER_FAULT_NAMES: readonly string[] = BROKER_FAULTS.map(({ name }
 export const MOVES = 'dials another gateway';
 export const FIRST_UPLINK_AWAY = 'first uplink away';
 export const FIRST_BROKER_AWAY = 'first broker away';
-export const WAY_FAULT_NAMES: readonly string[] = [MOVES, FIRST_UPLINK_AWAY, FIRST_BROKER_AWAY];
+/** Where a route leads to several places: the node of one of them has no power. */
+export const PLACE_AWAY = 'place of a route away';
+export const WAY_FAULT_NAMES: readonly string[] = [MOVES, FIRST_UPLINK_AWAY, FIRST_BROKER_AWAY, PLACE_AWAY];
 export const FAULT_NAMES: readonly string[] = [
   ...NODE_FAULT_NAMES,
   ...LINE_FAULT_NAMES,

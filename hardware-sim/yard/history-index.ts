@@ -18,6 +18,7 @@ import type {
   EffectEvent,
   EndEvent,
   FaultEvent,
+  ForwardedEvent,
   FreedEvent,
   HealedEvent,
   History,
@@ -35,6 +36,7 @@ import type {
   WordEvent,
 } from './history.ts';
 import { leftOut } from './left-out.ts';
+import { sourceKey } from './letters.ts';
 
 export type Told<E> = { readonly atMs: number; readonly place: number; readonly event: E };
 
@@ -62,6 +64,7 @@ export class Story {
   readonly givenUp: Told<AckedEvent>[] = [];
   readonly commits: Told<CommittingEvent>[] = [];
   readonly returns: Told<ReturnedEvent>[] = [];
+  readonly forwards: Told<ForwardedEvent>[] = [];
   readonly letters: Told<DeadLetterEvent>[] = [];
   readonly frees: Told<FreedEvent>[] = [];
   /** Durable copies of it were destroyed, or it is in doubt since. */
@@ -188,6 +191,8 @@ export class HistoryIndex {
         return void this.story(event.key).givenUp.push(told(event));
       case 'committing':
         return void this.story(event.key).commits.push(told(event));
+      case 'forwarded':
+        return void this.story(event.key).forwards.push(told(event));
       case 'returned':
         return void this.story(event.key).returns.push(told(event));
       case 'dead-letter':
@@ -283,6 +288,8 @@ export class HistoryIndex {
 
   /** The disk of one of these, or the message itself where it lay, was harmed: what is promised of both ends holds no more. */
   isDoubtful(story: Story): boolean {
+    const source = sourceKey(story.key);
+    if (source !== undefined && (this.isDoubtful(this.story(source)) || this.mayRepeat(this.story(source)))) return true;
     const origin = (story.sends[0] ?? story.acceptances[0])?.event.node ?? '';
     return story.damage.length > 0 || this.isHarmed(origin) || this.isHarmed(story.destinationNode);
   }

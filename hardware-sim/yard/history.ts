@@ -110,13 +110,20 @@ export interface CommittingEvent {
 export interface TogetherEvent {
   readonly kind: 'together';
   readonly node: string;
-  readonly by: 'transaction' | 'redrive';
+  readonly by: 'transaction' | 'redrive' | 'route';
   readonly key: string;
   readonly identity: string;
   readonly sent: readonly string[];
   readonly there: readonly string[];
   readonly source: 'ended' | 'stays' | 'not on the disk';
   readonly seen: 'frame' | 'recovery';
+}
+
+/** A route has made of it what goes on: all of that is durable. */
+export interface ForwardedEvent {
+  readonly kind: 'forwarded';
+  readonly node: string;
+  readonly key: string;
 }
 
 export interface ReturnedEvent {
@@ -287,6 +294,7 @@ export type YardEvent = { readonly atMs: number } & (
   | AckedEvent
   | CommittingEvent
   | TogetherEvent
+  | ForwardedEvent
   | ReturnedEvent
   | DeadLetterEvent
   | CopyEvent

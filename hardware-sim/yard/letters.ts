@@ -5,6 +5,7 @@
  *   <key>    as its sender named it; its dead letter bears it too
  *   <key>~   the message that a redrive made of its dead letter: a message of its own, with the same body
  *   <key>^   a copy in a journal
+ *   <key>>n  what a route made of it for the nth of its places
  */
 import { concatBytes, fromUtf8, toUtf8 } from '../../shared/bytes.ts';
 import { crc32 } from '../../shared/crc32.ts';
@@ -21,6 +22,11 @@ export const LETTER_QUEUES: readonly string[] = [DEAD_QUEUE, UNWANTED];
 /** Nobody reads these while the yard runs, and what lies there keeps nobody waiting. */
 export const RECORD_QUEUES: readonly string[] = [...SYSTEM_QUEUES, UNWANTED];
 
+/** The queue that the nth place of a route is called. */
+export function placeName(n: number): string {
+  return `${PLACE}${n}`;
+}
+
 /** What an envelope is, by where it lies and what it was made from. */
 export type Nature = 'message' | 'letter' | 'copy' | 'redriven';
 
@@ -28,6 +34,8 @@ export type Nature = 'message' | 'letter' | 'copy' | 'redriven';
 const ADDRESS_BYTES = 110;
 /** The identity of what it was made from, its history and its other properties come last. */
 const LAST_BYTES = 500;
+export const PLACE = 'place-';
+const PLACE_AT = toUtf8(`/${PLACE}`);
 const COPY_AT = toUtf8(`/${JOURNAL_QUEUE}`);
 const LETTERS_AT = LETTER_QUEUES.map((queue) => toUtf8(`/${queue}`));
 const FROM_LETTERS = LETTER_QUEUES.map((queue) => toUtf8(`/${queue}:`));
@@ -55,11 +63,14 @@ export function keyIn(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** The key under which an envelope is known here, and what it is. */
-export function known(envelope: Uint8Array): { readonly key: string; readonly nature: Nature } | undefined {
-  const key = keyIn(envelope);
-  if (key === undefined) return undefined;
+/** The key under which an envelope is known here, and what it is. `shared`: the key of the body that it shares. */
+export function known(envelope: Uint8Array, shared?: string): { readonly key: string; readonly nature: Nature } | undefined {
+  const own = keyIn(envelope) ?? shared;
+  if (own === undefined) return undefined;
   const nature = natureOf(envelope);
+  const isMade = nature === 'letter' || nature === 'copy';
+  const place = placeIn(envelope.subarray(0, ADDRESS_BYTES)) ?? (isMade ? placeIn(envelope.subarray(-LAST_BYTES)) : undefined);
+  const key = place === undefined ? own : forwardedKey(own, place);
   return { key: nature === 'copy' ? copyKey(key) : nature === 'redriven' ? redrivenKey(key) : key, nature };
 }
 
@@ -71,12 +82,34 @@ function natureOf(envelope: Uint8Array): Nature {
   return FROM_LETTERS.some((from) => holds(last, from)) ? 'redriven' : 'message';
 }
 
+function placeIn(bytes: Uint8Array): number | undefined {
+  const at = indexOf(bytes, PLACE_AT);
+  return at === -1 ? undefined : (bytes[at + PLACE_AT.length] ?? 0x30) - 0x30;
+}
+
+export function forwardedKey(key: string, place: number): string {
+  return `${key}>${place}`;
+}
+
+/** Of which message a route made this one. */
+export function sourceKey(key: string): string | undefined {
+  const at = key.indexOf('>');
+  return at === -1 ? undefined : key.slice(0, at);
+}
+
 /** The key of a message that an application has; `letters`: of one that lies among dead letters. */
 export function keyOf(
-  { body, history = [] }: Pick<Message, 'body' | 'history'>,
+  {
+    body,
+    history = [],
+    identity,
+    previous = '',
+  }: Pick<Message, 'body' | 'history' | 'previous'> & Partial<Pick<Message, 'identity'>>,
   where: 'queue' | 'letters' = 'queue',
 ): string | undefined {
-  const key = keyIn(body);
+  const own = keyIn(body);
+  const place = placeIn(toUtf8(where === 'letters' ? previous : (identity?.destination ?? '')));
+  const key = own === undefined || place === undefined ? own : forwardedKey(own, place);
   const isRedriven = history.length > (where === 'letters' ? 1 : 0);
   return key === undefined || !isRedriven ? key : redrivenKey(key);
 }
@@ -94,12 +127,16 @@ export function isCopyKey(key: string): boolean {
 }
 
 function holds(bytes: Uint8Array, part: Uint8Array): boolean {
+  return indexOf(bytes, part) !== -1;
+}
+
+function indexOf(bytes: Uint8Array, part: Uint8Array): number {
   const [first = 0] = part;
   for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
-    if (at + part.length > bytes.length) return false;
+    if (at + part.length > bytes.length) return -1;
     let same = 1;
     while (same < part.length && bytes[at + same] === part[same]) same += 1;
-    if (same === part.length) return true;
+    if (same === part.length) return at;
   }
-  return false;
+  return -1;
 }

@@ -55,5 +55,7 @@ export const MARKS = [
   'waited for another way',
   'given up as missing',
   'came late',
+  'forwarded by a route',
+  'a place of a route away for an hour',
 ] as const;
 export type Mark = (typeof MARKS)[number];

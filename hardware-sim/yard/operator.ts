@@ -134,7 +134,10 @@ export class Operator {
   #isWorthIt(node: SimNode, message: Message): boolean {
     const goal = parseIdentity(message.previous ?? '')?.destination ?? '';
     const [at, queue = ''] = goal.split('/');
-    const isHere = at === node.name && node.stats()?.queues.some(({ name }) => name === queue) === true;
+    const stats = node.stats();
+    // What a route takes on is never there itself.
+    const isRouted = stats?.routes.some(({ from }) => from === queue) === true;
+    const isHere = at === node.name && !isRouted && stats?.queues.some(({ name }) => name === queue) === true;
     const key = keyOf(message, 'letters');
     return isHere && key !== undefined && message.history?.length === 1;
   }

@@ -9,6 +9,7 @@ import type { SectorFate } from '../sim-disk.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';
 import { DurableView, type Held, recover } from './durable-view.ts';
+import { sourceKey } from './letters.ts';
 import type { Recorder } from './recorder.ts';
 import { type Whole, WholeFrames } from './whole-frames.ts';
 
@@ -38,6 +39,9 @@ export class Oracle {
   readonly #recorder: Recorder;
   readonly #world: World;
   readonly #cutEvery: number;
+  /** By their keys: what routes are to make, of messages that were sent. */
+  readonly routed = new Map<string, { readonly node: string; readonly destination: string }>();
+  readonly #sourcesForwarded = new Set<string>();
   /** What must become durable together. */
   readonly wholes: WholeFrames;
   /** Bytes of bodies and entries that lay in any ring at once, at most. */
@@ -84,9 +88,24 @@ export class Oracle {
     const one = this.#of(node.name);
     const { view } = one;
     const changes = view.wrote(write, this.#world.nowMs);
+    for (const held of changes.brought) this.#forwarded(node, held);
     if (one.excuse === undefined) this.wholes.wrote(node.name, changes, (whole) => this.#knownOf(one, whole));
     one.inFlight = NOTHING;
     this.backlogBytesMax = Math.max(this.backlogBytesMax, view.held.size * 600);
+  }
+
+  /** What a route made of a message is accepted where it is made, whoever is told. */
+  #forwarded(node: SimNode, { key, nature, number, priority }: Held): void {
+    const planned = this.routed.get(key);
+    if (planned === undefined || planned.node !== node.name) return;
+    this.routed.delete(key);
+    const source = sourceKey(key) ?? '';
+    this.#recorder.mark('forwarded by a route');
+    const incarnation = node.stats()?.incarnation ?? '';
+    const identity = `${node.name}:${incarnation}:${planned.destination}:${priority}:${number}`;
+    if (nature === 'message') this.#recorder.add({ kind: 'accepted', node: node.name, key, identity, kept: 'kept' });
+    if (!this.#sourcesForwarded.has(source)) this.#recorder.add({ kind: 'forwarded', node: node.name, key: source });
+    this.#sourcesForwarded.add(source);
   }
 
   /** What happens to the disk is outside of what the product promises to survive unharmed; `lasting`: until `mended`. */

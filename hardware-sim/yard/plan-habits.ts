@@ -10,7 +10,7 @@
  *   operator       queues are paused, and resumed, or not; dead letters are sent again
  */
 import type { Prng } from '../random.ts';
-import { UNWANTED } from './letters.ts';
+import { PLACE, UNWANTED } from './letters.ts';
 import type { PlannedChore, PlannedNode, PlannedReader, PlannedSend, PlannedWorld } from './plan.ts';
 
 /** Where transactions send to, at the node of their reader. */
@@ -96,7 +96,7 @@ const EXPRESS_NUMBER_MIN = 5_000;
 
 /** The same messages, and some that lie in the memory of their node only. */
 export function withExpress(sends: readonly PlannedSend[], world: PlannedWorld, random: Prng): PlannedSend[] {
-  const places = world.readers.filter(({ queue }) => queue !== BILLS);
+  const places = world.readers.filter(({ queue }) => queue !== BILLS && !queue.startsWith(PLACE));
   if (!random.chance(0.4) || places.length === 0) return [...sends];
   const endMs = sends.at(-1)?.atMs ?? 0;
   const express = Array.from({ length: 4 + random.int(EXPRESS_COUNT_MAX - 3) }, (_, at): PlannedSend => {

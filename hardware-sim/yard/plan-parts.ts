@@ -12,15 +12,20 @@ export function withoutNode(plan: Plan, name: string): Plan {
     }
   }
   const stays = ({ node }: { readonly node: string }) => !gone.has(node);
+  const { routed } = world;
+  const isRouteGone = routed !== undefined && [routed.node, ...routed.to].some((one) => gone.has(one.split('/')[0] ?? ''));
+  const { routed: _gone, ...unrouted } = world;
   return {
     ...plan,
     world: {
-      ...world,
+      ...(isRouteGone ? unrouted : world),
       nodes: world.nodes.filter((node) => !gone.has(node.name)).map((node) => withoutUplinksTo(node, gone)),
       readers: world.readers.filter(stays),
       dead: world.dead.filter((node) => !gone.has(node)),
     },
-    sends: plan.sends.filter((send) => stays(send) && !gone.has(send.destination.split('/')[0] ?? '')),
+    sends: plan.sends
+      .filter((send) => !isRouteGone || send.destination !== `${routed.node}/${routed.queue}`)
+      .filter((send) => stays(send) && !gone.has(send.destination.split('/')[0] ?? '')),
     faults: plan.faults.filter(({ target }) => !gone.has(target)),
     ...(plan.chores && { chores: plan.chores.filter(stays) }),
   };

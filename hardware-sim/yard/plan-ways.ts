@@ -8,7 +8,8 @@
  *      ╎ moves   └─ gateway-2 ─┘ └─ broker-2 ─┘ └─ archive
  */
 import type { Prng } from '../random.ts';
-import { FIRST_BROKER_AWAY, FIRST_UPLINK_AWAY, MOVES } from './fault-kinds.ts';
+import { FIRST_BROKER_AWAY, FIRST_UPLINK_AWAY, MOVES, PLACE_AWAY } from './fault-kinds.ts';
+import { placeName } from './letters.ts';
 import type { FurtherUplink, PlannedFault, PlannedNode, PlannedReader, PlannedSend, PlannedWorld } from './plan.ts';
 
 /** The central that knows who is below, by whichever gateway. */
@@ -16,6 +17,12 @@ const CENTRAL = 'central';
 const ARCHIVE = 'archive';
 const WAYS_SHARE = 0.3;
 const COMMANDS_SHARE = 0.35;
+const ROUTED_SHARE = 0.3;
+const SCANS_SHARE = 0.4;
+const GATEWAY = 'gateway-1';
+const SCANS = 'scans';
+const HOUR_MS = 3_600_000;
+const HOUR_NODE_COUNT_MAX = 7;
 /** Room for commands on their way back and forth. */
 const ORDERS_BYTES = 20_000;
 
@@ -26,7 +33,8 @@ export function withWays(world: PlannedWorld, random: Prng, orders: string): Pla
   if (first === undefined) return world;
   const brokers = random.chance(0.4) ? 2 : 1;
   const gateways = world.nodes.filter(isGateway).length > 1 ? world.nodes : withSecondGateway(world.nodes, first);
-  const hasArchive = world.nodes.some(({ name }) => name === ARCHIVE);
+  const isRouted = random.chance(ROUTED_SHARE);
+  const hasArchive = isRouted || world.nodes.some(({ name }) => name === ARCHIVE);
   const upwards: FurtherUplink[] = [];
   // What is for the archive waits for it: the central knows no way there.
   const to = hasArchive ? [CENTRAL, 'gateway-*', 'device-*'] : ['*'];
@@ -46,7 +54,37 @@ export function withWays(world: PlannedWorld, random: Prng, orders: string): Pla
     const isNew = !world.readers.some(({ node, queue }) => node === name && queue === orders);
     return isNew && queues.some(({ name: queue }) => queue === orders) ? [drawReader(name, orders, random)] : [];
   });
-  return { ...world, nodes, readers: [...world.readers, ...readers], ways: { brokers } };
+  const several: PlannedWorld = { ...world, nodes, readers: [...world.readers, ...readers], ways: { brokers } };
+  return isRouted ? withRoute(several, random) : several;
+}
+
+/** A gateway with a route to three places: its own, at the central, and at the archive. */
+function withRoute(world: PlannedWorld, random: Prng): PlannedWorld {
+  const places = [GATEWAY, CENTRAL, ARCHIVE];
+  const [central] = world.nodes.filter(({ isCentral }) => isCentral === 'yes');
+  const hasArchive = central === undefined || world.nodes.some(({ name }) => name === ARCHIVE);
+  const archive = hasArchive ? [] : [{ ...central, name: ARCHIVE, central: ARCHIVE, queues: [] }];
+  const nodes = [...world.nodes, ...archive].map((node): PlannedNode => {
+    const at = places.indexOf(node.name);
+    if (at === -1) return node;
+    const queues = [...node.queues, { name: placeName(at + 1), bytesLimit: 40_000 }];
+    return { ...node, queues: node.name === GATEWAY ? [...queues, { name: SCANS, bytesLimit: 40_000 }] : queues };
+  });
+  const readers = places.map((node, at) => drawReader(node, placeName(at + 1), random));
+  const to = places.map((node, at) => `${node}/${placeName(at + 1)}`);
+  return { ...world, nodes, readers: [...world.readers, ...readers], routed: { node: GATEWAY, queue: SCANS, to } };
+}
+
+/** The same messages, some of which go where the route begins. */
+export function withScans(sends: readonly PlannedSend[], world: PlannedWorld, random: Prng): PlannedSend[] {
+  const { routed } = world;
+  if (routed === undefined) return [...sends];
+  return sends.map((send) => {
+    const isUp = send.destination.endsWith('/bags') && send.node.startsWith('device');
+    if (!isUp || !random.chance(SCANS_SHARE)) return send;
+    const plain = { key: send.key, atMs: send.atMs, node: send.node, priority: send.priority, bytes: send.bytes };
+    return { ...plain, destination: `${routed.node}/${routed.queue}` };
+  });
 }
 
 function isGateway({ uplink, isCentral, dials, name }: PlannedNode): boolean {
@@ -119,5 +157,11 @@ export function drawWayFaults(world: PlannedWorld, random: Prng, safetyMs: numbe
     else if (random.chance(0.7)) strike(MOVES, node.name, 3);
   }
   if (world.ways.brokers === 2) strike(FIRST_BROKER_AWAY, 'broker', 2);
+  if (world.routed !== undefined) {
+    // An hour of many nodes is long.
+    const isHour = random.chance(0.2) && world.nodes.length <= HOUR_NODE_COUNT_MAX;
+    const forMs = isHour ? HOUR_MS : random.pick([20_000, 60_000]);
+    faults.push({ atMs: random.int(safetyMs), fault: PLACE_AWAY, target: ARCHIVE, forMs });
+  }
   return faults;
 }

@@ -13,7 +13,7 @@ import { geometryFor, type RingGeometry, SUPERBLOCK_COPIES } from '../../shared/
 import { type Prng, stream } from '../random.ts';
 import { BROKER_FAULT_NAMES, LINE_FAULT_NAMES, NODE_FAULT_NAMES } from './fault-kinds.ts';
 import { drawChores, withExpress, withKeeping, withPatience, withTransactions, withWishes } from './plan-habits.ts';
-import { drawWayFaults, withCommands, withWays } from './plan-ways.ts';
+import { drawWayFaults, withCommands, withScans, withWays } from './plan-ways.ts';
 
 export interface PlannedNode {
   readonly name: string;
@@ -107,6 +107,8 @@ export interface PlannedWorld {
   readonly dead: readonly string[];
   /** There is more than one way (plan-ways.ts). */
   readonly ways?: { readonly brokers: 1 | 2 };
+  /** What is sent to a queue of a node goes to these places instead (`placeName`), each a new message. */
+  readonly routed?: { readonly node: string; readonly queue: string; readonly to: readonly string[] };
 }
 
 export interface Plan {
@@ -140,7 +142,7 @@ export function drawPlan(seed: string): Plan {
     { world, orders: ORDERS },
     stream(seed, 'commands'),
   );
-  const sends = withWishes(drawn, stream(seed, 'wishes'));
+  const sends = withScans(withWishes(drawn, stream(seed, 'wishes')), world, stream(seed, 'scans'));
   const faults = [
     ...drawFaults(world, stream(seed, 'faults'), safetyMs),
     ...drawWayFaults(world, stream(seed, 'moves'), safetyMs),

@@ -38,5 +38,8 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: string; readonly check
     check: 'L1',
     found: 'a central whose disk lied had forgotten by whom a device is reached, and nobody told it again',
   },
+  { seed: '3109', check: 'S15', found: 'a gateway knew streams of a device that had moved, and called its central a fork' },
+  { seed: '3090', check: 'L1', found: 'the word that a gateway is there was lost: what waited for it waited for ever' },
+  { seed: '4050', check: 'S9', found: 'a command that came back to the central was carried, and taken for corrupt' },
   { seed: '1795675117780', check: 'crash', found: 'an id stood in the log twice' },
 ];

@@ -6,7 +6,7 @@ import { type Seed, stream } from '../random.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { Leases, Stage } from './applications.ts';
 import type { Clones } from './clones.ts';
-import { CABLE_FAULT_NAMES, FIRST_BROKER_AWAY, FIRST_UPLINK_AWAY, WAY_FAULT_NAMES } from './fault-kinds.ts';
+import { CABLE_FAULT_NAMES, FIRST_BROKER_AWAY, FIRST_UPLINK_AWAY, PLACE_AWAY, WAY_FAULT_NAMES } from './fault-kinds.ts';
 import { BROKER_FAULTS, LINE_FAULTS } from './medium-faults.ts';
 import { Blame, cutPower, hasBacklog, strikeNode, type Wreckage } from './node-faults.ts';
 import type { PlannedFault } from './plan.ts';
@@ -29,6 +29,7 @@ export class Trouble {
   lastMs = 0;
   readonly #parts: TroubleParts;
   readonly #endings: (() => void)[] = [];
+  readonly #awayUntil = new Map<string, number>();
 
   constructor(parts: TroubleParts) {
     this.#parts = parts;
@@ -46,6 +47,12 @@ export class Trouble {
     for (const end of this.#endings) end();
     this.#parts.clones.end();
     this.#parts.wiring.putIn();
+  }
+
+  /** It has no power for so long. */
+  isAway(node: string): boolean {
+    const { stage } = this.#parts;
+    return stage.phase === 'trouble' && (this.#awayUntil.get(node) ?? Number.NEGATIVE_INFINITY) > stage.world.nowMs;
   }
 
   cutPower(node: SimNode): void {
@@ -91,6 +98,14 @@ export class Trouble {
     if (fault === FIRST_UPLINK_AWAY) return wiring.pullOut(target, forMs);
     if (fault === FIRST_BROKER_AWAY) {
       broker.port.restart(forMs, random.pick<'all' | { newest: number }>(['all', { newest: 1 }]));
+      return true;
+    }
+    if (fault === PLACE_AWAY) {
+      const node = nodes.get(target);
+      if (node === undefined) return false;
+      this.#awayUntil.set(target, this.#parts.stage.world.nowMs + forMs);
+      if (node.isUp) this.cutPower(node);
+      if (forMs >= 3_600_000) recorder.mark('a place of a route away for an hour');
       return true;
     }
     const leads = wiring.leadsOf(target);

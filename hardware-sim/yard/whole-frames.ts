@@ -81,7 +81,7 @@ export class WholeFrames {
 }
 
 /** As which a message ends that another one takes the place of. */
-const REASONS = { transaction: 'acknowledged', redrive: 'replaced' } as const;
+const REASONS = { transaction: 'acknowledged', redrive: 'replaced', route: 'acknowledged' } as const;
 
 function isSource({ key, identity }: Whole, held: Held): boolean {
   return held.key === key && held.number === numberOf(identity);

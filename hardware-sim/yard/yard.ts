@@ -30,7 +30,7 @@ import { RECORD_QUEUES } from './letters.ts';
 import { Operator } from './operator.ts';
 import { Oracle } from './oracle.ts';
 import { pairsOf } from './pairs.ts';
-import { type FurtherUplink, geometryOf, type Plan, type PlannedNode, type PlannedWorld } from './plan.ts';
+import { type FurtherUplink, geometryOf, type Plan, type PlannedNode, type PlannedSend, type PlannedWorld } from './plan.ts';
 import { Recorder } from './recorder.ts';
 import { Trouble } from './trouble.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -293,8 +293,16 @@ class Yard {
     for (const send of this.#plan.sends) {
       const node = this.#nodes.get(send.node);
       if (node === undefined) this.#sent();
-      else this.#world.at(send.atMs, () => sendPlanned(this.#stage, { node, send }, () => this.#sent()));
+      else
+        this.#world.at(send.atMs, () =>
+          sendPlanned(this.#stage, { node, send, routed: this.#routedOf(send) }, () => this.#sent()),
+        );
     }
+  }
+
+  #routedOf({ destination }: PlannedSend): PlannedWorld['routed'] {
+    const { routed } = this.#plan.world;
+    return routed !== undefined && destination === `${routed.node}/${routed.queue}` ? routed : undefined;
   }
 
   #sent(): void {
@@ -356,8 +364,9 @@ class Yard {
     const isDead = (name: string) => this.#stage.phase === 'calm' && this.#plan.world.dead.includes(name);
     for (const node of this.#nodes.values()) {
       if (this.#plan.world.ways !== undefined) this.#lookAtWays(node.stats());
-      if (!node.isUp && !isDead(node.name)) node.start();
-      if (node.isUp && isDead(node.name)) this.#trouble.cutPower(node);
+      const isOff = isDead(node.name) || this.#trouble.isAway(node.name);
+      if (!node.isUp && !isOff) node.start();
+      if (node.isUp && isOff) this.#trouble.cutPower(node);
     }
     this.#world.after(SUPERVISE_MS, () => this.#supervise());
   }
@@ -444,7 +453,7 @@ function keepingOf({ world }: Plan): Pick<RunFacts, 'journals' | 'letterQueues'>
   return { journals, letterQueues: Object.fromEntries(own) };
 }
 
-function configOf(plan: PlannedNode, { ways }: PlannedWorld): NodeConfig {
+function configOf(plan: PlannedNode, { ways, routed }: PlannedWorld): NodeConfig {
   const { uplinks: further, failoverMs, failbackMs, holeWaitMs } = plan;
   const times = {
     ...(failoverMs !== undefined && { failoverMs }),
@@ -458,6 +467,7 @@ function configOf(plan: PlannedNode, { ways }: PlannedWorld): NodeConfig {
   return {
     ...times,
     ...several,
+    ...(routed?.node === plan.name && { routes: [{ from: routed.queue, to: routed.to }] }),
     name: plan.name,
     queues: plan.queues,
     unknownQueue: 'refuse',
