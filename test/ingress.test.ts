@@ -55,7 +55,10 @@ async function raw(connecting: Parameters<typeof connectPacket>[0]): Promise<Raw
 
 const ack = (type: number, packetId: number) => ({ type, rest: Buffer.of(packetId >> 8, packetId & 0xff) });
 
-describe('a publish', () => {
+/** What waits for ever is a bug, and found out sooner than the runner would. */
+const SOON = { timeout: 15_000 };
+
+describe('a publish', SOON, () => {
   test('is answered with PUBACK when the node has it on its disk, and not before', async () => {
     const node = new ScriptedNode();
     await open(node);
@@ -163,7 +166,7 @@ describe('a publish', () => {
   });
 });
 
-describe('a full queue', () => {
+describe('a full queue', SOON, () => {
   test('answers nothing, and PUBACK when there is room: the connection stands', async () => {
     const node = new ScriptedNode();
     await open(node);
@@ -237,7 +240,7 @@ describe('a full queue', () => {
   });
 });
 
-test('a disk that does not answer within holdMs ends the connection', async () => {
+test('a disk that does not answer within holdMs ends the connection', SOON, async () => {
   const node = new ScriptedNode();
   const { counts } = await open(node, { holdMs: 150 });
   const one = await raw({ clientId: 'one' });
@@ -378,7 +381,7 @@ describe('a will', () => {
   });
 });
 
-describe('QoS 2', () => {
+describe('QoS 2', SOON, () => {
   async function realNode(): Promise<{ ring: RealRing; node: Node }> {
     const ring = new RealRing();
     closers.push(() => ring.remove());
