@@ -51,6 +51,13 @@ test('shows what each adapter has counted', async () => {
   expect(out).toContain('\nadapter belt-2  value\ntelegrams           0\n');
 });
 
+test('shows what an MQTT ingress took and refused', async () => {
+  cli.node.ingress = { clients: 2, accepted: 12, refusedFull: 1 };
+  expect((await cli.run(['stats'])).out).toContain(
+    '\ningress      value\nclients          2\naccepted        12\nrefusedFull      1\n',
+  );
+});
+
 test('shows several uplinks one by one: which is in use, and for how long each has stood or has not', async () => {
   cli.node.uplinks = [
     { name: 'up', kind: 'link', state: 'idle', node: 'gateway-1', use: 'spare', sinceMs: 61_900 },

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { stream } from '../hardware-sim/random.ts';
 import type { Node } from '../shared/node/node.ts';
 import { openIngress, RealRing, type RunningIngress, ScriptedNode } from './ingress-world.ts';
 import {
@@ -54,7 +55,10 @@ async function raw(connecting: Parameters<typeof connectPacket>[0]): Promise<Raw
 
 const ack = (type: number, packetId: number) => ({ type, rest: Buffer.of(packetId >> 8, packetId & 0xff) });
 
-describe('a publish', () => {
+/** What waits for ever is a bug, and found out sooner than the runner would. */
+const SOON = { timeout: 15_000 };
+
+describe('a publish', SOON, () => {
   test('is answered with PUBACK when the node has it on its disk, and not before', async () => {
     const node = new ScriptedNode();
     await open(node);
@@ -162,7 +166,7 @@ describe('a publish', () => {
   });
 });
 
-describe('a full queue', () => {
+describe('a full queue', SOON, () => {
   test('answers nothing, and PUBACK when there is room: the connection stands', async () => {
     const node = new ScriptedNode();
     await open(node);
@@ -236,7 +240,7 @@ describe('a full queue', () => {
   });
 });
 
-test('a disk that does not answer within holdMs ends the connection', async () => {
+test('a disk that does not answer within holdMs ends the connection', SOON, async () => {
   const node = new ScriptedNode();
   const { counts } = await open(node, { holdMs: 150 });
   const one = await raw({ clientId: 'one' });
@@ -377,7 +381,7 @@ describe('a will', () => {
   });
 });
 
-describe('QoS 2', () => {
+describe('QoS 2', SOON, () => {
   async function realNode(): Promise<{ ring: RealRing; node: Node }> {
     const ring = new RealRing();
     closers.push(() => ring.remove());
@@ -489,6 +493,46 @@ describe('QoS 2', () => {
     expect(await second.next()).toEqual(ack(PUBREC, 9));
     expect(await drain(node, 'fast')).toEqual(['before', 'after']);
   });
+});
+
+test('packets that are wrong, out of turn or none harm nobody but who sent them, and hold nothing in the end', async () => {
+  const node = new ScriptedNode();
+  node.isFull = false;
+  const { counts } = await open(node, { clientCountMax: 100, holdMs: 500 });
+  const good = await client({ clientId: 'good' });
+  const random = stream('ingress', 'hostile');
+  const kinds = [
+    ...[PUBACK, PUBREC, PUBREL, PUBCOMP, 0xb0, 0xa2].map((type) => idPacket(type, 3)),
+    ...([0, 1, 2] as const).map((qos) => publishPacket({ topic: 'fast/1', payload: 'x', qos, packetId: 3 })),
+    publishPacket({ topic: '', payload: 'x', qos: 1 }),
+    publishPacket({ topic: 'fast/#', payload: 'x', qos: 1 }),
+    publishPacket({ topic: 'fast/1', payload: 'x', qos: 1, packetId: 0 }),
+    publishPacket({ topic: `fast/${'a/'.repeat(200)}`, payload: 'x', qos: 1 }),
+    subscribePacket('a/#/b'),
+    subscribePacket('$SYS/#'),
+    Buffer.from([0xa2, 5, 0, 9, 0, 1, 0x61]),
+    connectPacket({ clientId: 'again' }),
+    Buffer.from([0xc0, 0]),
+    DISCONNECT,
+  ];
+  for (let round = 0; round < 150; round++) {
+    const one = new RawMqtt(ingress?.port ?? 0);
+    const session = round % 3 === 0 ? ('kept' as const) : ('clean' as const);
+    if (round % 7 !== 0) one.send(connectPacket({ clientId: `hostile-${round % 20}`, session }));
+    for (let i = 0; i < 5; i++) {
+      const bytes = Buffer.from(kinds[random.int(kinds.length)] ?? DISCONNECT);
+      if (random.int(3) === 0 && bytes.length > 0) bytes[random.int(bytes.length)] = random.int(256);
+      one.send(bytes);
+    }
+    one.socket.end();
+    await one.next();
+    if (round % 10 === 0) await good.publishAsync('fast/good', `${round}`, { qos: 1 });
+    await one.drop();
+  }
+  await vi.waitFor(() => expect(counts()).toMatchObject({ clients: 1 }));
+  const heard = node.taken.filter(({ properties }) => properties.headers?.get('mqtt-client') === 'good');
+  expect(heard.length).toBe(15);
+  expect(node.taken.filter(({ properties }) => properties.headers?.get('mqtt-topic')?.startsWith('$'))).toEqual([]);
 });
 
 test('a client that reconnects by itself loses nothing while the ingress is away', async () => {

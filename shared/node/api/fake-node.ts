@@ -89,6 +89,8 @@ export class FakeNode implements NodeCalls {
   uplinks: Stats['uplinks'] = [];
   health: Health = { status: 'green', causes: [] };
   adapters: Stats['adapters'] = {};
+  /** Undefined: it has none. */
+  ingress: Stats['ingress'];
   /** A call waits for this before it is done: a disk that takes its time. */
   disk: Promise<void> = Promise.resolve();
   readonly #numbers = new Map<string, number>();
@@ -475,6 +477,7 @@ export class FakeNode implements NodeCalls {
       accounts: [],
       counters: { redelivered: 0 },
       adapters: this.adapters,
+      ...(this.ingress && { ingress: this.ingress }),
     };
   }
 }
