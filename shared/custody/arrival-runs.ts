@@ -4,7 +4,7 @@
  * behind it, is left to that.
  */
 import type { EndingClass } from '../message/classes.ts';
-import { type Epoch, numbered, type StreamKey } from '../message/identity.ts';
+import { type Epoch, isSameEpoch, numbered, type StreamKey } from '../message/identity.ts';
 import type { Queue } from '../queue/queues.ts';
 import { PUT_BYTES } from '../ring/entry-layout.ts';
 import type { NewMessage } from '../ring/ring.ts';
@@ -57,7 +57,7 @@ export class ArrivalRuns {
     let bytes = 0;
     for (const item of items) {
       const usual = this.#usual(key, item, queue);
-      if (usual === undefined || (epoch !== undefined && !isSame(epoch, usual.epoch))) break;
+      if (usual === undefined || (epoch !== undefined && !isSameEpoch(epoch, usual.epoch))) break;
       const { envelope, properties, hop } = usual;
       // As one message of so many bytes: what the ring needs for each beside them is counted in.
       if (!this.#judges.hasRoom(queue, bytes + envelope.length + PUT_BYTES * puts.length)) break;
@@ -84,8 +84,4 @@ export class ArrivalRuns {
     if (opened.envelope.length > Math.min(this.#store.ring.bodyBytesMax, queue.options.bytesLimit)) return undefined;
     return this.#judges.refusalOf(key, opened) === undefined ? opened : undefined;
   }
-}
-
-function isSame(a: Epoch, b: Epoch): boolean {
-  return a.counter === b.counter && a.random === b.random;
 }

@@ -6,7 +6,7 @@
  *                7 body (bstr), 8 contentType, 9 label, 10 correlationId, 11 responseQueue, 12 appSpecific, 13 headers,
  *                14 timeToReachQueueMs, 15 timeToBeReceivedMs, 16 previous, 17 history [[class, node, reason]], 18 maybeDuplicate,
  *                19 deliverAfterMs, 20 transaction [id, index, count], 21 acknowledge, 22 deadLetter, 23 journal}
- *   hop       = {0 hops, 1 elapsed ms, 3 late}
+ *   hop       = {0 hops, 1 elapsed ms, 2 replayed, 3 late}
  *
  * The immutable part is forwarded byte for byte, so a key of a newer version survives every node that does not know it. Only the
  * hop part changes on the way.
