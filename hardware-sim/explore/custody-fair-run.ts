@@ -17,11 +17,20 @@ const ROUNDS_MAX = 12;
 /** Writes and openings until all rests. */
 const SETTLE_MAX = 120;
 
-/** Moves the nodes to where they come to rest, and says what they have then. `seed`: of the next opening. */
-export function fairRun(nodes: readonly FairNode[], words: Dictionary<Word>, seed: number): CustodyFacts[] {
+/** How it ends. */
+export interface FairEnd {
+  /** Of the next opening. */
+  readonly seed: number;
+  /** `given-up`: numbers that a store which was put back has forgotten come no more; time closes their holes. */
+  readonly holes: 'filled' | 'given-up';
+}
+
+/** Moves the nodes to where they come to rest, and says what they have then. */
+export function fairRun(nodes: readonly FairNode[], words: Dictionary<Word>, { seed, holes }: FairEnd): CustodyFacts[] {
   const run = new FairRun(nodes, words, seed);
   run.settle();
   for (let round = 0; round < ROUNDS_MAX; round++) for (const node of nodes) run.offers(node);
+  if (holes === 'given-up') run.closeHoles();
   return nodes.map(({ space, state }) => space.facts(state));
 }
 
@@ -48,6 +57,11 @@ class FairRun {
       this.#apply(node, `take:0:${node.uplink}`);
       if (node.state === before) break;
     }
+    this.settle();
+  }
+
+  closeHoles(): void {
+    for (const node of this.#nodes) if (node.space.facts(node.state).holeCount > 0) this.#apply(node, 'close');
     this.settle();
   }
 

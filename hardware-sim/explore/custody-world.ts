@@ -121,7 +121,8 @@ export class CustodyWorld implements World {
       return { name, uplink, space: this.#space(node), state: get(row, node) };
     });
     const present = nodes.filter(({ state }) => state !== ABSENT);
-    const facts = fairRun(present, this.#words, SEED_MIN + get(row, this.#at.openings));
+    const holes = get(row, this.#at.harms) > 0 && this.#bounds.harm === 'rollback' ? 'given-up' : 'filled';
+    const facts = fairRun(present, this.#words, { seed: SEED_MIN + get(row, this.#at.openings), holes });
     const waiting = facts.reduce((all, { lost }) => all | lost.held | lost.above, 0);
     if (waiting !== 0) return `nothing goes wrong any more, and still on their way: ${keysOf(waiting)}`;
     const end = facts.reduce((all, { lost }) => all | lost.all, 0);

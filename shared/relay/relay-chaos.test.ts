@@ -127,7 +127,7 @@ describe.each<[string, Weather, number]>([
   ['little room, and everything at once', { ...ALL, taker: SCARCE, bodyBytesMax: 1500 }, 6],
   ['everything at once', ALL, 12],
 ])('%s', (_name, weather, seeds) => {
-  const count = inject('sweep') === 'whole' ? seeds : Math.ceil(seeds / 2);
+  const count = inject('sweep') === 'whole' ? seeds : Math.ceil(seeds / 3);
   test.each(Array.from({ length: count }, (_, seed) => seed))('seed %i: nothing lost, nothing twice, in order', (seed) => {
     expectKept(play(seed, weather, 'up'));
   });
