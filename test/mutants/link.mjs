@@ -97,7 +97,7 @@ export const MUTANTS = [
     edits: [
       {
         file: 'shared/custody/arrival-runs.ts',
-        find: '(epoch !== undefined && !isSame(epoch, usual.epoch))',
+        find: '(epoch !== undefined && !isSameEpoch(epoch, usual.epoch))',
         replace: '(epoch !== undefined && usual.epoch.counter === 0)',
       },
     ],
