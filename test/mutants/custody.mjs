@@ -385,7 +385,7 @@ export const MUTANTS = [
       {
         file: 'shared/core/express-sends.ts',
         find: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));',
-        replace: '    store.commit({ puts: [message] }, () => {});',
+        replace: '    store.ring.takeExpress(message, (slot) => store.placePlanned(slot));\n    this.#writeDown([message]);',
       },
     ],
     sim,
