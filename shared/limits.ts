@@ -176,6 +176,8 @@ export const TRIAL_LOST_COUNT = 3;
 export const TRIAL_ALONE_COUNT = 3;
 /** Items that are refused before anything passes; more are not, since then it is not the items. */
 export const TRIAL_REFUSED_COUNT = 3;
+/** Parties that are remembered for each connection; others are never suspected. */
+export const TRIAL_PARTY_COUNT_MAX = RELAY_PEER_COUNT_MAX;
 /** How long others wait for one that is on trial, and whose item is neither taken nor lost. */
 export const TRIAL_TURN_MS = 30_000;
 /** Receipts after which batches may be twice as large again. */

@@ -113,3 +113,22 @@ test('on the way down: a command that is too large for one gateway costs the oth
   const counts = below.map((node) => node.contents('commands').length);
   expect([counts, central.contents('$dead').length, central.outgoingCount]).toEqual([[19, 20], 1, 0]);
 });
+
+test('on the way down: one that is alone and has to be read first ends, though nothing else happens', () => {
+  const queues = [{ name: 'commands', bytesLimit: 100_000 }];
+  const below = new TestNode({ time, broker, central: 'central', random: stream(1, 'gateway-1'), name: 'gateway-1', queues });
+  below.open();
+  time.run(1_000);
+  central.meet('gateway-1');
+  time.run(1_000);
+  below.kill();
+  expect(central.send('gateway-1/commands', new Uint8Array(LARGE))).toBe(true);
+  time.run(1_000);
+  central.kill();
+  broker.faults.publishBytesMax = 5_000;
+  broker.faults.publishBytesMaxIs = 'told';
+  central.open();
+  below.open();
+  time.run(60_000);
+  expect([central.contents('$dead').length, central.outgoingCount]).toEqual([1, 0]);
+});

@@ -18,7 +18,6 @@
  * needs no timer; those here only notice that nothing moves.
  */
 import type { Meter } from '../custody/meter.ts';
-import type { Rejection } from '../custody/refusals.ts';
 import type { CustodySender, SenderState } from '../custody/sender.ts';
 import type { Answer } from '../custody/session.ts';
 import {
@@ -28,13 +27,12 @@ import {
   SYNC_MS_MAX,
   SYNC_MS_MIN,
   SYNC_SPACING_MS,
-  TRIAL_ALONE_COUNT,
   WINDOW_BYTES_MAX,
   WINDOW_PUBLISH_COUNT_MAX,
 } from '../limits.ts';
-import { type StreamKey, streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Backoff } from './backoff.ts';
+import { Passage } from './passage.ts';
 import { publishBytes, type Speaker } from './publish-layout.ts';
 import { decodeReceipt, type Receipt } from './receipt-layout.ts';
 import { type PublisherLimits, RelayPublisher } from './relay-publisher.ts';
@@ -94,8 +92,6 @@ const PUBLISH_PACKET_BYTES = 256;
 /** After this many sessions in which nothing moved, items are published one by one until something does. */
 const VAIN_SESSIONS_MAX = 2;
 
-type Impassable = Rejection & { readonly key: StreamKey };
-
 export class RelaySender {
   readonly #sender: CustodySender;
   readonly #node: string;
@@ -104,7 +100,7 @@ export class RelaySender {
   readonly #nextAttempt: () => number;
   readonly #publisher: RelayPublisher;
   readonly #meter: Meter | undefined;
-  readonly #trial: Trial;
+  readonly #passage: Passage;
   readonly #outputs: RelayOutput[] = [];
   readonly #syncDelay = new Backoff({ minMs: SYNC_MS_MIN, maxMs: SYNC_MS_MAX });
   readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
@@ -132,8 +128,6 @@ export class RelaySender {
   #starvedSinceMs: number | undefined;
   #vainSessions = 0;
   #lastProgressMs: number | undefined;
-  /** What the broker does not let pass. Nothing is published before it has ended here. */
-  #impassable: Impassable | undefined;
 
   constructor(options: RelaySenderOptions) {
     const { sender, node, path, limits = LIMITS, duty = 'on-duty', meter } = options;
@@ -147,7 +141,8 @@ export class RelaySender {
     this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
     this.#isAway = path.kind === 'down';
     this.#publisher = new RelayPublisher({ sender, path, limits, meter });
-    this.#trial = options.trial ?? new Trial();
+    const trial = options.trial ?? new Trial();
+    this.#passage = new Passage({ sender, publisher: this.#publisher, trial, party: this.#receiver });
   }
 
   /** The broker is there, with nothing of earlier. `packetBytesMax`: of a packet, as far as it says. */
@@ -187,13 +182,13 @@ export class RelaySender {
 
   /** The broker is gone, and all that was on its way with it. */
   down(nowMs: number): void {
-    this.#judge(nowMs);
+    if (this.#state === 'ready' && this.#isOurs) this.#passage.lost(nowMs);
     this.#over();
   }
 
   /** The receiver is gone: the broker has no part in that. */
   away(nowMs: number): void {
-    this.#trial.left(this.#receiver, nowMs);
+    this.#passage.left(nowMs);
     this.#over();
   }
 
@@ -204,13 +199,6 @@ export class RelaySender {
     this.#isAway = this.#path.kind === 'down';
     this.#seenStatus = undefined;
     this.#letGo();
-  }
-
-  /** Was the connection lost over what was on its way? */
-  #judge(nowMs: number): void {
-    if (this.#state !== 'ready' || !this.#isOurs) return;
-    const { head } = this.#publisher.window;
-    this.#trial.lost(this.#receiver, head && { ...head, item: itemText(head.stream.key, head.number) }, nowMs);
   }
 
   /** There is no session any more, here. */
@@ -267,41 +255,10 @@ export class RelaySender {
   #publish(nowMs: number): void {
     const publisher = this.#publisher;
     this.#sender.isHeldBack = false;
-    if (!this.#isPassable()) return;
-    const leave = this.#trial.leave(this.#receiver, nowMs);
+    const leave = this.#passage.leave(nowMs);
     if (leave === 'wait') return;
     for (const publish of publisher.publish(this.#speaker, nowMs, leave)) this.#outputs.push({ kind: 'publish', publish });
-    if (publisher.tooLarge === undefined) return;
-    const { stream, number } = publisher.tooLarge;
-    const reason = `larger than the ${publisher.payloadBytesMax} bytes that the broker takes`;
-    this.#impassable = { key: stream.key, number, class: 'TOO_LARGE', reason };
-    this.#isPassable();
-  }
-
-  /** False while something ends here that the broker does not let pass. */
-  #isPassable(): boolean {
-    this.#impassable ??= this.#refusedByBroker();
-    if (this.#impassable === undefined) return true;
-    const { key, ...rejection } = this.#impassable;
-    const ended = this.#sender.impassable(key, rejection);
-    if (ended !== 'ended' && ended !== 'unknown') return false;
-    this.#impassable = undefined;
-    this.#publisher.tooLarge = undefined;
-    this.#trial.ended(this.#receiver);
-    return true;
-  }
-
-  #refusedByBroker(): Impassable | undefined {
-    const item = this.#trial.refusedOf(this.#receiver);
-    if (item === undefined) return undefined;
-    const stream = this.#sender.streamsWithWork().find(({ key, send }) => itemText(key, send) === item);
-    if (stream === undefined) {
-      // The receiver had it after all, or it ended meanwhile.
-      this.#trial.ended(this.#receiver);
-      return undefined;
-    }
-    const reason = `the broker ended the connection each time that it was published, ${TRIAL_ALONE_COUNT} times alone`;
-    return { key: stream.key, number: stream.send, class: 'BROKER_REFUSED', reason };
+    this.#passage.published();
   }
 
   /** When `pump` should be called even if nothing happens. */
@@ -311,13 +268,13 @@ export class RelaySender {
     const dueMs = this.#sync?.dueMs ?? this.#wantedMs;
     if (dueMs !== undefined || this.#state !== 'ready') return dueMs;
     const { openAtMs } = this.#publisher;
-    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, this.#trial.wakeAtMs ?? Number.POSITIVE_INFINITY, openAtMs);
+    const atMs = Math.min(this.#progressDueMs, this.#starvedDueMs, this.#passage.wakeAtMs ?? Number.POSITIVE_INFINITY, openAtMs);
     return atMs === Number.POSITIVE_INFINITY ? undefined : atMs;
   }
 
-  /** The ring reads what is to be published next: `pump` after the next step. */
+  /** The ring reads what is to be published next, or writes how something ends: `pump` after the next step. */
   get isReading(): boolean {
-    return this.#publisher.isReading;
+    return this.#publisher.isReading || this.#passage.isEnding;
   }
 
   /** What to do next, in this order. Empties the list. */
@@ -461,7 +418,7 @@ export class RelaySender {
     this.#lastProgressMs = nowMs;
     this.#progressDelay.reset();
     this.#vainSessions = 0;
-    this.#trial.passed(this.#receiver, nowMs);
+    this.#passage.passed(nowMs);
     this.#publisher.itemCountMax = Number.POSITIVE_INFINITY;
   }
 
@@ -530,10 +487,6 @@ const STATE_NAMES = {
   ready: 'publishing',
   forked: 'forked',
 } as const;
-
-function itemText(key: StreamKey, number: number): string {
-  return `${streamText(key)} ${number}`;
-}
 
 /** One opening of a receiver's store. */
 function openingText(who: {

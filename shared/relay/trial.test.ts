@@ -92,6 +92,19 @@ test('where one after the other is refused and nothing passes it is not the item
   lose(100, 'a', 'another');
   expect(trial.refusedOf('a')).toBeUndefined();
   trial.passed('b', nowMs);
-  lose(1, 'a', 'another');
+  trial.left('a', nowMs);
+  lose(TRIAL_LOST_COUNT + TRIAL_ALONE_COUNT, 'a', 'another');
   expect(trial.refusedOf('a')).toBe('another');
+});
+
+test('one that is refused and not given up lets the others have their turn, so that what passes may pass', () => {
+  for (let i = 0; i < TRIAL_REFUSED_COUNT; i++) {
+    lose(TRIAL_LOST_COUNT + TRIAL_ALONE_COUNT, 'a', `a ${i}`);
+    trial.ended('a');
+  }
+  lose(TRIAL_LOST_COUNT, 'a', 'a last');
+  expect(trial.leave('b', nowMs)).toBe('wait');
+  lose(TRIAL_ALONE_COUNT, 'a', 'a last');
+  expect(trial.refusedOf('a')).toBeUndefined();
+  expect(trial.leave('b', nowMs)).toMatchObject({ publishCountMax: Number.POSITIVE_INFINITY });
 });

@@ -9,13 +9,14 @@
  * A party is whoever hands over by itself: the custody of one receiver, the plain topics. Only one that was alone can be refused, so that
  * nobody pays for another; a broker that comes and goes for reasons of its own lets one receipt through and acquits everybody. Where
  * it was the size of a batch, batches stay as small as those that passed, and grow again slowly. Where one item after the other is refused
- * and nothing passes, it is not the items: the rest waits.
+ * and nothing passes, it is not the items: nothing more is given up, and the parties take turns until something passes.
  */
 import {
   BATCH_BYTES_MAX,
   TRIAL_ALONE_COUNT,
   TRIAL_GROW_COUNT,
   TRIAL_LOST_COUNT,
+  TRIAL_PARTY_COUNT_MAX,
   TRIAL_REFUSED_COUNT,
   TRIAL_TURN_MS,
 } from '../limits.ts';
@@ -68,7 +69,7 @@ export class Trial {
     const known = this.#parties.get(name);
     if (known?.item !== suspect.item) {
       this.#acquit(name, nowMs);
-      this.#parties.set(name, { item: suspect.item, lostCount: 1 });
+      if (this.#parties.size < TRIAL_PARTY_COUNT_MAX) this.#parties.set(name, { item: suspect.item, lostCount: 1 });
       return;
     }
     known.lostCount += 1;
@@ -107,9 +108,11 @@ export class Trial {
   #lostOnTrial(name: string, known: Party, suspect: Suspect, nowMs: number): void {
     this.#turnSinceMs = nowMs;
     if (suspect.itemCount > 1) return this.#narrow(known, suspect);
-    if (known.lostCount < TRIAL_ALONE_COUNT || this.#refusedInRow >= TRIAL_REFUSED_COUNT) return;
-    this.#refusedInRow += 1;
+    if (known.lostCount < TRIAL_ALONE_COUNT) return;
     this.#acquit(name, nowMs);
+    // Then it is another one's turn, who may pass.
+    if (this.#refusedInRow >= TRIAL_REFUSED_COUNT) return;
+    this.#refusedInRow += 1;
     this.#refused.set(name, suspect.item);
     // It was the item, whatever the size of its batch.
     this.#bytesMax = Number.POSITIVE_INFINITY;
