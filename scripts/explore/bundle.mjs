@@ -2,13 +2,8 @@
  * Bundles the exploration with the core it explores. Node runs no TypeScript before version 22; and what the core keeps private has to
  * be seen, to tell two states apart: `#name` becomes an ordinary field `hidden_name` on the way (hardware-sim/explore/hidden.ts).
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
-
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+import { readFileSync } from 'node:fs';
+import { bundleModule } from '../bundle-module.mjs';
 
 /** A private name: not within a word, not at the begin of a text. */
 const PRIVATE_NAME = /(?<![\w$'"`/#])#([A-Za-z_]\w*)/g;
@@ -27,29 +22,6 @@ const openHidden = {
 };
 
 /** @returns {Promise<{ file: string, remove: () => void }>} an ES module that exports what hardware-sim/explore/explore.ts does */
-export async function bundleExploration() {
-  const directory = mkdtempSync(join(tmpdir(), 'ringmail-explore-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  const file = join(directory, 'explore.mjs');
-  try {
-    await esbuild.build({
-      absWorkingDir: ROOT,
-      entryPoints: ['hardware-sim/explore/explore.ts'],
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      sourcemap: 'inline',
-      sourcesContent: false,
-      plugins: [openHidden],
-      outfile: file,
-      logLevel: 'warning',
-    });
-  } catch (error) {
-    remove();
-    throw error;
-  } finally {
-    await esbuild.stop();
-  }
-  return { file, remove };
+export function bundleExploration() {
+  return bundleModule('explore', { entryPoints: ['hardware-sim/explore/explore.ts'], plugins: [openHidden] });
 }

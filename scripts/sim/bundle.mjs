@@ -1,11 +1,7 @@
-/** Bundles the yard from the sources into a folder of its own: Node runs no TypeScript before version 22. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
+/** The yard, with the tools made for it. */
+import { bundleModule, ROOT } from '../bundle-module.mjs';
 
-export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+export { ROOT };
 
 /** Where the parts of a yard are: module, and what it exports. Relative to the root of the project. */
 export const YARD = {
@@ -28,37 +24,14 @@ const REQUIRE_BANNER =
  * @param {Record<string, string>} yard like YARD
  * @returns {Promise<{ file: string, remove: () => void }>} an ES module with everything that YARD and the tools export
  */
-export async function bundleYard(yard) {
-  const directory = mkdtempSync(join(tmpdir(), 'ringmail-sim-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  const file = join(directory, 'yard.mjs');
-  try {
-    await esbuild.build({
-      absWorkingDir: ROOT,
-      stdin: {
-        contents: [
-          ...Object.entries(yard).map(([module, name]) => `export { ${name} } from '${module}';`),
-          ...TOOLS.map((name) => `export * from './hardware-sim/${name}.ts';`),
-        ].join('\n'),
-        resolveDir: ROOT,
-        loader: 'ts',
-      },
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      sourcemap: 'inline',
-      sourcesContent: false,
-      external: EXTERNAL,
-      banner: { js: REQUIRE_BANNER },
-      outfile: file,
-      logLevel: 'warning',
-    });
-  } catch (error) {
-    remove();
-    throw error;
-  } finally {
-    await esbuild.stop(); // nothing more is bundled, however long the run
-  }
-  return { file, remove };
+export function bundleYard(yard) {
+  const contents = [
+    ...Object.entries(yard).map(([module, name]) => `export { ${name} } from '${module}';`),
+    ...TOOLS.map((name) => `export * from './hardware-sim/${name}.ts';`),
+  ].join('\n');
+  return bundleModule('sim', {
+    stdin: { contents, resolveDir: ROOT, loader: 'ts' },
+    external: EXTERNAL,
+    banner: { js: REQUIRE_BANNER },
+  });
 }
