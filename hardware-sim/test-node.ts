@@ -43,6 +43,7 @@ export interface TestNodeOptions {
   readonly ringBytes?: number;
   readonly pendingBytesMax?: number;
   readonly partitionCount?: number;
+  readonly messagesPerPublish?: number;
 }
 
 /** A node that wants more than this without time passing goes round in circles. */
@@ -319,7 +320,14 @@ export class TestNode {
   }
 
   #serve(opening: Opening, nowMs: number): void {
-    const { name, central, random, queues = [{ name: 'bags', bytesLimit: QUEUE_BYTES }], partitionCount = 1 } = this.#options;
+    const {
+      name,
+      central,
+      random,
+      queues = [{ name: 'bags', bytesLimit: QUEUE_BYTES }],
+      partitionCount = 1,
+      messagesPerPublish,
+    } = this.#options;
     const store = new NodeStore(opening.driver.ring, ALL_STORE_PARTS);
     store.nowMs = nowMs;
     const intake = new Intake(store, {
@@ -345,7 +353,7 @@ export class TestNode {
     const relay =
       name === central
         ? new RelayCentral({ receiver, store, node: name, central, senderTo })
-        : new RelayUplink({ sender, receiver, store, node: name, central, partitionCount });
+        : new RelayUplink({ sender, receiver, store, node: name, central, partitionCount, messagesPerPublish });
     opening.parts = { store, intake, sender, receiver, down, relay };
     const hear = (act: (at: number) => void) => {
       if (this.#opening === opening) this.#step(() => act(this.#options.time.nowMs));

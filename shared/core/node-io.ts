@@ -30,6 +30,8 @@ export interface UplinkSetup {
   readonly partitionCount: number;
   /** What it may send; undefined: what it can. */
   readonly cap?: ByteCap | undefined;
+  /** Of kind `mqtt`: of a publish, at the most. Undefined: as many as wait. */
+  readonly messagesPerPublish?: number | undefined;
 }
 
 /**

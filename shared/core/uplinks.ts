@@ -82,7 +82,7 @@ export class Uplinks {
       const { sender } = way;
       const brokers = way.setup.uplinks.filter(({ kind }) => kind === 'mqtt');
       way.bearers = brokers.map((uplink, at) => {
-        const { central, partitionCount } = uplink;
+        const { central, partitionCount, messagesPerPublish } = uplink;
         const duty = at === 0 ? 'on-duty' : 'standing-by';
         const relay = new RelayUplink({
           sender,
@@ -91,6 +91,7 @@ export class Uplinks {
           node,
           central,
           partitionCount,
+          messagesPerPublish,
           duty,
           meter: this.#meters.get(uplink.name),
           trial: trials.of(uplink.name),

@@ -18,6 +18,8 @@ import type { Leave } from './trial.ts';
 
 export interface PublisherLimits extends WindowLimits {
   readonly batchBytesMax: number;
+  /** Of a publish. */
+  readonly itemCountMax: number;
 }
 
 /** A stream of this session that something was published of, or that waits. */
@@ -173,7 +175,8 @@ export class RelayPublisher {
    */
   #fill(work: readonly Track[], at: number, now: { readonly priorityMin: number; readonly bytesMax: number }): Batch {
     const topic = work[at]?.topic ?? '';
-    const { itemCountMax, payloadBytesMax, window } = this;
+    const { payloadBytesMax, window } = this;
+    const itemCountMax = Math.min(this.itemCountMax, this.#limits.itemCountMax);
     const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
     const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
     const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });

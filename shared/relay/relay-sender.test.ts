@@ -279,6 +279,14 @@ describe('batches and window', () => {
     expect(Math.max(...puppet.publishes.map(({ bytes }) => bytes))).toBeGreaterThan(BATCH_BYTES_MAX - 1500);
   });
 
+  test('no publish has more messages than the uplink may publish at once', () => {
+    build({ messagesPerPublish: 2 });
+    send(9);
+    run(5000);
+    expect(Math.max(...puppet.publishes.map(({ items }) => items.length))).toBe(2);
+    expect(puppet.items).toEqual(numbers(1, 9));
+  });
+
   test('a message above the limit goes alone', () => {
     build({ ringBytes: 20 * 1024 * 1024 });
     puppet.onSync = () => {};

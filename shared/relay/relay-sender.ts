@@ -22,6 +22,7 @@ import type { CustodySender, SenderState } from '../custody/sender.ts';
 import type { Answer } from '../custody/session.ts';
 import {
   BATCH_BYTES_MAX,
+  BATCH_ITEM_COUNT_MAX,
   PROGRESS_MS_MAX,
   PROGRESS_MS_MIN,
   SYNC_MS_MAX,
@@ -65,6 +66,8 @@ export interface RelaySenderOptions {
   readonly duty?: RelayDuty;
   /** Of a metered uplink. */
   readonly meter?: Meter | undefined;
+  /** Of a publish, at the most. Undefined: as many as wait. */
+  readonly messagesPerPublish?: number | undefined;
 }
 
 export type RelayDuty = 'on-duty' | 'standing-by';
@@ -86,6 +89,7 @@ const LIMITS: PublisherLimits = {
   publishCountMax: WINDOW_PUBLISH_COUNT_MAX,
   bytesMax: WINDOW_BYTES_MAX,
   batchBytesMax: BATCH_BYTES_MAX,
+  itemCountMax: BATCH_ITEM_COUNT_MAX,
 };
 /** Of a PUBLISH packet beside its payload: header, topic, packet id, properties. */
 const PUBLISH_PACKET_BYTES = 256;
@@ -140,7 +144,8 @@ export class RelaySender {
     this.#receiver = receiverOf(path);
     this.#nextAttempt = options.nextAttempt ?? (() => ++attempts);
     this.#isAway = path.kind === 'down';
-    this.#publisher = new RelayPublisher({ sender, path, limits, meter });
+    const { messagesPerPublish: itemCountMax = limits.itemCountMax } = options;
+    this.#publisher = new RelayPublisher({ sender, path, limits: { ...limits, itemCountMax }, meter });
     const trial = options.trial ?? new Trial();
     this.#passage = new Passage({ sender, publisher: this.#publisher, trial, party: this.#receiver });
   }

@@ -24,7 +24,7 @@ export interface Relay {
 }
 
 export interface RelayUplinkOptions
-  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter' | 'trial'>,
+  extends Pick<RelaySenderOptions, 'sender' | 'node' | 'duty' | 'meter' | 'trial' | 'messagesPerPublish'>,
     Pick<RelayReceiverOptions, 'receiver' | 'store'> {
   readonly central: string;
   readonly partitionCount: number;

@@ -4,6 +4,7 @@ import { FAILBACK_MS, FAILOVER_MS } from '../../custody/hops.ts';
 import { DEAD_QUEUE } from '../../custody/message-room.ts';
 import type { ByteCap } from '../../custody/meter.ts';
 import {
+  BATCH_ITEM_COUNT_MAX,
   BLOCK_MS_MAX,
   HOLE_WAIT_MS,
   INGRESS_CLIENT_COUNT,
@@ -99,7 +100,7 @@ const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
 const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
 const WHOLE_KEYS = ['timeToBeReceivedMs', 'deliveriesMax', 'retryMs', 'retryMsMax', 'retryJitterPercent'] as const;
-const MQTT_KEYS = ['broker', 'central', 'partitions', 'protocol', 'username', 'passwordFile'];
+const MQTT_KEYS = ['broker', 'central', 'messagesPerPublish', 'partitions', 'protocol', 'username', 'passwordFile'];
 
 /** Reads the whole file. Problems go where the section puts them; the result is of use only when there are none. */
 export function readNode(top: Section, directory: string): NodeFileConfig {
@@ -270,6 +271,7 @@ function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, broke
       return {
         kind,
         central: section.get('central', kinds.nodeName, CENTRAL_NAME),
+        messagesPerPublish: section.find('messagesPerPublish', kinds.whole({ min: 1, max: BATCH_ITEM_COUNT_MAX })),
         ...readPartitions(section),
         ...readAccess(section, brokerUrl),
       };

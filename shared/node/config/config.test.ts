@@ -178,6 +178,7 @@ level = "warn"
         kind: 'mqtt',
         broker: 'mqtts://broker.example:8883',
         central: 'centre',
+        messagesPerPublish: undefined,
         partitionCount: 4,
         protocol: 5,
         username: 'box',
@@ -369,6 +370,13 @@ broker = "mqtt://b2"
     expect(capOf(metered)).toEqual({ bytesPerSecond: 2_000, burstBytes: 8_192 });
     expect(capOf(`${metered}burstBytes = "1 MiB"`)).toEqual({ bytesPerSecond: 2_000, burstBytes: 1_048_576 });
     expect(capOf(text)).toBeUndefined();
+  });
+
+  test('one may publish messages one by one', () => {
+    const mqtt = 'name = "n"\n[uplink]\nkind = "mqtt"\n';
+    const setupOf = (config: string) => toCoreConfig(parse(config), undefined).uplinks?.[0];
+    expect(setupOf(`${mqtt}messagesPerPublish = 1`)).toMatchObject({ kind: 'mqtt', messagesPerPublish: 1 });
+    expect(setupOf(mqtt)).toBeUndefined();
   });
 
   test('a central may listen at several brokers, and be a site with a central of its own', () => {

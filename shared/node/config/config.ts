@@ -85,7 +85,13 @@ export interface ApiRemoteConfig {
 export type UplinkConfig =
   | { readonly kind: 'none' }
   | { readonly kind: 'link'; readonly line: LineAddress }
-  | ({ readonly kind: 'mqtt'; readonly central: string; readonly partitionCount: number } & BrokerAccess);
+  | ({
+      readonly kind: 'mqtt';
+      readonly central: string;
+      readonly partitionCount: number;
+      /** Undefined: as many as wait. */
+      readonly messagesPerPublish: number | undefined;
+    } & BrokerAccess);
 
 export type NamedUplinkConfig = Exclude<UplinkConfig, { kind: 'none' }> & {
   /** Its place in the ring goes by it. */
@@ -217,7 +223,9 @@ export function toCoreConfig(config: NodeFileConfig, home: string | undefined): 
 function isPlain(uplinks: readonly NamedUplinkConfig[]): boolean {
   const [first] = uplinks;
   return (
-    uplinks.length <= 1 && (first === undefined || (first.name === 'up' && first.to.join() === '*' && first.cap === undefined))
+    uplinks.length <= 1 &&
+    (first === undefined ||
+      (first.name === 'up' && first.to.join() === '*' && first.cap === undefined && messagesPerPublishOf(first) === undefined))
   );
 }
 
@@ -225,8 +233,12 @@ function setupOf(uplink: NamedUplinkConfig): UplinkSetup {
   const { name, to, cap } = uplink;
   const own = { name, to, ...(cap && { cap }) };
   if (uplink.kind === 'link') return { ...own, kind: 'link', central: CENTRAL_NAME, partitionCount: 1 };
-  const { central, partitionCount } = uplink;
-  return { ...own, kind: 'mqtt', central, partitionCount };
+  const { central, partitionCount, messagesPerPublish } = uplink;
+  return { ...own, kind: 'mqtt', central, partitionCount, ...(messagesPerPublish !== undefined && { messagesPerPublish }) };
+}
+
+function messagesPerPublishOf(uplink: NamedUplinkConfig): number | undefined {
+  return uplink.kind === 'mqtt' ? uplink.messagesPerPublish : undefined;
 }
 
 /** The brokers of a central, by the names that the core has for them. */
