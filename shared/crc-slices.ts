@@ -6,23 +6,20 @@
 const SLICES = 8;
 const TABLE_ENTRIES = 256;
 
-/** The register after `bytes`. */
+/** The register after `bytes`. Byte by byte: a DataView for each call costs short inputs more than its words save. */
 export function update(tables: Uint32Array, bytes: Uint8Array, register: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const wholeSteps = bytes.length - (bytes.length % SLICES);
   let crc = register;
   for (let i = 0; i < wholeSteps; i += SLICES) {
-    const low = crc ^ view.getInt32(i, true);
-    const high = view.getInt32(i + 4, true);
     crc =
-      (tables[0x700 | (low & 0xff)] ?? 0) ^
-      (tables[0x600 | ((low >>> 8) & 0xff)] ?? 0) ^
-      (tables[0x500 | ((low >>> 16) & 0xff)] ?? 0) ^
-      (tables[0x400 | (low >>> 24)] ?? 0) ^
-      (tables[0x300 | (high & 0xff)] ?? 0) ^
-      (tables[0x200 | ((high >>> 8) & 0xff)] ?? 0) ^
-      (tables[0x100 | ((high >>> 16) & 0xff)] ?? 0) ^
-      (tables[high >>> 24] ?? 0);
+      (tables[0x700 | ((crc ^ (bytes[i] ?? 0)) & 0xff)] ?? 0) ^
+      (tables[0x600 | (((crc >>> 8) ^ (bytes[i + 1] ?? 0)) & 0xff)] ?? 0) ^
+      (tables[0x500 | (((crc >>> 16) ^ (bytes[i + 2] ?? 0)) & 0xff)] ?? 0) ^
+      (tables[0x400 | ((crc >>> 24) ^ (bytes[i + 3] ?? 0))] ?? 0) ^
+      (tables[0x300 | (bytes[i + 4] ?? 0)] ?? 0) ^
+      (tables[0x200 | (bytes[i + 5] ?? 0)] ?? 0) ^
+      (tables[0x100 | (bytes[i + 6] ?? 0)] ?? 0) ^
+      (tables[bytes[i + 7] ?? 0] ?? 0);
   }
   for (let i = wholeSteps; i < bytes.length; i++) crc = (crc >>> 8) ^ (tables[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0);
   return crc;

@@ -134,6 +134,10 @@ export class MemoryRing {
     return this.bytesUsed + PUT_BYTES + bodyBytes <= this.messageBytesMax;
   }
 
+  isCached(slot: number): boolean {
+    return this.#bodies.has(this.index.id(slot));
+  }
+
   cachedBody(slot: number): Uint8Array | undefined {
     return this.#bodies.get(this.index.id(slot));
   }

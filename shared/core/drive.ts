@@ -15,6 +15,7 @@ import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult } from './calls.ts';
 import type { NodeCore } from './node-core.ts';
 import type { Asked, LineUse, NodeInput, NodeOutput } from './node-io.ts';
+import { OpenCalls } from './open-calls.ts';
 
 export interface DriveListener {
   onServing(report: OpenReport): void;
@@ -42,11 +43,10 @@ export class Drive {
   readonly #ports: DrivePorts;
   readonly #listener: DriveListener;
   readonly #inputs: NodeInput[] = [];
-  readonly #answers = new Map<number, (result: CallResult) => void>();
+  readonly #open = new OpenCalls();
   /** Calls of this turn. */
   #asked: Asked[] = [];
   readonly #lines = new Map<number, Line>();
-  #nextToken = 1;
   #nextLine = 1;
   #isStepping = false;
   /** What the timer is set to. */
@@ -66,15 +66,14 @@ export class Drive {
 
   /** Asks the node; `then` is called once, never from inside this call. Returns a token to cancel a wait with. */
   call(call: Call, then: (result: CallResult) => void): number {
-    const token = this.#nextToken++;
-    this.#answers.set(token, then);
+    const token = this.#open.add(then);
     if (this.#asked.push({ token, call }) === 1) this.#ports.timers.soon(() => this.#ask());
     return token;
   }
 
   /** Nobody waits for this answer any more, and it does not come. What was received for it goes back. */
   cancel(token: number): void {
-    this.#answers.delete(token);
+    this.#open.take(token);
     this.#put({ kind: 'cancel', token });
   }
 
@@ -123,12 +122,12 @@ export class Drive {
     this.#ports.timers.cancel();
     this.#inputs.length = 0;
     this.#asked = [];
-    this.#answers.clear();
+    this.#open.takeAll();
   }
 
   /** What was cancelled before it was asked is not asked: its cancellation went by. */
   #ask(): void {
-    const calls = this.#asked.filter(({ token }) => this.#answers.has(token));
+    const calls = this.#asked.filter(({ token }) => this.#open.has(token));
     this.#asked = [];
     if (calls.length > 0) this.#put({ kind: 'calls', calls });
   }
@@ -164,8 +163,7 @@ export class Drive {
       case 'write':
         return this.#performOnFile(output);
       case 'answer': {
-        const then = this.#answers.get(output.token);
-        this.#answers.delete(output.token);
+        const then = this.#open.take(output.token);
         if (then === undefined) return this.#giveBack(output.result);
         return then(output.result);
       }
@@ -205,15 +203,13 @@ export class Drive {
   #giveBack(result: CallResult): void {
     if (result.kind !== 'received') return;
     const call: Call = { verb: 'nack', lease: result.received.lease, delayMs: 0 };
-    this.#inputs.push({ kind: 'call', token: this.#nextToken++, call });
+    this.#inputs.push({ kind: 'call', token: this.#open.takeToken(), call });
   }
 
   /** Nobody is left waiting: what has no answer by now gets the one that nothing was written for it. */
   #end(reason: string): void {
     this.#isOver = true;
-    const open = [...this.#answers.values()];
-    this.#answers.clear();
-    for (const then of open) then({ kind: 'error', error: new RingmailError('NODE_STOPPED', { reason }) });
+    for (const then of this.#open.takeAll()) then({ kind: 'error', error: new RingmailError('NODE_STOPPED', { reason }) });
   }
 
   /** A file may answer at once or later; either way its answer becomes an input. */

@@ -56,7 +56,7 @@ export class ReadAhead {
   #read(slot: number): void {
     const ring = this.#ring;
     const id = ring.index.id(slot);
-    if (this.#reading.has(id) || !ring.canFetch || ring.cachedBody(slot) !== undefined) return;
+    if (this.#reading.has(id) || !ring.canFetch || ring.isCached(slot)) return;
     this.#reading.add(id);
     // A body that is damaged is dealt with when its turn comes.
     ring.fetchBody(id, () => {

@@ -271,7 +271,13 @@ export class Ring {
     this.#whenClosed = whenClosed;
   }
 
-  /** The body if it is in memory. */
+  /** True when the body is in memory. */
+  isCached(slot: number): boolean {
+    const id = this.index.id(slot);
+    return this.#cache.has(id) || this.#express.body(id) !== undefined;
+  }
+
+  /** The body if it is in memory: to keep, and not to change. */
   cachedBody(slot: number): Uint8Array | undefined {
     const id = this.index.id(slot);
     return this.#express.body(id) ?? this.#cache.get(id);
