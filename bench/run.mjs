@@ -4,6 +4,7 @@
  *   npm run bench -- ring [options]      the ring file beside SQLite, LMDB, LevelDB and bare writes (README.md here)
  *   npm run bench -- link [options]      the link beside what an ideal one would make of the same line
  *   npm run bench -- queue [options]     a node and its local API beside the ring alone
+ *   npm run bench -- relay [options]     the way from devices to the centre beside MQTT alone and a bridge
  *
  * Bundles the area's TypeScript into a scratch directory, installs the rivals here on first use, and hands over. What it says of
  * itself goes to stderr; stdout belongs to the results.
@@ -17,8 +18,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const BENCH = dirname(fileURLToPath(import.meta.url));
 /** Area and the sources that are bundled for it: `main` is called, the others are run by it. */
-const AREAS = { ring: ['main', 'child'], link: ['main', 'child'], queue: ['main', 'child'] };
-const USAGE = `usage: npm run bench -- ring|link|queue [options]     (--help after the area: its options)`;
+const AREAS = { ring: ['main', 'child'], link: ['main', 'child'], queue: ['main', 'child'], relay: ['main', 'child'] };
+const USAGE = `usage: npm run bench -- ring|link|queue|relay [options]     (--help after the area: its options)`;
 
 const [area, ...args] = process.argv.slice(2);
 if (area === undefined || area === '--help' || !(area in AREAS)) {
@@ -52,7 +53,7 @@ async function bundle(name) {
     format: 'esm',
     target: 'node20',
     sourcemap: true,
-    external: ['serialport'],
+    external: ['serialport', 'mqtt'],
     logLevel: 'warning',
   });
   // What is not bundled is found where the product finds it.

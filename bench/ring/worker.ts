@@ -39,6 +39,11 @@ export class Worker<J = Job> {
     await gone;
   }
 
+  /** It stands still until it is killed. */
+  stop(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
   /** kill -9, and waits until it is gone. */
   async kill(): Promise<void> {
     const gone = this.#gone();

@@ -1,0 +1,54 @@
+/** The far end: a central whose queue fills, or is received from as fast as messages come. */
+import { LocalNode } from '../../../shared/node/library.ts';
+import type { Node } from '../../../shared/node/node.ts';
+import type { Actor } from '../../ring/actors/actor.ts';
+import type { CentralJob, Look } from '../job.ts';
+import { lookAt } from '../looks.ts';
+import { centralConfig, openRelayNode, QUEUE } from '../nodes.ts';
+import { delayMsOf } from '../stamped.ts';
+
+export class CentralActor implements Actor {
+  readonly #job: CentralJob;
+  readonly #stop = new AbortController();
+  #opened: { readonly node: Node; readonly local: LocalNode } | undefined;
+  #receiving: Promise<unknown> = Promise.resolve();
+  #received = 0;
+  #delaysMs: number[] = [];
+
+  constructor(job: CentralJob) {
+    this.#job = job;
+  }
+
+  async start(): Promise<void> {
+    const { folder, ringBytes, brokerPort, receivers } = this.#job;
+    const node = await openRelayNode({ name: 'central', folder, ringBytes, brokerPort, config: centralConfig(ringBytes) });
+    const local = new LocalNode(node);
+    this.#opened = { node, local };
+    this.#receiving = Promise.all(Array.from({ length: receivers }, () => this.#receive(local)));
+  }
+
+  async measure(): Promise<Look> {
+    const waiting = this.#opened?.node.stats()?.queues.find(({ name }) => name === QUEUE)?.ready ?? 0;
+    return lookAt(this.#received + (this.#job.receivers === 0 ? waiting : 0), this.#delaysMs.splice(0));
+  }
+
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.#receiving.catch(() => {});
+    await this.#opened?.local.close();
+  }
+
+  async #receive(local: LocalNode): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const delivery = await local.receive(QUEUE, { waitMs: WAIT_MS, signal });
+      if (delivery === undefined) continue;
+      const delayMs = delayMsOf(delivery.message.body);
+      if (delayMs !== undefined) this.#delaysMs.push(delayMs);
+      await delivery.ack();
+      this.#received += 1;
+    }
+  }
+}
+
+const WAIT_MS = 10_000;
