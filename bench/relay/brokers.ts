@@ -35,6 +35,7 @@ export async function startMosquitto({ folder, memory, bridgeTo, port: wanted }:
     `listener ${port} 127.0.0.1`,
     'allow_anonymous true',
     'user root',
+    'set_tcp_nodelay true',
     // Otherwise it drops what is above 1,000 without a word.
     'max_queued_messages 0',
     'max_inflight_messages 200',
