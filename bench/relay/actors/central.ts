@@ -1,4 +1,5 @@
 /** The far end: a central whose queue fills, or is received from as fast as messages come. */
+import { setMaxListeners } from 'node:events';
 import { LocalNode } from '../../../shared/node/library.ts';
 import type { Node } from '../../../shared/node/node.ts';
 import type { Actor } from '../../ring/actors/actor.ts';
@@ -21,6 +22,7 @@ export class CentralActor implements Actor {
 
   async start(): Promise<void> {
     const { folder, ringBytes, brokerPort, receivers } = this.#job;
+    setMaxListeners(receivers, this.#stop.signal);
     const node = await openRelayNode({ name: 'central', folder, ringBytes, brokerPort, config: centralConfig(ringBytes) });
     const local = new LocalNode(node);
     this.#opened = { node, local };

@@ -1,4 +1,5 @@
 /** Devices, all in one process: rings that are full of messages when the line comes, and, where asked, messages of now. */
+import { setMaxListeners } from 'node:events';
 import { runUplink } from '../../../device/uplink-role.ts';
 import type { Node } from '../../../shared/node/node.ts';
 import type { Actor } from '../../ring/actors/actor.ts';
@@ -27,6 +28,7 @@ export class DevicesActor implements Actor {
 
   async start(): Promise<void> {
     const { devices, messagesEach, bodyBytes, folder, name } = this.#job;
+    setMaxListeners(devices, this.#stop.signal);
     const neededBytes = (messagesEach * (bodyBytes + MESSAGE_BYTES)) / LIVE_SHARE;
     const ringBytes = Math.max(RING_BYTES_MIN, Math.ceil(neededBytes));
     for (let i = 0; i < devices; i++) {

@@ -2,6 +2,7 @@
  * Who takes messages while the centre is not there, and is killed then: `measure` sends, and counts what was acknowledged. Started again
  * over the same folder it hands over what it has.
  */
+import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { connect, type IClientOptions, type IStore } from 'mqtt';
@@ -94,10 +95,29 @@ async function jsonlStores(path: string): Promise<Stores> {
     open(): Promise<void>;
   }
   const { Manager } = rival('mqtt-jsonl-store') as { Manager: new (path: string) => Manager };
-  const manager = new Manager(path);
-  await manager.open();
+  mkdirSync(path, { recursive: true });
+  // Killed, it leaves a lock behind that is in the way of its successor for a while.
+  const manager = await untilItOpens(async () => {
+    const opened = new Manager(path);
+    await opened.open();
+    return opened;
+  });
   return { incomingStore: manager.incoming, outgoingStore: manager.outgoing } as Stores;
 }
+
+async function untilItOpens<T>(act: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (attempt === OPEN_ATTEMPTS_MAX) throw error;
+      await new Promise((resolve) => setTimeout(resolve, OPEN_AGAIN_MS));
+    }
+  }
+}
+
+const OPEN_ATTEMPTS_MAX = 30;
+const OPEN_AGAIN_MS = 1_000;
 
 function rival(name: string): unknown {
   return createRequire(process.env.RINGMAIL_BENCH_ROOT ?? import.meta.url)(name);
