@@ -7,6 +7,31 @@
  * - a letter planned behind what its transaction sends: it stands between none of that either way
  */
 export const MUTANTS = [
+  // Who waits for an answer
+  {
+    name: 'long-wait-forgotten',
+    breaks: 'every call is answered, however long it waits and however many come after it',
+    edits: [
+      {
+        file: 'shared/core/open-calls.ts',
+        find: '    if (before !== undefined) this.#longer.set(this.#tokens[place] ?? 0, before);\n',
+        replace: '    void before;\n',
+      },
+    ],
+    tests: ['shared/core/open-calls.test.ts'],
+  },
+  {
+    name: 'answer-of-another-call',
+    breaks: 'an answer goes to the call that it is for',
+    edits: [
+      {
+        file: 'shared/core/open-calls.ts',
+        find: 'return this.#tokens[place] === token ? this.#thens[place] : undefined;',
+        replace: 'return this.#thens[place];',
+      },
+    ],
+    tests: ['shared/core/open-calls.test.ts'],
+  },
   // Leases, back-off, poison
   {
     name: 'poison-comes-again',

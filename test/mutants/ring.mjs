@@ -9,6 +9,30 @@
  */
 export const MUTANTS = [
   {
+    name: 'overwritten-body-handed-out',
+    breaks: 'a body from memory is the one that was stored',
+    edits: [
+      {
+        file: 'shared/ring/body-cache.ts',
+        find: 'return this.#ids[place] === id && this.#written - (this.#starts[place] ?? 0) <= this.#memory.length;',
+        replace: 'return this.#ids[place] === id;',
+      },
+    ],
+    tests: ['shared/ring/body-cache.test.ts'],
+  },
+  {
+    name: 'body-changes-in-the-hand',
+    breaks: 'a body that was handed out stays as it is',
+    edits: [
+      {
+        file: 'shared/ring/body-cache.ts',
+        find: '    const body = this.#pieces.take(length);\n    body.set(this.#memory.subarray(start, start + length));\n    return body;\n',
+        replace: '    return this.#memory.subarray(start, start + length);\n',
+      },
+    ],
+    tests: ['shared/ring/body-cache.test.ts'],
+  },
+  {
     name: 'acknowledges-before-durable',
     breaks: 'an acknowledgement means that it is on the disk',
     edits: [
