@@ -1,7 +1,7 @@
 /**
  * Explores custody and the link (hardware-sim/explore): every state that can be reached within small bounds, each judged.
  *
- *   node scripts/explore.mjs [--states N] [--config NAME …] [--replay SCHEDULE] [--weaken NAME] [--json] [--help]
+ *   node scripts/explore.mjs [--states N] [--config NAME …] [--replay SCHEDULE] [--weaken NAME] [--json] [--record] [--help]
  *
  * Builds what it needs. Progress on stderr; the last line of stdout is the verdict. Exit code 0: no promise was broken.
  */
@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleExploration } from './explore/bundle.mjs';
 import { explore } from './explore/jobs.mjs';
+import { writeRecord } from './records.mjs';
 
 const STATES = 3_000_000;
 const PROCESSES = 2;
@@ -24,6 +25,7 @@ order, breadth first, and each state is judged. Stops at the first broken promis
   --replay SCHEDULE  plays one schedule step by step; as a violation prints it
   --weaken NAME      with a core that is spoilt on purpose: something must be found
   --json             one JSON object a line
+  --record           keeps the figures in docs/records
   --help             this`;
 
 const options = readOptions();
@@ -50,6 +52,7 @@ function readOptions() {
         replay: { type: 'string' },
         weaken: { type: 'string' },
         json: { type: 'boolean', default: false },
+        record: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -86,6 +89,7 @@ async function run() {
   const startMs = Date.now();
   let saidMs = startMs;
   let broken;
+  const configs = [];
   await explore(file, jobs, {
     processes: PROCESSES,
     onProgress: ({ name, states, depth }) => {
@@ -98,6 +102,8 @@ async function run() {
     onResult: (result) => {
       counts.set(result.name, result.states);
       tell(result);
+      const { name, states, depth, reached } = result;
+      configs.push({ name, states, extent: reached === 'all' ? 'all' : depth - 1 });
       if (result.violation === undefined) return 'go on';
       broken ??= result;
       return 'stop';
@@ -106,6 +112,7 @@ async function run() {
   if (broken !== undefined) tellBroken(broken);
   const violations = broken === undefined ? 0 : 1;
   const seconds = Math.round((Date.now() - startMs) / 1000);
+  if (options.record) writeRecord('explore', { startMs, figures: { states: total(), violations, configs } });
   if (options.json) console.log(JSON.stringify({ kind: 'verdict', states: total(), violations, seconds }));
   else console.log(`${total()} states, ${violations} violations`);
   process.exitCode = violations === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 /**
  * Fuzzes whatever reads bytes that others wrote (hardware-sim/fuzz).
  *
- *   node scripts/fuzz.mjs [--seconds N | --executions N] [--seed S] [--replay TARGET:HEX] [--json] [--help] [TARGET … | all]
+ *   node scripts/fuzz.mjs [--seconds N | --executions N] [--seed S] [--replay TARGET:HEX] [--json] [--record] [--help] [TARGET … | all]
  *
  * Builds what it needs. Progress on stderr; the last line of stdout is the verdict. Exit code 0: nothing was broken.
  */
@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleFuzz } from './fuzz/bundle.mjs';
 import { fuzzAll } from './fuzz/jobs.mjs';
+import { writeRecord } from './records.mjs';
 
 const SECONDS = 60;
 const PROCESSES = Math.min(2, availableParallelism());
@@ -27,6 +28,7 @@ tried first. An input that breaks one is made smaller and told with a line that 
   --replay TARGET:HEX  runs one input, and says what came of it
   --list               the targets, and what each reads
   --json               one JSON object a line, and nothing else, on stdout
+  --record             keeps the figures in docs/records
   --help               this`;
 
 const options = readOptions();
@@ -54,6 +56,7 @@ function readOptions() {
         replay: { type: 'string' },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        record: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -112,6 +115,7 @@ async function run() {
   const msEach = options.executions === undefined ? (seconds * 1_000 * PROCESSES) / chosen.length : undefined;
   const executionsMax = options.executions === undefined ? undefined : Number(options.executions);
   const jobs = chosen.map(({ name }) => ({ name, seed: options.seed, msMax: msEach, executionsMax }));
+  const reports = [];
   const counts = new Map();
   const total = () => [...counts.values()].reduce((sum, count) => sum + count, 0);
   const startMs = Date.now();
@@ -128,11 +132,15 @@ async function run() {
     onResult: (report) => {
       counts.set(report.target, report.executions);
       findings.push(...report.findings);
+      const { target, executions, behaviours, slowestUs } = report;
+      reports.push({ target, executions, behaviours, slowestMs: Math.round(slowestUs / 100) / 10 });
       tell(report);
     },
   });
   for (const one of findings) tellFinding(one);
   const verdict = { targets: chosen.length, executions: total(), findings: findings.length, seed: options.seed };
+  const { executions } = verdict;
+  if (options.record) writeRecord('fuzz', { startMs, figures: { executions, findings: findings.length, targets: reports } });
   if (options.json) console.log(JSON.stringify({ kind: 'verdict', ...verdict }));
   else console.log(`fuzz: ${total()} executions of ${chosen.length} targets, ${findings.length} findings`);
   process.exitCode = findings.length === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 /**
  * Tortures the ring: lives drawn from seeds, one after the other, on a simulated disk, until Ctrl-C or for a number of minutes.
  *
- *   node scripts/torture.mjs [--minutes N] [--seed S [--seed S …]] [--from S] [--help]
+ *   node scripts/torture.mjs [--minutes N] [--seed S [--seed S …]] [--from S] [--record] [--help]
  *
  * Builds what it needs. Progress on stderr; the last line of stdout is the verdict. Exit code 0: no promise was broken.
  */
@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
+import { writeRecord } from './records.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PROGRESS_MS = 2000;
@@ -24,6 +25,7 @@ Every opening is checked against a model. Stops at the first broken promise, wit
   --minutes N   for N minutes (without it: until Ctrl-C)
   --seed S      only this life; may be given several times
   --from S      first seed (without it: drawn)
+  --record      keeps the figures in docs/records
   --help        this
 
 The seeds that once broke a promise are lived first.`;
@@ -43,6 +45,7 @@ function readOptions() {
         minutes: { type: 'string' },
         seed: { type: 'string', multiple: true },
         from: { type: 'string' },
+        record: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -50,6 +53,7 @@ function readOptions() {
     if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes}: a number above 0 is needed`);
     return {
       help: values.help,
+      record: values.record,
       minutes,
       seeds: values.seed?.map(wholeNumber),
       from: values.from === undefined ? undefined : wholeNumber(values.from),
@@ -129,6 +133,7 @@ async function torture() {
     await new Promise((resolve) => setImmediate(resolve)); // lets a signal in
     if (ending !== 'running' || nowMs >= endMs) break;
   }
+  if (options.record) writeRecord('torture', { startMs, figures: { ...total, laps: Math.round(total.laps), violations: 0 } });
   console.log(`torture: ${said(total)}; no promise broken`);
 }
 

@@ -26,3 +26,11 @@ describe.each(areas)('the planted bugs of %s', async (area) => {
     for (const { edits } of MUTANTS) for (const { find, replace } of edits) expect(replace).not.toBe(find);
   });
 });
+
+it('each bug has a name of its own, over all sets', async () => {
+  const sets = await Promise.all(
+    areas.map(async (area) => (await import(new URL(`test/mutants/${area}`, root).href)).MUTANTS as readonly Mutant[]),
+  );
+  const names = sets.flat().map(({ name }) => name);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeRecord } from '../records.mjs';
 import { bundleYard } from './bundle.mjs';
 import { makeCrew } from './crew.mjs';
 import { loadYard } from './jobs.mjs';
@@ -28,6 +29,7 @@ const AGAIN_MS = 1000;
  * @param {(keptSeeds: string[]) => Iterable<object>} request.jobs seeds or plans, each `{ seed, plan?, twice?, events? }`
  * @param {number | undefined} request.count of them, without the kept ones; undefined: until the time is up
  * @param {boolean} [request.replays] known seeds, to see them again: their totals say nothing
+ * @param {boolean} [request.records] keeps the totals (records.mjs)
  * @param {number} request.endMs by the clock of this machine
  * @returns {Promise<number>} the exit code
  */
@@ -180,6 +182,7 @@ class Campaign {
     if (violations > 0) why.unshift('promises are broken');
     if (this.#coverage.seeds === 0 && crashes === 0) why.push('nothing was run');
     const { seeds, virtualMs, faults } = this.#coverage;
+    if (this.#request.records && !isReplay) this.#record({ violations, crashes });
     this.#voice.verdict({
       name: this.#request.name,
       ok: why.length === 0,
@@ -194,6 +197,19 @@ class Campaign {
     });
     if (why.length > 0) return 1;
     return this.#ending === 'interrupted' && this.#request.count !== undefined ? EXIT_INTERRUPTED : 0;
+  }
+
+  #record(wrong) {
+    const { seeds, virtualMs, accepted, delivered, faults } = this.#coverage;
+    const figures = {
+      seeds,
+      virtualMs,
+      accepted,
+      delivered,
+      faults: Object.fromEntries(Object.entries(faults).sort()),
+      ...wrong,
+    };
+    writeRecord(this.#request.name, { startMs: this.#startMs, figures });
   }
 
   #progress(words) {

@@ -15,6 +15,7 @@ export const COMMON_OPTIONS = {
   'first-failure': { type: 'boolean', default: false },
   'no-shrink': { type: 'boolean', default: false },
   out: { type: 'string' },
+  record: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 };
 export const COMMON_HELP = `  --workers N       processes that do the work (default ${WORKERS_DEFAULT}); 0: this one alone
@@ -22,6 +23,7 @@ export const COMMON_HELP = `  --workers N       processes that do the work (defa
   --no-shrink       leaves a failing plan as it is
   --out FOLDER      where the plans go that failed, made small (default .ringmail/failures)
   --json            one JSON object per line on stdout, and nothing else
+  --record          keeps the figures in docs/records
   --help            this`;
 
 /**
@@ -52,6 +54,7 @@ function common(values) {
     stopsAtFirst: values['first-failure'],
     shrinks: !values['no-shrink'],
     out: values.out ?? '.ringmail/failures',
+    records: values.record,
   };
 }
 

@@ -231,6 +231,18 @@ describe('who is not believed', () => {
     expect(counters(gateway(1))).toMatchObject({ relayStale: 1, relayHellos: 1, relayMalformed: 1 });
   });
 
+  test('a status on the topic of another node says nothing', () => {
+    const { relay } = central.parts;
+    const there = () => relay instanceof RelayCentral && relay.thereCount;
+    const before = [there(), counters(central).downIgnored];
+    observer.publish({
+      ...statusPublish({ kind: 'online', node: 'gateway-1', ...OTHER, hello: 1 }),
+      topic: 'ringmail/status/stranger',
+    });
+    time.run(1_000);
+    expect([there(), counters(central).downIgnored]).toEqual([before[0], Number(before[1]) + 1]);
+  });
+
   test('nodes without number that say that they are there cost a bounded memory, and nobody who is below', () => {
     for (let i = 0; i < RELAY_PEER_COUNT_MAX + 500; i++)
       observer.publish(statusPublish({ kind: 'online', node: `stranger-${i}`, ...OTHER, hello: 1 }));

@@ -11,12 +11,13 @@ const KEY = { origin: 'device', incarnation: 'dd00000000000001', destination: 'c
 const EPOCH = { counter: 1, random: 1 };
 
 let time: TestTime;
+let broker: SimBroker;
 let gateway: TestNode;
 let central: TestNode;
 
 beforeEach(() => {
   time = new TestTime(stream(1, 'time'));
-  const broker = new SimBroker({ scheduler: time, random: stream(1, 'broker') });
+  broker = new SimBroker({ scheduler: time, random: stream(1, 'broker') });
   const common = { time, broker, central: 'central' };
   gateway = new TestNode({ ...common, random: stream(1, 'gateway'), name: 'gateway' });
   const queues = [{ name: 'bags', bytesLimit: 20_000 }];
@@ -73,4 +74,19 @@ test('a gap at the end of what waits does not end what waits before it', () => {
   }
   expect(numbers()).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
   expect(accounts()).toEqual(['RECEIVE_TIMEOUT 9']);
+});
+
+test('a gap needs no room: it is accounted for while the queue behind it is full', () => {
+  while (central.send('central/bags', new Uint8Array(1000)));
+  for (let bytes = 1000; !central.send('central/bags', new Uint8Array(bytes)); bytes--); // to the last byte
+  time.run(1000);
+  broker.cut('gateway'); // the offer of the next session names the stream, and the answer gives it no credit
+  handOver([{ kind: 'gap', number: 1, to: 3, class: 'RECEIVE_TIMEOUT', node: 'device' }, message(4)]);
+  time.run(60_000);
+  expect(accounts()).toEqual(['RECEIVE_TIMEOUT 3']);
+  expect(gateway.outgoingCount).toBe(1);
+  central.consume('bags', 100);
+  time.run(60_000);
+  central.consume('bags', 100);
+  expect(numbers().at(-1)).toBe(4);
 });

@@ -223,6 +223,27 @@ describe('sessions', () => {
     expect(puppet.told()?.cursor).toBe(3);
   });
 
+  test('an offer that waits ends the session before it: nothing more of that is taken, which would put the answer off', () => {
+    const complete = central.disk.onPending;
+    let waiting = 0;
+    central.disk.onPending = () => {
+      waiting += 1;
+    };
+    const { nonce } = puppet;
+    puppet.publish(puppet.messages(1, 2));
+    run();
+    puppet.sync();
+    run();
+    puppet.publish(puppet.messages(3, 3), { nonce });
+    run();
+    central.disk.onPending = complete;
+    for (; waiting > 0; waiting--) complete?.();
+    run();
+    expect(puppet.told()?.cursor).toBe(3);
+    expect(storedNumbers()).toEqual([1, 2]);
+    expect(puppet.kinds()).not.toContain('hello');
+  });
+
   test('a publish of the session before is not taken', () => {
     const { nonce } = puppet;
     puppet.sync();

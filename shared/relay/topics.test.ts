@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatTopic, parseTopic, partitionOf, queueFilter, type Topic } from './topics.ts';
+import { formatTopic, parseTopic, partitionOf, queueFilter, type Topic, topicFor } from './topics.ts';
 
 test.each<[string, Topic]>([
   ['ringmail/queue/central/bags/0', { kind: 'queue', central: 'central', queue: 'bags', partition: 0 }],
@@ -45,4 +45,12 @@ test('the partition is the CRC-32 of zlib of the name, modulo the count: the sam
   // Python: zlib.crc32(b'device-1') % 8, and so on
   expect(['device-1', 'device-2', 'gateway', 'a'].map((name) => partitionOf(name, 8))).toEqual([1, 3, 7, 3]);
   expect(partitionOf('anything', 1)).toBe(0);
+});
+
+test('all that one node sends up goes to one partition, whatever the queue: its order survives', () => {
+  const path = { kind: 'up', central: 'central', partitionCount: 8 } as const;
+  const topics = ['bags', 'alarms', 'parcels', 'notes'].map((queue) =>
+    topicFor(path, { origin: 'device-1', incarnation: '00000000000000aa', destination: `central/${queue}`, priority: 3 }),
+  );
+  expect(topics).toEqual(['bags', 'alarms', 'parcels', 'notes'].map((queue) => `ringmail/queue/central/${queue}/1`));
 });

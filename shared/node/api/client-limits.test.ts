@@ -1,7 +1,12 @@
 /** A client that asks too much, or takes nothing, harms itself: the others are served meanwhile, in bounded time. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { ApiFixture, until } from './api-fixture.ts';
-import { CLIENT_LEASE_COUNT_MAX, CLIENT_STREAM_COUNT_MAX, CLIENT_WAIT_COUNT_MAX } from './api-limits.ts';
+import {
+  CLIENT_LEASE_COUNT_MAX,
+  CLIENT_REQUEST_COUNT_MAX,
+  CLIENT_STREAM_COUNT_MAX,
+  CLIENT_WAIT_COUNT_MAX,
+} from './api-limits.ts';
 import { ClientAccount, RESOURCE_MAX, type Resource } from './client-account.ts';
 import { LeaseBook } from './lease-book.ts';
 import { remoteFor, tokenEntry, tokenOf } from './tls-fixture.ts';
@@ -53,6 +58,14 @@ test('a client that opens too many streams is told BUSY, and its messages stay',
   expect([refused.status, refused.json.code]).toEqual([503, 'BUSY']);
   await served.close();
   await Promise.all(open);
+});
+
+test('requests that ended are not counted: a client may make any number, one after the other', async () => {
+  const served = await start();
+  const statuses = new Set<number>();
+  for (let i = 0; i <= CLIENT_REQUEST_COUNT_MAX; i++)
+    statuses.add((await served.ask('POST', '/v1/send/bags', { token: tokenOf('one'), body: 'x' })).status);
+  expect([...statuses]).toEqual([200]);
 });
 
 describe('leases of a client over the network', () => {

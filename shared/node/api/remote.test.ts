@@ -208,6 +208,17 @@ describe('rights', () => {
     await again.ack(lease);
     await expect(again.ack(lease)).rejects.toMatchObject({ code: 'LEASE_UNKNOWN' });
   });
+
+  test('a lease that was got on the socket is unknown over the network', async () => {
+    await start('plain', ['one', ['send', 'receive']]);
+    const one = clientOf('one');
+    await one.send('bags', BODY);
+    const { lease } = (await api.ask('POST', '/v1/receive/bags')).json;
+    for (const work of [() => one.ack(lease), () => one.extend(lease, 1), () => one.commit([{ do: 'ack', lease }])]) {
+      await expect(work()).rejects.toMatchObject({ code: 'LEASE_UNKNOWN' });
+    }
+    expect((await api.ask('POST', `/v1/leases/${lease}/ack`)).status).toBe(204);
+  });
 });
 
 test('a numbered transaction that ended leases may be repeated, and does nothing again', async () => {

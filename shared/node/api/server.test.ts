@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorCode, RingmailError } from '../../errors.ts';
-import { ApiFixture, until } from './api-fixture.ts';
+import { ApiFixture, readToEnd, until } from './api-fixture.ts';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -146,6 +146,19 @@ describe('receive', () => {
   ])('shows %s', async (_name, type, body, shown) => {
     await send(body, type);
     expect((await api.ask('POST', '/v1/receive/bags')).json.message).toMatchObject(shown);
+  });
+
+  test('says how many bytes an answer has, not how many characters', async () => {
+    await api.ask('POST', '/v1/send/bags?label=%C3%A4%C3%B6%C3%BC', {
+      body: 'Gepäck',
+      headers: { 'Content-Type': 'text/plain' },
+    });
+    const socket = await api.open();
+    const whole = readToEnd(socket);
+    socket.write('POST /v1/receive/bags HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const [head = '', body = ''] = (await whole).split('\r\n\r\n');
+    expect(/Content-Length: (\d+)/.exec(head)?.[1]).toBe(String(body.length)); // read byte by byte
+    expect(JSON.parse(Buffer.from(body, 'latin1').toString())).toMatchObject({ message: { label: 'äöü', bodyText: 'Gepäck' } });
   });
 
   test('gives the exact bytes as base64 when asked to', async () => {
@@ -348,6 +361,15 @@ describe('refusals', () => {
     expect([answered.status, answered.json.code]).toEqual([status, code]);
     expect(answered.headers.allow !== undefined).toBe(status === 405);
     expect(api.node.leases.size).toBe(0);
+  });
+
+  test('positions of adapters are not for others, not even within a transaction', async () => {
+    const commit = (name: string) =>
+      api.ask('POST', '/v1/transactions', { body: JSON.stringify({ steps: [{ do: 'position', name, valueBase64: 'AQ==' }] }) });
+    const refused = await commit('ingress/belt');
+    expect([refused.status, refused.json.code]).toEqual([403, 'ACCESS_DENIED']);
+    expect(api.node.calls).toEqual([]);
+    expect((await commit('trigger/mine')).status).toBe(200);
   });
 
   test('a body that is encoded is refused, not stored as something else', async () => {
