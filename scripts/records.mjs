@@ -44,6 +44,22 @@ export function readRecords() {
     .map((name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8')));
 }
 
+/**
+ * Of each set of planted bugs what the newest record says that has it: a run may be of some sets only.
+ * @param {Record[]} records the oldest first
+ */
+export function newestOfMutants(records) {
+  const sets = new Map();
+  for (const { name, commit, date, figures } of records) {
+    if (name !== 'mutants') continue;
+    for (const [set, counts] of Object.entries(figures.sets)) {
+      const rows = figures.rows.filter(({ area }) => area === set);
+      sets.set(set, { set, commit, date, ...counts, rows });
+    }
+  }
+  return [...sets.values()].sort((a, b) => (a.set < b.set ? -1 : 1));
+}
+
 function commit() {
   try {
     const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();

@@ -1,5 +1,7 @@
 /** The figures of records as tables of Markdown. Nothing is rounded up, and nothing that no record has is said. */
 
+import { newestOfMutants } from '../records.mjs';
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const YEAR_MS = 365.25 * DAY_MS;
@@ -14,7 +16,7 @@ export function scoreboard(records) {
     yardTable(of('sim', 'soak')),
     exploreTable(of('explore').at(-1)),
     fuzzTable(of('fuzz')),
-    mutantsTable(of('mutants').at(-1)),
+    mutantsTable(newestOfMutants(records)),
     runsTable(records),
   ];
   return parts.filter((part) => part !== undefined).join('\n\n');
@@ -47,9 +49,9 @@ function totals(of) {
     rows.push(['states explored', many(sum(explored, 'states')), `${many(sum(explored, 'violations'))} violations`]);
   const fuzz = of('fuzz');
   if (fuzz.length > 0) rows.push(['inputs of fuzzing', many(sum(fuzz, 'executions')), `${many(sum(fuzz, 'findings'))} findings`]);
-  const mutants = of('mutants').at(-1);
-  if (mutants !== undefined) {
-    const { planted, caught } = inAll(mutants.figures.sets);
+  const mutants = newestOfMutants(of('mutants'));
+  if (mutants.length > 0) {
+    const [planted, caught] = [sum2(mutants, 'planted'), sum2(mutants, 'caught')];
     rows.push(['planted bugs', many(planted), `${many(caught)} caught, ${many(planted - caught)} survived`]);
   }
   const kills = of('kills');
@@ -96,18 +98,16 @@ function fuzzTable(runs) {
   return `**Fuzzing by target**, all runs.\n\n${table(['target', 'inputs', 'behaviours', 'slowest input'], rows)}`;
 }
 
-function mutantsTable(run) {
-  if (run === undefined) return undefined;
-  const { sets, rows } = run.figures;
-  const lines = Object.entries(sets).map(([set, { planted, caught }]) => {
-    const here = rows.filter(({ area }) => area === set);
+function mutantsTable(sets) {
+  if (sets.length === 0) return undefined;
+  const lines = sets.map(({ set, planted, caught, rows: here }) => {
     const slowest = here.reduce((most, row) => (row.seconds > most.seconds ? row : most));
     const seeds = here.filter((row) => row.seeds !== undefined).map((row) => row.seeds);
     const seedsText = seeds.length === 0 ? '' : `${seeds.length} by the yard, half of them within ${many(median(seeds))} seeds`;
     return [set, many(planted), many(caught), `${slowest.name}, ${slowest.seconds} s`, seedsText];
   });
   const head = ['set', 'planted', 'caught', 'longest to notice', 'found by seeds'];
-  return `**Planted bugs by set**, the newest run; each of them in [planted-bugs.md](planted-bugs.md).\n\n${table(head, lines)}`;
+  return `**Planted bugs by set**, of each the newest run; each of them in [planted-bugs.md](planted-bugs.md).\n\n${table(head, lines)}`;
 }
 
 function runsTable(records) {
@@ -122,11 +122,6 @@ function runsTable(records) {
 export function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
-}
-
-function inAll(sets) {
-  const all = Object.values(sets);
-  return { planted: sum2(all, 'planted'), caught: sum2(all, 'caught') };
 }
 
 function sum(records, figure) {
