@@ -217,11 +217,17 @@ async function openRing(config: NodeFileConfig, options: { volatile: 'allow' | '
 function brokersOf(config: NodeFileConfig, log: Log): Map<string, () => Broker> {
   const { name: node, central, uplinks } = config;
   const places = central === undefined ? [] : centralBrokers(central);
-  for (const uplink of uplinks) if (uplink.kind === 'mqtt') places.push({ name: uplink.name, access: uplink });
+  const lazy = new Set<string>();
+  for (const uplink of uplinks) {
+    if (uplink.kind !== 'mqtt') continue;
+    places.push({ name: uplink.name, access: uplink });
+    if (uplink.lazy !== undefined) lazy.add(uplink.name);
+  }
   return new Map(
     places.map(({ name, access }, at) => {
       const connection = at === 0 ? undefined : name.replace(/^\$/, '');
-      return [name, () => connectBroker({ node, access, log, ...(connection !== undefined && { connection }) })];
+      const begins = lazy.has(name) ? 'apart' : 'connected';
+      return [name, () => connectBroker({ node, access, log, begins, ...(connection !== undefined && { connection }) })];
     }),
   );
 }

@@ -69,6 +69,7 @@ export class Gate {
     return {
       publish: (publish, ended) => broker.publish(publish, ended && ((outcome) => this.pass(() => ended(outcome)))),
       subscribe: (topics) => broker.subscribe(topics),
+      want: (wanted) => broker.want?.(wanted),
       close: () => broker.close(),
       listen: (listener: BrokerListener) =>
         broker.listen({

@@ -12,7 +12,7 @@
  *
  * Chance is drawn for faults that are on, and for `forget` and `duplicate` always. The clients: sim-client.ts.
  */
-import type { Broker, Publish } from '../shared/ports.ts';
+import type { Broker, Publish, Wanted } from '../shared/ports.ts';
 import type { Prng } from './random.ts';
 import { SimClient } from './sim-client.ts';
 import { SimRetained } from './sim-retained.ts';
@@ -108,8 +108,9 @@ export class SimBroker {
   }
 
   /** A client that connects once somebody listens, and again whenever its connection breaks. */
-  connect(clientName: string, options: { will?: Publish } = {}): Broker {
-    const client = new SimClient({ broker: this, name: clientName, will: options.will });
+  connect(clientName: string, options: { will?: Publish; begins?: Wanted } = {}): Broker {
+    const { will, begins = 'connected' } = options;
+    const client = new SimClient({ broker: this, name: clientName, will, begins });
     this.#clients.add(client);
     return client;
   }

@@ -9,7 +9,7 @@
  */
 import { invariant } from '../shared/assert.ts';
 import { topicMatches } from '../shared/message/topic-filter.ts';
-import type { Broker, BrokerListener, Publish, PublishEnd } from '../shared/ports.ts';
+import type { Broker, BrokerListener, Publish, PublishEnd, Wanted } from '../shared/ports.ts';
 import type { SimBroker } from './sim-broker.ts';
 
 /** Publishes that a broken connection leaves to be delivered again, at most; the newest. */
@@ -26,6 +26,7 @@ export class SimClient implements Broker {
   readonly #broker: SimBroker;
   readonly #will: Publish | undefined;
   readonly #filters = new Set<string>();
+  #wanted: Wanted;
   #listener: BrokerListener | undefined;
   #state: 'idle' | 'connecting' | 'up' | 'closed' = 'idle';
   #wire: 'whole' | 'half-open' = 'whole';
@@ -39,7 +40,8 @@ export class SimClient implements Broker {
   /** What earlier connections did not deliver and the broker did not forget. */
   #left: Publish[] = [];
 
-  constructor(options: { broker: SimBroker; name: string; will: Publish | undefined }) {
+  constructor(options: { broker: SimBroker; name: string; will: Publish | undefined; begins: Wanted }) {
+    this.#wanted = options.begins;
     this.#broker = options.broker;
     this.name = options.name;
     this.#will = options.will;
@@ -48,7 +50,30 @@ export class SimClient implements Broker {
   listen(listener: BrokerListener): void {
     invariant(this.#listener === undefined, 'a broker has one listener');
     this.#listener = listener;
-    this.#connectAfter(this.#broker.delayMs());
+    if (this.#wanted === 'connected') this.#connectAfter(this.#broker.delayMs());
+  }
+
+  /** The last word arrives, as the real adapter waits for it; what else was on its way may not. */
+  want(wanted: Wanted): void {
+    if (wanted === this.#wanted || this.#state === 'closed') return;
+    this.#wanted = wanted;
+    if (wanted === 'connected') {
+      if (this.#state === 'idle' && this.#listener !== undefined) this.#connectAfter(this.#broker.delayMs());
+      return;
+    }
+    const wasUp = this.#state === 'up';
+    this.#state = 'idle';
+    if (!wasUp) return;
+    if (this.#will !== undefined && this.#wire === 'whole') this.#broker.take(this.#will);
+    this.#wire = 'whole';
+    this.#ascending = [];
+    this.#leave(this.#descending);
+    this.#descending = [];
+    this.#filters.clear();
+    this.#connection += 1;
+    this.#broker.after(0, () => {
+      if (this.#state !== 'closed') this.#listener?.onDown('not needed');
+    });
   }
 
   publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {

@@ -17,7 +17,7 @@ import type { Broker } from '../shared/ports.ts';
 import { RelayCentral } from '../shared/relay/relay-central.ts';
 import type { RelayReceiver } from '../shared/relay/relay-receiver.ts';
 import type { RelayOutput, RelaySender } from '../shared/relay/relay-sender.ts';
-import { RelayUplink } from '../shared/relay/relay-uplink.ts';
+import { RelayUplink, type WantOutput } from '../shared/relay/relay-uplink.ts';
 import { statusPublish } from '../shared/relay/status-layout.ts';
 import { geometryFor } from '../shared/ring/geometry.ts';
 import { NO_SLOT } from '../shared/ring/message-index.ts';
@@ -367,8 +367,9 @@ export class TestNode {
   }
 }
 
-function perform(broker: Broker, output: RelayOutput): void {
+function perform(broker: Broker, output: RelayOutput | WantOutput): void {
   if (output.kind === 'subscribe') broker.subscribe(output.topics);
+  else if (output.kind === 'want') broker.want?.(output.wanted);
   else broker.publish(output.publish);
 }
 

@@ -5,6 +5,8 @@ import type { NodeConfig, UplinkSetup } from '../shared/core/node-io.ts';
 import type { ByteCap } from '../shared/custody/meter.ts';
 import type { CborValue } from '../shared/message/cbor.ts';
 import type { Message } from '../shared/message/message.ts';
+import type { Route } from '../shared/queue/routes.ts';
+import type { Laziness } from '../shared/relay/lazy-connection.ts';
 import { statusPublish } from '../shared/relay/status-layout.ts';
 import { type Prng, type Seed, stream } from './random.ts';
 import { SimBroker } from './sim-broker.ts';
@@ -21,10 +23,12 @@ export interface PlannedUplink {
   /** Over a cable to this node, laid by `WaysWorld.lay`; or over this broker, to this central. */
   readonly via: 'link' | { readonly broker: string; readonly central: string };
   readonly cap?: ByteCap;
+  readonly lazy?: Laziness;
 }
 
 export interface PlannedBox {
   readonly queues?: readonly string[];
+  readonly routes?: readonly Route[] | undefined;
   readonly uplinks?: readonly PlannedUplink[];
   /** Brokers at which it is a central of its own name. */
   readonly centralAt?: readonly string[];
@@ -69,11 +73,12 @@ export class WaysWorld {
 
   /** A node, not started yet. */
   box(name: string, plan: PlannedBox = {}): SimNode {
-    const { queues = ['inbox'], centralAt, failoverMs, failbackMs, central = name } = plan;
+    const { queues = ['inbox'], routes, centralAt, failoverMs, failbackMs, central = name } = plan;
     const uplinks = plan.uplinks?.map(setupOf);
     const config: NodeConfig = {
       name,
       queues: queues.map((queue) => ({ name: queue, bytesLimit: 200_000 })),
+      ...(routes && { routes }),
       unknownQueue: 'refuse',
       queueBytesLimit: 100_000,
       uplink: uplinks?.[0]?.kind ?? 'none',
@@ -91,7 +96,9 @@ export class WaysWorld {
     const connectBrokers: Record<string, () => ReturnType<SimBroker['connect']>> = {};
     for (const [at, { via }] of (plan.uplinks ?? []).entries()) {
       const uplink = uplinks?.[at]?.name ?? '';
-      if (via !== 'link') connectBrokers[uplink] = () => this.broker(via.broker).connect(`${name}-${uplink}`, { will });
+      if (via !== 'link')
+        connectBrokers[uplink] = () =>
+          this.broker(via.broker).connect(`${name}-${uplink}`, { will, begins: uplinks?.[at]?.lazy ? 'apart' : 'connected' });
     }
     for (const broker of centralAt ?? []) connectBrokers[`$${broker}`] = () => this.broker(broker).connect(name, { will });
     const dropBroker = (): void => {
@@ -231,10 +238,10 @@ export class WaysWorld {
   }
 }
 
-function setupOf({ name, to = ['*'], via, cap }: PlannedUplink, at: number): UplinkSetup {
+function setupOf({ name, to = ['*'], via, cap, lazy }: PlannedUplink, at: number): UplinkSetup {
   const called = name ?? (at === 0 ? 'up' : `up-${at + 1}`);
   if (via === 'link') return { name: called, kind: 'link', to, central: '', partitionCount: 1, cap };
-  return { name: called, kind: 'mqtt', to, central: via.central, partitionCount: 1, cap };
+  return { name: called, kind: 'mqtt', to, central: via.central, partitionCount: 1, cap, lazy };
 }
 
 export const numbered = (count: number, what = 'message'): string[] =>

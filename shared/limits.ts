@@ -147,6 +147,15 @@ export const LIVE_IN_ROW_MAX = 3;
 export const URGENT_PRIORITY_MIN = 6;
 /** Bytes that a metered uplink sends at once after a quiet time, unless said: about ten packets of a link, or one small publish. */
 export const METER_BURST_BYTES = 8 * 1024;
+/** How long a lazy uplink stays connected though nothing waits and nothing comes: above an answer over a slow network. */
+export const LAZY_IDLE_MS = 10_000;
+export const LAZY_IDLE_MS_MIN = 1_000;
+export const LAZY_IDLE_MS_MAX = 3_600_000;
+/** How long it is apart at the most, unless said: what waits at the central is that much later. */
+export const LAZY_CHECK_MS = 3_600_000;
+export const LAZY_CHECK_MS_MIN = 10_000;
+/** A week. */
+export const LAZY_CHECK_MS_MAX = 604_800_000;
 /** Bytes of the body of a word between nodes (docs/routes.md, section 4). What has more to say says it in several. */
 export const NODE_WORD_BYTES_MAX = 16 * 1024;
 /** Nodes that found no place among those below, and are remembered so that they get one: as many as a gateway may have. In memory. */

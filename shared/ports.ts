@@ -81,8 +81,15 @@ export interface Broker {
   publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void;
   /** While up; lost with the connection. */
   subscribe(topics: readonly string[]): void;
+  /**
+   * Of one that connects only when it is wanted: `apart` says goodbye, and `onDown` follows unless it was down already; `connected` lets it
+   * connect, and again whenever the connection ends. Left out by those that are always wanted.
+   */
+  want?(wanted: Wanted): void;
   close(): void | Promise<void>;
 }
+
+export type Wanted = 'connected' | 'apart';
 
 /** Time as the core sees it: monotonic milliseconds of this boot, never the wall clock. */
 export interface Timers {

@@ -290,8 +290,11 @@ export interface ClockStats {
 export interface UplinkStats {
   readonly name: string;
   readonly kind: 'link' | 'mqtt';
-  /** `ready`: it has a session. `stands-by`: its broker and its central are there, and another broker carries the session. */
-  readonly state: 'idle' | 'offered' | 'ticketing' | 'ready' | 'forked' | 'stands-by';
+  /**
+   * `ready`: it has a session. `stands-by`: its broker and its central are there, and another broker carries the session. `resting`: it
+   * connects when something waits.
+   */
+  readonly state: 'idle' | 'offered' | 'ticketing' | 'ready' | 'forked' | 'stands-by' | 'resting';
   /** The node at the other end, as far as it is known. */
   readonly node: string;
   /** Something that is sent now goes this way. */

@@ -79,7 +79,9 @@ export class Carriers implements NodeCarriers {
     this.#turning = new Turning({ store, intake: parts.intake, receiver, senders: () => this.senders });
     for (const sender of uplinks.senders) this.#neverReturn(sender);
     for (const neighbour of this.#neighboursBelow()) this.#senderTo(neighbour);
-    if (config.uplink !== 'kept') uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs, trials });
+    const isAwaited = (broker: string) => this.#topics.awaits(broker);
+    if (config.uplink !== 'kept')
+      uplinks.begin({ node, receiver, nowMs: store.nowMs, failoverMs, failbackMs, trials, isAwaited });
     if (config.isCentral === 'no') return;
     const senderTo = (neighbour: string) => this.#senderTo(neighbour);
     for (const broker of config.centralBrokers ?? [CENTRAL_BROKER])

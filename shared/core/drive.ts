@@ -178,6 +178,8 @@ export class Drive {
         return this.#broker(output.broker)?.subscribe(output.topics);
       case 'publish':
         return this.#publish(output);
+      case 'want':
+        return this.#broker(output.broker)?.want?.(output.wanted);
       case 'log':
         return this.#listener.onLog(output.level, output.text);
       case 'console':

@@ -179,6 +179,7 @@ export class EmbeddedNode {
       case 'console':
       case 'subscribe':
       case 'publish':
+      case 'want':
         // Never: a node without carriers has no line and no broker to say anything to.
         return;
       default:

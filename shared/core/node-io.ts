@@ -2,9 +2,10 @@
 import type { UnknownQueue } from '../custody/intake.ts';
 import type { ByteCap } from '../custody/meter.ts';
 import type { ConsoleLine } from '../link/console-text.ts';
-import type { Publish, PublishEnd } from '../ports.ts';
+import type { Publish, PublishEnd, Wanted } from '../ports.ts';
 import type { QueueDefinition } from '../queue/queue-options.ts';
 import type { Route } from '../queue/routes.ts';
+import type { Laziness } from '../relay/lazy-connection.ts';
 import type { RingInput, RingOutput } from '../ring/file-io.ts';
 import type { OpenReport } from '../ring/ring.ts';
 import type { Call, CallResult, Durability } from './calls.ts';
@@ -32,6 +33,8 @@ export interface UplinkSetup {
   readonly cap?: ByteCap | undefined;
   /** Of kind `mqtt`: of a publish, at the most. Undefined: as many as wait. */
   readonly messagesPerPublish?: number | undefined;
+  /** Of kind `mqtt`: connected only when it must be. Undefined: always. */
+  readonly lazy?: Laziness | undefined;
 }
 
 /**
@@ -126,6 +129,8 @@ export type NodeOutput =
   | { readonly kind: 'subscribe'; readonly topics: readonly string[]; readonly broker: string }
   /** `token`: the broker's word on it is wanted (`broker-ended`). */
   | { readonly kind: 'publish'; readonly publish: Publish; readonly broker: string; readonly token?: number }
+  /** Of a broker that is not always wanted. */
+  | { readonly kind: 'want'; readonly wanted: Wanted; readonly broker: string }
   | { readonly kind: 'serving'; readonly report: OpenReport }
   | { readonly kind: 'stopped'; readonly error: Error }
   | { readonly kind: 'closed' };

@@ -73,16 +73,18 @@ export class Uplinks {
       readonly receiver: CustodyReceiver;
       readonly nowMs: number;
       readonly trials: Trials;
+      /** Something that is no message of custody waits for the broker of this uplink. */
+      readonly isAwaited: (uplink: string) => boolean;
     },
   ): void {
-    const { node, receiver, nowMs, failoverMs, failbackMs, trials } = start;
+    const { node, receiver, nowMs, failoverMs, failbackMs, trials, isAwaited } = start;
     const store = this.#store;
     this.#patience = { failoverMs, failbackMs };
     for (const way of this.#ways) {
       const { sender } = way;
       const brokers = way.setup.uplinks.filter(({ kind }) => kind === 'mqtt');
       way.bearers = brokers.map((uplink, at) => {
-        const { central, partitionCount, messagesPerPublish } = uplink;
+        const { central, partitionCount, messagesPerPublish, lazy, name } = uplink;
         const duty = at === 0 ? 'on-duty' : 'standing-by';
         const relay = new RelayUplink({
           sender,
@@ -92,6 +94,8 @@ export class Uplinks {
           central,
           partitionCount,
           messagesPerPublish,
+          lazy,
+          isAwaited: () => isAwaited(name),
           duty,
           meter: this.#meters.get(uplink.name),
           trial: trials.of(uplink.name),
@@ -148,7 +152,8 @@ export class Uplinks {
       const isReady = way.sender.state === 'ready';
       hops.notice(
         way.setup.hop,
-        isReady || way.bearers.some(({ relay }) => relay.sender.duty === 'standing-by' && relay.sender.mayStand),
+        isReady ||
+          way.bearers.some(({ relay }) => relay.isResting || (relay.sender.duty === 'standing-by' && relay.sender.mayStand)),
         nowMs,
       );
     }
@@ -177,7 +182,7 @@ export class Uplinks {
         return {
           name,
           kind,
-          state: isOnDuty ? sender.state : bearer.relay.sender.mayStand ? 'stands-by' : 'idle',
+          state: stateOf(sender, bearer),
           node: sender.receiver === '' && kind === 'mqtt' ? central : sender.receiver,
           use: isInUse && isOnDuty ? 'in-use' : 'spare',
           sinceMs: Math.max(0, Math.floor(nowMs - (bearers.length > 1 && bearer !== undefined ? bearer.sinceMs : sinceMs))),
@@ -191,7 +196,8 @@ export class Uplinks {
     const { bearers, sender } = way;
     if (bearers.length < 2) return;
     for (const bearer of bearers) {
-      const stands = bearer.relay.sender.duty === 'on-duty' ? sender.state === 'ready' : bearer.relay.sender.mayStand;
+      const { relay } = bearer;
+      const stands = relay.isResting || (relay.sender.duty === 'on-duty' ? sender.state === 'ready' : relay.sender.mayStand);
       if (stands === bearer.stands) continue;
       bearer.stands = stands;
       bearer.sinceMs = nowMs;
@@ -205,6 +211,14 @@ export class Uplinks {
     current.relay.sender.standBy();
     choice.way.relay.sender.takeOver(nowMs);
   }
+}
+
+function stateOf(sender: CustodySender, bearer: Bearer | undefined): UplinkStats['state'] {
+  if (bearer === undefined) return sender.state;
+  const { relay } = bearer;
+  if (relay.isResting && sender.state !== 'forked') return 'resting';
+  if (relay.sender.duty === 'on-duty') return sender.state;
+  return relay.sender.mayStand ? 'stands-by' : 'idle';
 }
 
 function meteredStats({ cap, sentBytes, opensAtMs }: Meter, nowMs: number): NonNullable<UplinkStats['metered']> {

@@ -1,7 +1,7 @@
 /** What the adapter does against brokers that misbehave: played by a few lines of TCP. What it shares with others: test/broker.test.ts. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Broker } from '../ports.ts';
+import type { Broker, Wanted } from '../ports.ts';
 import { connectBroker } from './mqtt-broker.ts';
 
 const CONNACK = Uint8Array.of(0x20, 2, 0, 0);
@@ -40,10 +40,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function dial(more: { passwordFile?: string; protocol?: 4 | 5; port?: number } = {}): void {
-  const { passwordFile, protocol = 4, port = (server.address() as AddressInfo).port } = more;
+function dial(more: { passwordFile?: string; protocol?: 4 | 5; port?: number; begins?: Wanted } = {}): void {
+  const { passwordFile, begins = 'connected', protocol = 4, port = (server.address() as AddressInfo).port } = more;
   const access = { broker: `mqtt://127.0.0.1:${port}`, protocol, username: passwordFile && 'me', passwordFile };
-  broker = connectBroker({ node: 'gateway', access, log: (level, text) => log.push(`${level} ${text}`) });
+  broker = connectBroker({ node: 'gateway', access, begins, log: (level, text) => log.push(`${level} ${text}`) });
   broker.listen({
     onUp: () => heard.push('up'),
     onDown: (reason) => heard.push(`down: ${reason}`),
@@ -160,5 +160,57 @@ describe('trouble', () => {
     expect(heard).toEqual(['up']);
     await until(() => heard.length >= 2, 'down');
     expect(heard[1]).toMatch(/^down: subscribe/);
+  });
+});
+
+describe('wanted now and then', () => {
+  /** Connections that are open. */
+  const open = () => sockets.filter((socket) => !socket.destroyed && !socket.readableEnded).length;
+
+  test('connects when it is wanted, and not before; says goodbye when it is not, and stays away', async () => {
+    answer = (socket, bytes) => {
+      if (bytes[0] === 0x10) socket.write(CONNACK);
+      if (bytes[0] === 0x33)
+        socket.write(Uint8Array.of(0x40, 2, ...bytes.subarray(2 + 2 + 'ringmail/status/gateway'.length).subarray(0, 2)));
+    };
+    dial({ begins: 'apart' });
+    await sleep(50);
+    expect(sockets).toHaveLength(0);
+    broker.want?.('connected');
+    await until(() => heard.length === 1, 'up');
+    got = Buffer.alloc(0);
+    broker.want?.('apart');
+    expect(heard).toEqual(['up']);
+    await until(() => open() === 0, 'gone');
+    expect(heard).toEqual(['up', 'down: not needed']);
+    expect([got[0], got.includes('ringmail/status/gateway'), got.subarray(-2)]).toEqual([0x33, true, Buffer.of(0xe0, 0)]);
+    await sleep(300);
+    expect([sockets.length, log.filter((line) => line.startsWith('warn'))]).toEqual([1, []]);
+  });
+
+  test('who is wanted again while he says goodbye comes back when that is said', async () => {
+    dial();
+    await until(() => heard.length === 1, 'up');
+    let togetherMax = 0;
+    server.on('connection', () => {
+      togetherMax = Math.max(togetherMax, open());
+    });
+    broker.want?.('apart');
+    broker.want?.('connected');
+    await until(() => heard.filter((word) => word === 'up').length === 2, 'up again');
+    expect([heard, togetherMax]).toEqual([['up', 'down: not needed', 'up'], 1]);
+  });
+
+  test('not wanted while it tries: it stops trying', async () => {
+    answer = (socket, bytes) => {
+      if (bytes[0] === 0x10) socket.destroy();
+    };
+    dial();
+    await until(() => sockets.length >= 2, 'tried');
+    broker.want?.('apart');
+    await until(() => open() === 0, 'gone');
+    const tried = sockets.length;
+    await sleep(700);
+    expect([sockets.length, heard]).toEqual([tried, []]);
   });
 });

@@ -15,15 +15,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, type IClientOptions, type IClientPublishOptions, MqttClient } from 'mqtt';
 import { PUBLISH_BYTES_MAX } from '../limits.ts';
-import type { Broker, BrokerListener, Publish, PublishEnd, PublishProperties } from '../ports.ts';
+import type { Broker, BrokerListener, Publish, PublishEnd, PublishProperties, Wanted } from '../ports.ts';
 import { statusPublish } from '../relay/status-layout.ts';
 import type { BrokerAccess } from './config/config.ts';
+import { ReconnectWait } from './reconnect-wait.ts';
 
-/** First wait before connecting again, and the longest; each with full jitter. */
-const WAIT_MS_MIN = 200;
-const WAIT_MS_MAX = 10_000;
-/** A connection that lived this long was a good one: the wait starts small again. */
-const GOOD_MS = 10_000;
 const KEEPALIVE_S = 10;
 const CONNECT_MS_MAX = 5_000;
 /** How long a goodbye may take. */
@@ -43,11 +39,13 @@ export interface BrokerOptions {
   readonly connection?: string;
   readonly access: BrokerAccess;
   readonly log: (level: 'info' | 'warn', text: string) => void;
+  /** `apart`: it connects when it is wanted. `connected` unless said. */
+  readonly begins?: Wanted;
   /** A byte stream to the broker for each attempt to connect, in place of a socket to `access.broker`. */
   readonly openStream?: () => Duplex;
 }
 
-/** Connects once somebody listens. */
+/** Connects once somebody listens, and it is wanted. */
 export function connectBroker(options: BrokerOptions): Broker {
   return new MqttBroker(options);
 }
@@ -58,18 +56,41 @@ class MqttBroker implements Broker {
   #listener: BrokerListener | undefined;
   #connection: Connection | undefined;
   #state: 'open' | 'closed' = 'open';
-  #waitMs = WAIT_MS_MIN;
+  #wanted: Wanted;
+  readonly #wait = new ReconnectWait(Math.random);
   #timer: NodeJS.Timeout | undefined;
+  /** Goodbyes that are not said yet: who comes back meanwhile would be overtaken by his own last word. */
+  #leaving: Promise<void> = Promise.resolve();
   #lastReason = '';
 
   constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#wanted = options.begins ?? 'connected';
     this.#will = statusPublish({ kind: 'offline', node: options.node });
   }
 
   listen(listener: BrokerListener): void {
     this.#listener = listener;
-    if (this.#state === 'open') this.#timer = setTimeout(() => this.#dial(), 0);
+    if (this.#wanted === 'connected') this.#dialAfter(0);
+  }
+
+  want(wanted: Wanted): void {
+    if (wanted === this.#wanted || this.#state === 'closed') return;
+    this.#wanted = wanted;
+    clearTimeout(this.#timer);
+    if (wanted === 'connected') {
+      const { log, access } = this.#options;
+      void this.#leaving
+        .then(() => this.#dialAfter(0))
+        .catch((error) => log('warn', `broker ${access.broker}: ${String(error)}`));
+      return;
+    }
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#wait.reset();
+    if (connection === undefined) return;
+    if (connection.isUp) setImmediate(() => this.#listener?.onDown('not needed'));
+    this.#leaving = connection.goodbye(this.#will);
   }
 
   publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {
@@ -86,7 +107,14 @@ class MqttBroker implements Broker {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.goodbye(this.#will);
+    await Promise.all([this.#leaving, connection?.goodbye(this.#will)]);
+  }
+
+  /** Replaces the attempt that was to be. */
+  #dialAfter(ms: number): void {
+    clearTimeout(this.#timer);
+    if (this.#state === 'closed' || this.#wanted === 'apart' || this.#listener === undefined) return;
+    this.#timer = setTimeout(() => this.#dial(), ms);
   }
 
   #dial(): void {
@@ -95,7 +123,7 @@ class MqttBroker implements Broker {
     try {
       options = this.#clientOptions();
     } catch (error) {
-      return this.#lost(`password file: ${String(error)}`); // it may be there the next time
+      return this.#lost(`password file: ${String(error)}`, undefined); // it may be there the next time
     }
     const client = openStream === undefined ? connect(access.broker, options) : new MqttClient(openStream, options);
     const connection: Connection = new Connection(client, {
@@ -111,20 +139,18 @@ class MqttBroker implements Broker {
       onEnd: (reason, upMs) => {
         if (this.#connection !== connection) return;
         this.#connection = undefined;
-        if (upMs !== undefined && upMs > GOOD_MS) this.#waitMs = WAIT_MS_MIN;
         if (upMs !== undefined) this.#listener?.onDown(reason);
-        this.#lost(reason);
+        this.#lost(reason, upMs);
       },
     });
     this.#connection = connection;
   }
 
-  #lost(reason: string): void {
+  #lost(reason: string, upMs: number | undefined): void {
     if (this.#state === 'closed') return;
     if (reason !== this.#lastReason) this.#options.log('warn', `broker ${this.#options.access.broker}: ${reason}`);
     this.#lastReason = reason;
-    this.#timer = setTimeout(() => this.#dial(), Math.random() * this.#waitMs);
-    this.#waitMs = Math.min(WAIT_MS_MAX, 2 * this.#waitMs);
+    this.#dialAfter(this.#wait.after(upMs));
   }
 
   #clientOptions(): IClientOptions {
@@ -196,6 +222,10 @@ class Connection {
       this.#unparsedBytes += chunk.length;
       if (this.#unparsedBytes > UNPARSED_BYTES_MAX) this.#end('a packet larger than any of ours');
     });
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up';
   }
 
   publish(publish: Publish, ended?: (outcome: PublishEnd) => void): void {

@@ -168,6 +168,14 @@ export class TopicPublisher {
     return publishes;
   }
 
+  /** Something is on its way to this broker, or waits while none is there. */
+  awaits(broker: string): boolean {
+    if (this.#flying.size > 0) return broker === this.#broker;
+    const queue = this.#store.queues.find(TOPIC_QUEUE);
+    if (queue === undefined || this.#store.queues.next(queue) === NO_SLOT) return false;
+    return this.#broker === undefined || broker === this.#broker;
+  }
+
   get wakeAtMs(): number | undefined {
     const isWaiting = this.#notBeforeMs > this.#store.nowMs && this.#broker !== undefined;
     return isWaiting ? this.#notBeforeMs : earliest(this.#trial?.wakeAtMs, this.#heldUntilMs);

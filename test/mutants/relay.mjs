@@ -6,6 +6,8 @@
 const sender = ['shared/relay/relay-sender.test.ts'];
 const receiver = ['shared/relay/relay-receiver.test.ts'];
 const down = ['shared/relay/relay-down.test.ts'];
+const reconnect = ['shared/node/reconnect-wait.test.ts'];
+const lazy = ['shared/relay/lazy-connection.test.ts', 'test/lazy-uplink.test.ts'];
 const whole = ['shared/relay/relay.test.ts', 'shared/relay/relay-gaps.test.ts', 'shared/relay/relay-chaos.test.ts'];
 
 export const MUTANTS = [
@@ -415,5 +417,100 @@ export const MUTANTS = [
       },
     ],
     tests: down,
+  },
+  {
+    name: 'packet-limit-unheard',
+    breaks: 'what is larger than the broker says it takes is not published, and ends with its letter',
+    edits: [
+      {
+        file: 'shared/relay/relay-sender.ts',
+        find: 'this.#publisher.payloadBytesMax = packetBytesMax - PUBLISH_PACKET_BYTES;',
+        replace: 'this.#publisher.payloadBytesMax = Number.POSITIVE_INFINITY;',
+      },
+    ],
+    tests: ['shared/relay/relay-refused.test.ts'],
+  },
+  {
+    name: 'half-a-jitter',
+    breaks: 'who connects again waits anything from nothing to the bound',
+    edits: [
+      {
+        file: 'shared/node/reconnect-wait.ts',
+        find: 'this.#chance() * this.#boundMs',
+        replace: '(0.5 + this.#chance() / 2) * this.#boundMs',
+      },
+    ],
+    tests: reconnect,
+  },
+  {
+    name: 'any-connection-is-a-success',
+    breaks: 'waits start small only after a connection that lasted',
+    edits: [{ file: 'shared/node/reconnect-wait.ts', find: 'upMs > GOOD_MS', replace: 'upMs >= 0' }],
+    tests: reconnect,
+  },
+  {
+    name: 'back-before-the-goodbye',
+    breaks: 'who comes back is not overtaken by his own last word',
+    edits: [{ file: 'shared/node/mqtt-broker.ts', find: 'void this.#leaving\n', replace: 'void Promise.resolve()\n' }],
+    tests: ['shared/node/mqtt-broker.test.ts'],
+  },
+  {
+    name: 'lazy-and-deaf-to-what-waits',
+    breaks: 'what waits calls a lazy uplink, and keeps it until there is a receipt',
+    edits: [
+      {
+        file: 'shared/relay/relay-uplink.ts',
+        find: 'return isHeld || isAwaited?.() === true ?',
+        replace: 'return isAwaited?.() === true ?',
+      },
+      {
+        file: 'shared/relay/relay-uplink.ts',
+        find: "const isHeld = this.sender.duty === 'on-duty' && sender.heldCount > 0;",
+        replace: '',
+      },
+    ],
+    tests: lazy,
+  },
+  {
+    name: 'lazy-and-deaf-to-topics',
+    breaks: 'what is for a topic calls a lazy uplink',
+    edits: [{ file: 'shared/relay/relay-uplink.ts', find: 'isHeld || isAwaited?.() === true', replace: 'isHeld' }],
+    tests: lazy,
+  },
+  {
+    name: 'lazy-gives-up',
+    breaks: 'what is wanted stays wanted until it was up',
+    edits: [{ file: 'shared/relay/lazy-connection.ts', find: "if (state.connection === 'down') return undefined;", replace: '' }],
+    tests: lazy,
+  },
+  {
+    name: 'lazy-never-looks',
+    breaks: 'what waits at the central comes after checkEveryMs',
+    edits: [
+      {
+        file: 'shared/relay/lazy-connection.ts',
+        find: "load === 'nothing-waits' && nowMs < state.untilMs",
+        replace: "load === 'nothing-waits'",
+      },
+    ],
+    tests: lazy,
+  },
+  {
+    name: 'lazy-spare-broker-is-none',
+    breaks: 'a broker that rests may take over',
+    edits: [{ file: 'shared/core/uplinks.ts', find: 'const stands = relay.isResting || ', replace: 'const stands = ' }],
+    tests: lazy,
+  },
+  {
+    name: 'lazy-spare-way-is-none',
+    breaks: 'a way that rests may take over',
+    edits: [
+      {
+        file: 'shared/core/uplinks.ts',
+        find: '=> relay.isResting || (relay.sender.duty ===',
+        replace: '=> (relay.sender.duty ===',
+      },
+    ],
+    tests: lazy,
   },
 ];

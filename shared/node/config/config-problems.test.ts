@@ -412,6 +412,11 @@ describe('one mistake, one line that says where', () => {
       'line 5: uplink.burstBytes: goes with bytesPerSecond, which is not there',
     ],
     [
+      'how lazy one is that is always connected',
+      '[uplink]\nkind = "mqtt"\nidleMs = 5000',
+      'line 4: uplink.idleMs: goes with connect = "lazy"',
+    ],
+    [
       'a cap of nothing',
       '[uplink]\nkind = "link"\nline = "unix:/a"\nbytesPerSecond = 0',
       'line 5: uplink.bytesPerSecond: 0 is not within 1 to 125000000',

@@ -15,6 +15,12 @@ import {
   INGRESS_IN_FLIGHT_BYTES,
   INGRESS_PACKET_BYTES,
   INGRESS_RULE_COUNT_MAX,
+  LAZY_CHECK_MS,
+  LAZY_CHECK_MS_MAX,
+  LAZY_CHECK_MS_MIN,
+  LAZY_IDLE_MS,
+  LAZY_IDLE_MS_MAX,
+  LAZY_IDLE_MS_MIN,
   METER_BURST_BYTES,
   PUBLISH_BYTES_MAX,
   QUEUE_LABEL_LENGTH_MAX,
@@ -37,6 +43,7 @@ import {
   WHEN_FULL,
 } from '../../queue/queue-options.ts';
 import type { Route } from '../../queue/routes.ts';
+import type { Laziness } from '../../relay/lazy-connection.ts';
 import { geometryFor, liveBytesMaxOf } from '../../ring/geometry.ts';
 import type {
   AdapterConfig,
@@ -100,7 +107,18 @@ const LINK_KEYS = ['line'];
 /** Of a queue: those that are words of their own, and those that are whole numbers. What is set while a node runs is none of them. */
 const WORD_KEYS = ['ordering', 'journal', 'replay'] as const;
 const WHOLE_KEYS = ['timeToBeReceivedMs', 'deliveriesMax', 'retryMs', 'retryMsMax', 'retryJitterPercent'] as const;
-const MQTT_KEYS = ['broker', 'central', 'messagesPerPublish', 'partitions', 'protocol', 'username', 'passwordFile'];
+const LAZY_KEYS = ['idleMs', 'checkEveryMs'];
+const MQTT_KEYS = [
+  'broker',
+  'central',
+  'connect',
+  ...LAZY_KEYS,
+  'messagesPerPublish',
+  'partitions',
+  'protocol',
+  'username',
+  'passwordFile',
+];
 
 /** Reads the whole file. Problems go where the section puts them; the result is of use only when there are none. */
 export function readNode(top: Section, directory: string): NodeFileConfig {
@@ -272,6 +290,7 @@ function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, broke
         kind,
         central: section.get('central', kinds.nodeName, CENTRAL_NAME),
         messagesPerPublish: section.find('messagesPerPublish', kinds.whole({ min: 1, max: BATCH_ITEM_COUNT_MAX })),
+        lazy: readLazy(section),
         ...readPartitions(section),
         ...readAccess(section, brokerUrl),
       };
@@ -279,6 +298,17 @@ function readUplinkOf(kind: 'link' | 'mqtt' | undefined, section: Section, broke
       section.ignore([...LINK_KEYS, ...MQTT_KEYS]);
       return { kind: 'none' };
   }
+}
+
+function readLazy(section: Section): Laziness | undefined {
+  if (section.get('connect', kinds.oneOf('always', 'lazy'), 'always') === 'always') {
+    section.refuse(LAZY_KEYS, 'goes with connect = "lazy"');
+    return undefined;
+  }
+  return {
+    idleMs: section.get('idleMs', kinds.whole({ min: LAZY_IDLE_MS_MIN, max: LAZY_IDLE_MS_MAX }), LAZY_IDLE_MS),
+    checkEveryMs: section.get('checkEveryMs', kinds.whole({ min: LAZY_CHECK_MS_MIN, max: LAZY_CHECK_MS_MAX }), LAZY_CHECK_MS),
+  };
 }
 
 function readCap(section: Section): ByteCap | undefined {

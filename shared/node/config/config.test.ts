@@ -179,6 +179,7 @@ level = "warn"
         broker: 'mqtts://broker.example:8883',
         central: 'centre',
         messagesPerPublish: undefined,
+        lazy: undefined,
         partitionCount: 4,
         protocol: 5,
         username: 'box',
@@ -377,6 +378,14 @@ broker = "mqtt://b2"
     const setupOf = (config: string) => toCoreConfig(parse(config), undefined).uplinks?.[0];
     expect(setupOf(`${mqtt}messagesPerPublish = 1`)).toMatchObject({ kind: 'mqtt', messagesPerPublish: 1 });
     expect(setupOf(mqtt)).toBeUndefined();
+  });
+
+  test('one may be connected only when it must, and how that is has defaults', () => {
+    const lazy = 'name = "n"\n[uplink]\nkind = "mqtt"\nconnect = "lazy"\n';
+    const lazinessOf = (config: string) => toCoreConfig(parse(config), undefined).uplinks?.[0]?.lazy;
+    expect(lazinessOf(lazy)).toEqual({ idleMs: 10_000, checkEveryMs: 3_600_000 });
+    expect(lazinessOf(`${lazy}idleMs = 60000\ncheckEveryMs = 86400000`)).toEqual({ idleMs: 60_000, checkEveryMs: 86_400_000 });
+    expect(lazinessOf(lazy.replace('"lazy"', '"always"'))).toBeUndefined();
   });
 
   test('a central may listen at several brokers, and be a site with a central of its own', () => {

@@ -13,6 +13,7 @@ import { RingmailError } from '../../errors.ts';
 import type { Condition } from '../../queue/condition.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
 import type { Route } from '../../queue/routes.ts';
+import type { Laziness } from '../../relay/lazy-connection.ts';
 import { checkConfig } from './config-checks.ts';
 import { CENTRAL_NAME, readNode, TOP_KEYS } from './config-schema.ts';
 import type { HostPort, LineAddress } from './line-address.ts';
@@ -91,6 +92,8 @@ export type UplinkConfig =
       readonly partitionCount: number;
       /** Undefined: as many as wait. */
       readonly messagesPerPublish: number | undefined;
+      /** Undefined: always connected. */
+      readonly lazy: Laziness | undefined;
     } & BrokerAccess);
 
 export type NamedUplinkConfig = Exclude<UplinkConfig, { kind: 'none' }> & {
@@ -224,8 +227,7 @@ function isPlain(uplinks: readonly NamedUplinkConfig[]): boolean {
   const [first] = uplinks;
   return (
     uplinks.length <= 1 &&
-    (first === undefined ||
-      (first.name === 'up' && first.to.join() === '*' && first.cap === undefined && messagesPerPublishOf(first) === undefined))
+    (first === undefined || (first.name === 'up' && first.to.join() === '*' && first.cap === undefined && isPlainMqtt(first)))
   );
 }
 
@@ -233,12 +235,19 @@ function setupOf(uplink: NamedUplinkConfig): UplinkSetup {
   const { name, to, cap } = uplink;
   const own = { name, to, ...(cap && { cap }) };
   if (uplink.kind === 'link') return { ...own, kind: 'link', central: CENTRAL_NAME, partitionCount: 1 };
-  const { central, partitionCount, messagesPerPublish } = uplink;
-  return { ...own, kind: 'mqtt', central, partitionCount, ...(messagesPerPublish !== undefined && { messagesPerPublish }) };
+  const { central, partitionCount, messagesPerPublish, lazy } = uplink;
+  return {
+    ...own,
+    kind: 'mqtt',
+    central,
+    partitionCount,
+    ...(messagesPerPublish !== undefined && { messagesPerPublish }),
+    ...(lazy && { lazy }),
+  };
 }
 
-function messagesPerPublishOf(uplink: NamedUplinkConfig): number | undefined {
-  return uplink.kind === 'mqtt' ? uplink.messagesPerPublish : undefined;
+function isPlainMqtt(uplink: NamedUplinkConfig): boolean {
+  return uplink.kind === 'link' || (uplink.messagesPerPublish === undefined && uplink.lazy === undefined);
 }
 
 /** The brokers of a central, by the names that the core has for them. */
