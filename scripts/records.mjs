@@ -9,6 +9,8 @@ import { basename, join } from 'node:path';
 import { ROOT } from './bundle-module.mjs';
 
 const FOLDER = join(ROOT, 'docs', 'records');
+/** A run may write there itself, and what is there changes none. */
+const NO_SOURCES = [':!docs', ':!test/mutants/noticed.json'];
 
 /**
  * @typedef {{ name: string, command: string, commit: string, date: string, seconds: number, node: string, machine: string, figures: object }}
@@ -62,8 +64,9 @@ export function newestOfMutants(records) {
 
 function commit() {
   try {
-    const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
-    const isChanged = git('status', '--porcelain', '--', '.', ':!docs') !== '';
+    const how = { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    const git = (...args) => execFileSync('git', args, how).trim();
+    const isChanged = git('status', '--porcelain', '--', '.', ...NO_SOURCES) !== '';
     return `${git('rev-parse', '--short=12', 'HEAD')}${isChanged ? '+' : ''}`;
   } catch {
     return 'unknown';
