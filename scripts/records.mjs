@@ -24,7 +24,7 @@ export function writeRecord(name, { startMs, figures }) {
   const record = {
     name,
     command: `npm run ${name} -- ${process.argv.slice(2).join(' ')}`,
-    commit: commit(),
+    commit: COMMIT,
     date: `${date}Z`,
     seconds: Math.round((Date.now() - startMs) / 1000),
     node: process.version,
@@ -45,6 +45,9 @@ export function readRecords() {
     .sort()
     .map((name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8')));
 }
+
+/** As the run began: the sources may go on meanwhile. */
+const COMMIT = process.argv.includes('--record') ? commit() : 'unknown';
 
 /**
  * Of each set of planted bugs what the newest record says that has it: a run may be of some sets only.

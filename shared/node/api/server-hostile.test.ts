@@ -189,7 +189,7 @@ describe('many at once', () => {
     expect(numbers).toEqual(Array.from({ length: PIPELINED_COUNT_MAX }, (_, i) => i + 1));
   });
 
-  test('a client that sends waits ahead without end is closed, and its waits end', async () => {
+  test('a client that sends waits ahead without end is closed, and its waits end', { timeout: 10_000 }, async () => {
     api.node.queues.set('bags', []);
     const socket = await api.open();
     const request = 'POST /v1/receive/bags?waitMs=60000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
