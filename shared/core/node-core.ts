@@ -69,7 +69,7 @@ export class NodeCore {
   readonly #desks: MoreDesks;
   readonly #describeFile: () => FileDescription;
   readonly #ring: Ring;
-  readonly #outputs: NodeOutput[] = [];
+  #outputs: NodeOutput[] = [];
   #wallUs: number | undefined;
   #serving: { store: NodeStore; intake: Intake; desk: Desk; carriers: NodeCarriers; watch: Like<HealthWatch> } | undefined;
   #repair: MetaRepair | undefined;
@@ -106,8 +106,10 @@ export class NodeCore {
     if (input.kind === 'tick' || input.kind === 'ring' || this.phase !== 'serving') this.#ring.pump(nowMs);
     this.#advance(nowMs);
     if (this.phase === 'serving') this.#pump(nowMs);
-    this.#outputs.push(...this.#ring.takeOutputs());
-    return this.#outputs.splice(0);
+    for (const output of this.#ring.takeOutputs()) this.#outputs.push(output);
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
   }
 
   /** When a tick is wanted; the present or the past means as soon as the inputs at hand are taken. */

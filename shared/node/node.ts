@@ -122,22 +122,21 @@ export class Node implements NodeCalls {
 
   #ask(call: Call, signal: AbortSignal | undefined): Promise<Success> {
     return new Promise((resolve, reject) => {
-      const drive = this.#drive;
-      if (this.#state !== 'open' || drive === undefined) throw new RingmailError('NODE_STOPPED', { reason: this.#state });
-      let abort: (() => void) | undefined;
-      const token = drive.call(call, (result) => {
-        if (abort !== undefined) signal?.removeEventListener('abort', abort);
+      const drive = this.#openDrive;
+      const then = (result: CallResult) => {
         if (result.kind === 'error') reject(result.error);
         else resolve(result.kind === 'stats' ? { kind: 'stats', stats: this.#withAdapters(result.stats) } : result);
-      });
-      if (signal === undefined) return;
-      abort = () => {
-        drive.cancel(token);
-        resolve({ kind: 'empty' });
       };
-      if (signal.aborted) abort();
-      else signal.addEventListener('abort', abort, { once: true });
+      if (signal === undefined) drive.call(call, then);
+      else askUntil(signal, drive, { call, then });
     });
+  }
+
+  /** @throws NODE_STOPPED */
+  get #openDrive(): Drive {
+    const drive = this.#drive;
+    if (this.#state !== 'open' || drive === undefined) throw new RingmailError('NODE_STOPPED', { reason: this.#state });
+    return drive;
   }
 
   stats(): Stats | undefined {
@@ -304,6 +303,20 @@ export class Node implements NodeCalls {
   #log(level: 'info' | 'warn', text: string): void {
     this.#options.log?.(level, text);
   }
+}
+
+/** Nobody waits any more once the signal is given: then the answer is `empty`. */
+function askUntil(signal: AbortSignal, drive: Drive, { call, then }: { call: Call; then: (result: CallResult) => void }): void {
+  const abort = () => {
+    drive.cancel(token);
+    then({ kind: 'empty' });
+  };
+  const token = drive.call(call, (result) => {
+    signal.removeEventListener('abort', abort);
+    then(result);
+  });
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
 }
 
 function red({ causes }: Health, cause: Health['causes'][number]): Health {

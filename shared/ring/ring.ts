@@ -16,7 +16,7 @@ import type { Like, Maker } from '../part.ts';
 import { type Batch, batchBytes, type NewMessage, type Pending, PendingBatches, type WhenDurable } from './batch.ts';
 import { BodyCache } from './body-cache.ts';
 import { ENTRY_BYTES_MIN, PUT_BYTES } from './entry-layout.ts';
-import type { Express } from './express.ts';
+import type { Express, ExpressPart } from './express.ts';
 import { FileIo, type RingInput, type RingOutput } from './file-io.ts';
 import { type FileSteps, readRange, readWhatThereIs } from './file-steps.ts';
 import { FrameContent } from './frame-content.ts';
@@ -180,12 +180,22 @@ export class Ring {
     const pending = { bytes: this.#pending.bytes, bytesMax: this.#options.pendingBytesMax };
     const grows = this.#room.admit(batch, pending);
     if (split !== undefined) this.#express.plan(split.part, this.index);
-    const settled: WhenDurable = (outcome, slots) => {
-      if (outcome === 'durable' && split !== undefined) this.#express.end(split.part, this.index);
+    const dueMs = when.nowMs + when.delayMs;
+    this.#pending.push({
+      batch: own,
+      bytes,
+      grows,
+      dueMs,
+      done: split === undefined ? done : this.#endingBeside(split.part, done),
+    });
+  }
+
+  /** What is in memory alone ends with the frame that ends the rest. */
+  #endingBeside(part: ExpressPart, done: WhenDurable): WhenDurable {
+    return (outcome, slots) => {
+      if (outcome === 'durable') this.#express.end(part, this.index);
       done(outcome, slots);
     };
-    const dueMs = when.nowMs + when.delayMs;
-    this.#pending.push({ batch: own, bytes, grows, dueMs, done: split === undefined ? done : settled });
   }
 
   /** True when `append` would take this batch now. */

@@ -2,7 +2,7 @@
  * All that a program does with a node, over a node in this process or over its local API alike: whatever answers calls (NodeCalls).
  * What each verb promises stands in docs/queues.md, how it is used in docs/library.md.
  */
-import type { HoleStats, Ledger, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
+import type { CallResult, HoleStats, Ledger, ProbeAnswer, QueueStats, SendOutcome, Stats } from '../../core/calls.ts';
 import { custodyOf } from '../../core/whereabouts.ts';
 import { RingmailError } from '../../errors.ts';
 import type { QueueOptions } from '../../queue/queue-options.ts';
@@ -49,13 +49,14 @@ export class RingmailClient {
    */
   send(address: string, body: Body, options?: SendOptions): Promise<string>;
   send(addresses: readonly string[], body: Body, options?: SendOptions): Promise<readonly string[]>;
-  async send(to: string | readonly string[], body: Body, options: SendOptions = {}): Promise<string | readonly string[]> {
-    if (typeof to === 'string') {
-      // What every program does most: one promise for the node, one for the program, and none between.
-      const result = await this.#node.call(sendCall(to, body, options));
-      return answerOf(result, 'send', 'sent').identity;
+  send(to: string | readonly string[], body: Body, options: SendOptions = {}): Promise<string | readonly string[]> {
+    if (typeof to !== 'string') return this.sendToAll(to, body, options).then(({ identities }) => identities);
+    // What every program does most: one promise for the node, one for the program, and no function that is suspended between.
+    try {
+      return this.#node.call(sendCall(to, body, options)).then(identityOf);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return (await this.sendToAll(to, body, options)).identities;
   }
 
   /** The same, and how durable it was when the answer came. */
@@ -250,4 +251,8 @@ export class RingmailClient {
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop()));
     await Promise.all(triggers.map((trigger) => trigger.stop()));
   }
+}
+
+function identityOf(result: Exclude<CallResult, { kind: 'error' }>): string {
+  return answerOf(result, 'send', 'sent').identity;
 }
