@@ -37,7 +37,7 @@ test('runs are summed, faults kind by kind, violations too', () => {
 
 test('of a set of planted bugs the newest run counts; a survivor is seen', () => {
   const records = [planted('ring', 'old', true), planted('link', 'other', true), planted('ring', 'new', false)];
-  expect(scoreboard(records)).toContain('| planted bugs | 2 | 1 caught, 1 survived |');
+  expect(scoreboard(records)).toContain('| planted bugs (link, ring) | 2 | 1 caught, 1 survived |');
   const page = plantedPage(records);
   expect(page).toContain('| new | a \\| b | **survived** S1 | 7 seeds |');
   expect(page).not.toContain('| old |');
