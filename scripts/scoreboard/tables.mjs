@@ -52,7 +52,11 @@ function totals(of) {
   const mutants = newestOfMutants(of('mutants'));
   if (mutants.length > 0) {
     const [planted, caught] = [sum2(mutants, 'planted'), sum2(mutants, 'caught')];
-    rows.push([`planted bugs (${mutants.map(({ set }) => set).join(', ')})`, many(planted), `${many(caught)} caught, ${many(planted - caught)} survived`]);
+    rows.push([
+      `planted bugs (${mutants.map(({ set }) => set).join(', ')})`,
+      many(planted),
+      `${many(caught)} caught, ${many(planted - caught)} survived`,
+    ]);
   }
   const kills = of('kills');
   if (kills.length > 0)
