@@ -127,7 +127,10 @@ export class Carriers implements NodeCarriers {
         for (const relay of this.#relaysAt(input.broker)) relay.up(nowMs, input.packetBytesMax);
         this.#topics.up(input.broker);
         return;
+      case 'broker-refused':
+        return this.#parts.uplinks.refused(input.broker, input.reason);
       case 'broker-down':
+        this.#parts.uplinks.refused(input.broker, input.reason);
         for (const relay of this.#relaysAt(input.broker)) relay.down(nowMs);
         this.#topics.down(input.broker, nowMs);
         return;

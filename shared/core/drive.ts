@@ -103,6 +103,7 @@ export class Drive {
     port?.listen({
       onUp: (packetBytesMax) => this.#put({ kind: 'broker-up', broker, packetBytesMax }),
       onDown: (reason) => this.#put({ kind: 'broker-down', reason, broker }),
+      onRefused: (reason) => this.#put({ kind: 'broker-refused', reason, broker }),
       onMessage: (topic, payload) => this.#put({ kind: 'broker-message', topic, payload, broker }),
     });
   }

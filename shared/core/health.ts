@@ -44,6 +44,7 @@ export class HealthWatch {
       const { freedCount } = sender;
       const isAway = isAwayBelow(sender);
       const stands = before !== undefined && before.freedCount === freedCount && !before.isAway && !isAway;
+      if (!stands) sender.trouble = undefined;
       if (!stands || sender.heldCount === 0) this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
       // The time in which the cap of its uplink held it back is nobody's fault, and does not count.
       else if (sender.isHeldBack) this.#progress.set(sender, { ...before, movedAtMs: before.movedAtMs + sinceMs });
@@ -69,7 +70,7 @@ export class HealthWatch {
       const whither = sender.hop === UP ? '' : ` on the way ${sender.hop}`;
       causes.push({
         code,
-        detail: `${sender.heldCount} messages wait${whither}, none moved for ${Math.round(stillMs / 1000)} s`,
+        detail: `${sender.heldCount} messages wait${whither}, none moved for ${Math.round(stillMs / 1000)} s${said(sender)}`,
       });
     }
     return { status: causes.length === 0 ? 'green' : 'red', causes };
@@ -94,6 +95,10 @@ export function ownCauses({ ring, room }: NodeStore): Cause[] {
   const { used, max } = room.shared;
   if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
   return causes;
+}
+
+function said({ trouble }: CustodySender): string {
+  return trouble === undefined ? '' : `; the broker: ${trouble}`;
 }
 
 /** A node below that is away is none of our troubles. One that is there and never answers our offer is. */

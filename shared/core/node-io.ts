@@ -114,6 +114,7 @@ export type NodeInput =
   /** `packetBytesMax`: what the broker says that it takes; undefined: nothing. */
   | ({ readonly kind: 'broker-up'; readonly packetBytesMax?: number | undefined } & AtBroker)
   | ({ readonly kind: 'broker-down'; readonly reason: string } & AtBroker)
+  | ({ readonly kind: 'broker-refused'; readonly reason: string } & AtBroker)
   | ({ readonly kind: 'broker-message'; readonly topic: string; readonly payload: Uint8Array } & AtBroker)
   | ({ readonly kind: 'broker-ended'; readonly token: number; readonly outcome: PublishEnd } & AtBroker)
   | { readonly kind: 'close' }

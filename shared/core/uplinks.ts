@@ -138,6 +138,12 @@ export class Uplinks {
     return undefined;
   }
 
+  /** The broker of an uplink said what stands in the way. */
+  refused(name: string | undefined, reason: string): void {
+    const way = this.#ways.find(({ bearers }) => bearers.some(({ uplink }) => name === undefined || uplink.name === name));
+    if (way !== undefined) way.sender.trouble = reason;
+  }
+
   /** Every relay, with the name of its broker. */
   *relays(): Generator<readonly [string, RelayUplink]> {
     for (const { bearers } of this.#ways) for (const { uplink, relay } of bearers) yield [uplink.name, relay];

@@ -74,6 +74,8 @@ export class CustodySender {
   /** Senders of the other ways. */
   others: () => Iterable<CustodySender> = () => [];
   readonly hop: Hop;
+  /** What the broker on this way last said against it, since something moved; for people. */
+  trouble: string | undefined;
   readonly #store: NodeStore;
   readonly #random: Random;
   readonly #streams = new Map<number, SendingStream>();

@@ -136,6 +136,12 @@ class MqttBroker implements Broker {
       onMessage: (topic, payload) => {
         if (this.#connection === connection) this.#listener?.onMessage(topic, payload);
       },
+      onRefused: (reason) => {
+        if (this.#connection !== connection) return;
+        if (reason !== this.#lastReason) log('warn', `broker ${access.broker}: ${reason}`);
+        this.#lastReason = reason;
+        this.#listener?.onRefused?.(reason);
+      },
       onEnd: (reason, upMs) => {
         if (this.#connection !== connection) return;
         this.#connection = undefined;
@@ -177,6 +183,8 @@ class MqttBroker implements Broker {
 interface ConnectionListener {
   onUp(packetBytesMax: number | undefined): void;
   onMessage(topic: string, payload: Uint8Array): void;
+  /** A publish was refused, and said to be. */
+  onRefused(reason: string): void;
   /** Once. `upMs` is how long it was up; undefined when it never was. */
   onEnd(reason: string, upMs: number | undefined): void;
 }
@@ -285,7 +293,9 @@ class Connection {
           const { ended } = next;
           const outcome = error === undefined || error === null ? 'acknowledged' : 'failed';
           if (ended !== undefined) setImmediate(() => this.#tell(ended, outcome));
-          if (this.#state === 'up') this.#flow();
+          if (this.#state !== 'up') return;
+          if (outcome === 'failed') setImmediate(() => this.#refused(topic, error));
+          this.#flow();
         },
       );
     }
@@ -294,6 +304,10 @@ class Connection {
   /** Nothing is said of what a connection that is over had on its way. */
   #tell(ended: (outcome: PublishEnd) => void, outcome: PublishEnd): void {
     if (this.#state === 'up') ended(outcome);
+  }
+
+  #refused(topic: string, error: unknown): void {
+    if (this.#state === 'up') this.#listener.onRefused(`publish to ${topic}: ${error instanceof Error ? error.message : error}`);
   }
 
   #end(reason: string): void {
