@@ -47,7 +47,7 @@ export interface BrokerListener {
   /** Connected, with a clean session: nothing is subscribed and nothing of earlier is on its way. The largest packet the broker takes, if it says. */
   onUp(packetBytesMax?: number): void;
   onDown(reason: string): void;
-  /** The broker said that it does not take a publish, and why; only one of MQTT 5 does. */
+  /** The broker said that it does not take a publish, or that nobody would get it, and why; only one of MQTT 5 does. */
   onRefused?(reason: string): void;
   onMessage(topic: string, payload: Uint8Array): void;
 }

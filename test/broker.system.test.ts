@@ -49,6 +49,30 @@ if (isThere) {
       await broker.close();
     }
   });
+  test('MQTT 5: that nobody is subscribed is said of custody; a status, and what a route publishes, may well have nobody', async () => {
+    const broker = await startMosquitto(0);
+    const access = {
+      broker: `mqtt://127.0.0.1:${broker.port}`,
+      protocol: 5,
+      username: undefined,
+      passwordFile: undefined,
+    } as const;
+    const port = connectBroker({ node: 'edge', access, log: () => {} });
+    try {
+      const said: string[] = [];
+      await new Promise<void>((resolve) =>
+        port.listen({ onUp: () => resolve(), onDown: () => {}, onMessage: () => {}, onRefused: (reason) => said.push(reason) }),
+      );
+      const publish = { payload: Buffer.from('x'), qos: 1 } as const;
+      port.publish({ ...publish, topic: 'status', retain: 'retain' });
+      await new Promise<void>((resolve) => port.publish({ ...publish, topic: 'route', retain: 'transient' }, () => resolve()));
+      port.publish({ ...publish, topic: 'custody', retain: 'transient' });
+      await expect.poll(() => said).toEqual(['publish to custody: No matching subscribers']);
+    } finally {
+      await port.close();
+      await broker.close();
+    }
+  });
 } else {
   test('mosquitto', (context) => context.skip(true, 'mosquitto is not installed'));
 }

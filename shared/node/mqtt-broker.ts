@@ -24,6 +24,9 @@ const KEEPALIVE_S = 10;
 const CONNECT_MS_MAX = 5_000;
 /** How long a goodbye may take. */
 const CLOSE_MS_MAX = 1_000;
+/** [MQTT5-3.4.2.1] The broker took the publish, and has nobody to give it to: not custody. */
+const NO_MATCHING_SUBSCRIBERS = 0x10;
+const NOBODY = 'No matching subscribers';
 /** Publishes without a PUBACK. mqtt.js keeps a copy of each; brokers drop what exceeds their own, smaller or larger, bound. */
 const IN_FLIGHT_COUNT_MAX = 64;
 /** Publishes that wait for those. Above what a relay has out at once: 256 items, and receipts. */
@@ -198,6 +201,8 @@ class Connection {
   #waiting: { readonly publish: Publish; readonly ended: ((outcome: PublishEnd) => void) | undefined }[] = [];
   #waitingBytes = 0;
   #inFlight = 0;
+  /** Publishes that nobody was subscribed to, from the PUBACK that says so to its callback. */
+  readonly #unheard = new Set<number>();
   #inFlightMax = IN_FLIGHT_COUNT_MAX;
   #unparsedBytes = 0;
 
@@ -223,7 +228,9 @@ class Connection {
     });
     client.on('close', () => this.#end(reason));
     // The parser holds whatever a length field promises, up to 256 MB, and looks at it only when it is whole.
-    client.on('packetreceive', () => {
+    client.on('packetreceive', (packet) => {
+      // mqtt.js takes this word for a success, and does not hand it on.
+      if (packet.cmd === 'puback' && packet.reasonCode === NO_MATCHING_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
       this.#unparsedBytes = 0;
     });
     client.stream.on('data', (chunk: Uint8Array) => {
@@ -288,13 +295,16 @@ class Connection {
         topic,
         bytes,
         { qos, retain: retain === 'retain', ...(isSpoken && { properties: v5Of(properties) }) },
-        (error) => {
+        (error, packet) => {
           this.#inFlight -= 1;
+          const isUnheard = this.#unheard.delete(packet?.messageId ?? 0);
           const { ended } = next;
           const outcome = error === undefined || error === null ? 'acknowledged' : 'failed';
           if (ended !== undefined) setImmediate(() => this.#tell(ended, outcome));
           if (this.#state !== 'up') return;
           if (outcome === 'failed') setImmediate(() => this.#refused(topic, error));
+          // What has no outcome is custody's; a status, and what a route gives to a topic, may well have nobody who listens.
+          if (isUnheard && ended === undefined && retain !== 'retain') setImmediate(() => this.#refused(topic, NOBODY));
           this.#flow();
         },
       );
