@@ -44,8 +44,10 @@ export class HealthWatch {
       const { freedCount } = sender;
       const isAway = isAwayBelow(sender);
       const stands = before !== undefined && before.freedCount === freedCount && !before.isAway && !isAway;
-      if (!stands) sender.trouble = undefined;
-      if (!stands || sender.heldCount === 0) this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
+      if (!stands || sender.heldCount === 0) {
+        sender.trouble = undefined;
+        this.#progress.set(sender, { freedCount, isAway, movedAtMs: nowMs });
+      }
       // The time in which the cap of its uplink held it back is nobody's fault, and does not count.
       else if (sender.isHeldBack) this.#progress.set(sender, { ...before, movedAtMs: before.movedAtMs + sinceMs });
     }

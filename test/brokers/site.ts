@@ -67,10 +67,15 @@ export class Site {
       port,
       cables: { gateway: await TcpProxy.open(target), central: await TcpProxy.open(target) },
     });
-    await site.startBroker();
-    const node = await site.#openNode('gateway', { uplink: 'mqtt' });
-    site.#gateway = { node, local: new LocalNode(node) };
-    return site;
+    try {
+      await site.startBroker();
+      const node = await site.#openNode('gateway', { uplink: 'mqtt' });
+      site.#gateway = { node, local: new LocalNode(node) };
+      return site;
+    } catch (error) {
+      await site.close();
+      throw error;
+    }
   }
 
   async startBroker(setup = this.#setup): Promise<void> {
