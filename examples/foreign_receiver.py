@@ -66,7 +66,7 @@ class Receiver:
     def first(self, sql, values, otherwise): return (self.db.execute(sql, values).fetchone() or (otherwise,))[0]
     def ticket(self, before, nonce): return hmac.new(self.secret, before + nonce, hashlib.sha256).digest()[:8]
     def head(self, nonce, kind): return {0: 1, 1: self.name, 2: self.incarnation, 3: nonce, 4: kind}
-    def current(self, key): return self.first("SELECT ticket FROM sender WHERE name = ? AND incarnation = ?", key, ZERO)
+    def current(self, key): return self.first("SELECT ticket FROM sender WHERE name = ? AND incarnation = ?", key, None)
     def cursor(self, key, stream):
         sql = "SELECT next FROM cursor WHERE name = ? AND incarnation = ? AND stream = ?"
         return self.first(sql, (*key, encode(stream)), 1)
@@ -78,6 +78,7 @@ class Receiver:
         session, current = self.sessions.get(key), self.current((sender, offer[2]))
         if session and session["attempt"][0] == attempt[0] and attempt[1] < session["attempt"][1]: return None  # an old copy
         if self.ticket(offer[6], nonce) == current: ticket = current  # the offer that made the current one, again
+        elif current is None: ticket = self.ticket(ZERO, nonce)  # a stranger, whatever it shows
         elif offer[6] in (current, self.ticket(current, offer[7])): ticket = self.ticket(current, nonce)
         else: return {**self.head(nonce, 0), 5: 1, 6: self.epoch, 7: ZERO, 8: []}  # a fork: never swallowed, never overwritten
         self.sessions[key] = {"nonce": nonce, "attempt": attempt, "ticket": ticket}
@@ -90,8 +91,8 @@ class Receiver:
         key, nonce, moved = (header[1], header[2]), header[3], {}
         session = self.sessions.get(key)
         if session is None or session["nonce"] != nonce:
-            known, self.helloed[key] = self.helloed.get(key), nonce
-            return (header[1], self.head(nonce, 2)) if known != nonce else None
+            told, self.helloed[key] = self.helloed.get(key), nonce
+            return (header[1], self.head(nonce, 2)) if told != nonce else None
         self.db.execute("BEGIN IMMEDIATE")
         self.db.execute("INSERT OR REPLACE INTO sender VALUES (?, ?, ?)", (*key, session["ticket"]))
         for _ in range(header[4]):
@@ -145,5 +146,4 @@ def main():
     client.will_set(status, encode({0: 1, 1: name, 4: False}), qos=1, retain=True)
     client.connect_async(host, int(port), keepalive=10)
     client.loop_forever(retry_first_connection=True)
-
 if __name__ == "__main__": main()
