@@ -318,6 +318,7 @@ export type HealthCode =
   | 'UPLINK_DOWN'
   | 'NO_PROGRESS'
   | 'BELOW_FULL'
+  | 'TWO_RECEIVERS'
   | 'RING_FULL'
   | 'INGRESS_HELD';
 

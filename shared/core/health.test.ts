@@ -198,3 +198,19 @@ test('a node below: away it is none of our troubles; there, and silent to our of
     expect(codesAt(22 * PROGRESS_MS_MAX)).toEqual([`${code} 3 messages wait on the way down/belt`]);
   }
 });
+
+test('two stores that answer for one receiver are said, for ten minutes', () => {
+  const twins = { atMs: 5_000, incarnations: ['a1', 'b2'] };
+  const sender: Record<string, unknown> = { hop: 'up', state: 'ready', receiver: 'central', freedCount: 0, heldCount: 0, twins };
+  const store = {
+    ring: { report: { gaps: [] }, corruptCount: 0 },
+    room: { shared: { used: 0, max: 1 } },
+    outgoing: [],
+    hops: { belowCountMax: 10, directory: { turnedAway: new Map() } },
+  } as unknown as NodeStore;
+  const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
+  watch.pump(6_000);
+  const [cause] = watch.health(6_000).causes;
+  expect(cause).toEqual({ code: 'TWO_RECEIVERS', detail: 'two stores answer for central: a1 and b2' });
+  expect(watch.health(700_000).causes).toEqual([]);
+});

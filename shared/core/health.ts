@@ -9,6 +9,8 @@ import { NO_CARRIERS, type NodeCarriers } from './node-carriers.ts';
 export const PROGRESS_MS_MAX = 60_000;
 /** Between two looks at what moves. */
 const LOOK_MS = 1_000;
+/** Who answered twice is remembered so long: the next session asks again. */
+const TWINS_MS = 600_000;
 /** Above this share of the room that is nobody's reserve in use the ring is called full: senders are about to be refused. */
 const FULL_SHARE = 0.95;
 
@@ -65,6 +67,7 @@ export class HealthWatch {
     if (turnedAway > 0)
       causes.push({ code: 'BELOW_FULL', detail: `${turnedAway} nodes below are not reached: ${belowCountMax} are, and no more` });
     for (const [sender, { movedAtMs, freedCount }] of this.#progress) {
+      causes.push(...twinsOf(sender, nowMs));
       const stillMs = nowMs - movedAtMs;
       if (stillMs <= PROGRESS_MS_MAX || isAwayBelow(sender)) continue;
       if (sender.freedCount !== freedCount || sender.heldCount === 0) continue;
@@ -97,6 +100,11 @@ export function ownCauses({ ring, room }: NodeStore): Cause[] {
   const { used, max } = room.shared;
   if (used > max * FULL_SHARE) causes.push({ code: 'RING_FULL', detail: `${used} of ${max} bytes for messages` });
   return causes;
+}
+
+function twinsOf({ twins, receiver }: CustodySender, nowMs: number): Cause[] {
+  if (twins === undefined || nowMs - twins.atMs > TWINS_MS) return [];
+  return [{ code: 'TWO_RECEIVERS', detail: `two stores answer for ${receiver}: ${twins.incarnations.join(' and ')}` }];
 }
 
 function said({ trouble }: CustodySender): string {

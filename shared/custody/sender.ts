@@ -76,6 +76,8 @@ export class CustodySender {
   readonly hop: Hop;
   /** What the broker on this way last said against it, since something moved; for people. */
   trouble: string | undefined;
+  /** When last two stores answered one offer, and their incarnations: only one of them can be who is meant. */
+  twins: { readonly atMs: number; readonly incarnations: readonly [string, string] } | undefined;
   readonly #store: NodeStore;
   readonly #random: Random;
   readonly #streams = new Map<number, SendingStream>();

@@ -610,6 +610,21 @@ describe('hostile or foreign', () => {
     expect(gateway.outgoingCount).toBe(1);
   });
 
+  test('a second store that answers the same offer is known for one; the first one goes on', () => {
+    const sync = puppet.syncs.at(-1)?.sync as Sync;
+    puppet.welcome(sync); // the same store again, as a broker that delivers twice would have it
+    run(100);
+    expect(gateway.parts.sender.twins).toBeUndefined();
+    puppet.incarnation = 'ce00000000000002';
+    puppet.welcome(sync);
+    run(100);
+    expect(gateway.parts.sender.twins?.incarnations).toEqual([INCARNATION, 'ce00000000000002']);
+    expect(gateway.relaySender.counters()).toMatchObject({ uplinkTwins: 1 });
+    send(1);
+    run(1000);
+    expect(puppet.items).toEqual(numbers(1, 1));
+  });
+
   test('streams it does not have are passed over', () => {
     send(1);
     run(100);

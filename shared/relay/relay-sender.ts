@@ -110,7 +110,7 @@ export class RelaySender {
   readonly #progressDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #starvedDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
   readonly #askDelay = new Backoff({ minMs: PROGRESS_MS_MIN, maxMs: PROGRESS_MS_MAX });
-  readonly #counts = { receipts: 0, syncs: 0, ignored: 0 };
+  readonly #counts = { receipts: 0, syncs: 0, ignored: 0, twins: 0 };
   #isUp = false;
   #duty: RelayDuty;
   /** The receiver said that it is there, and nothing since has spoken against it. */
@@ -302,12 +302,13 @@ export class RelaySender {
   }
 
   counters(): Record<string, number> {
-    const { receipts, syncs, ignored } = this.#counts;
+    const { receipts, syncs, ignored, twins } = this.#counts;
     return {
       uplinkPublished: this.#publisher.publishedCount,
       uplinkReceipts: receipts,
       uplinkSyncs: syncs,
       uplinkIgnored: ignored,
+      uplinkTwins: twins,
     };
   }
 
@@ -349,7 +350,7 @@ export class RelaySender {
       this.#counts.ignored += 1;
       return;
     }
-    if (receipt.kind === 'answer') return this.#heardAnswer(receipt.answer);
+    if (receipt.kind === 'answer') return this.#heardAnswer(receipt.answer, nowMs);
     if (this.#state !== 'ready' || !this.#sender.isCurrent(receipt.nonce)) {
       this.#counts.ignored += 1;
       return;
@@ -366,9 +367,13 @@ export class RelaySender {
     if (hasProgressed) this.#progressed(nowMs);
   }
 
-  #heardAnswer(answer: Answer): void {
+  #heardAnswer(answer: Answer, nowMs: number): void {
     if (this.#sync === undefined) {
       this.#counts.ignored += 1;
+      const { incarnation } = this.#answeredBy ?? answer;
+      if (incarnation === answer.incarnation || !this.#sender.owns(answer.nonce)) return;
+      this.#counts.twins += 1;
+      this.#sender.twins = { atMs: nowMs, incarnations: [incarnation, answer.incarnation] };
       return;
     }
     this.#sender.answered(answer);

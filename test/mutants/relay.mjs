@@ -12,6 +12,18 @@ const whole = ['shared/relay/relay.test.ts', 'shared/relay/relay-gaps.test.ts', 
 
 export const MUTANTS = [
   {
+    name: 'twin-unsaid',
+    breaks: 'two stores that answer one offer are noticed',
+    edits: [
+      {
+        file: 'shared/relay/relay-sender.ts',
+        find: 'if (incarnation === answer.incarnation ||',
+        replace: 'if (incarnation !== answer.incarnation ||',
+      },
+    ],
+    tests: sender,
+  },
+  {
     name: 'receipt-when-taken',
     breaks: 'a receipt comes when the disk has it, not before',
     edits: [
