@@ -1,12 +1,13 @@
 /**
  * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
- * for it (a backlog has one publish in four), then the one that was served least recently;
+ * for it (a backlog has one publish in four), then the one that had nothing left when it was last served, then the one that was served
+ * least recently; equals by turns, a share each, so that a long queue never makes a short one wait for all of it;
  * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch. Over a metered
  * uplink what is not urgent waits for its meter.
  */
 import type { Meter } from '../custody/meter.ts';
 import type { Age, CustodySender, SendingStream } from '../custody/sender.ts';
-import { LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
+import { BATCH_SHARE_BYTES, LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
 import { streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Batch, costOf } from './batch.ts';
@@ -33,6 +34,8 @@ interface Track {
   wantedBytes: number;
   /** Counts up: who was served last has the highest. */
   servedAt: number;
+  /** It had nothing left when it was last served: whoever sends now and then goes before those with a queue, for one share. */
+  isSparse: boolean;
 }
 
 export class RelayPublisher {
@@ -108,7 +111,7 @@ export class RelayPublisher {
       const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
       this.#meter?.spend(publishBytes(publish), nowMs);
       publishes.push(publish);
-      if (this.#turns(work[at], work)) {
+      if (this.#turns(work[at], work) || work.length > 1) {
         work = this.#inOrder();
         at = 0;
       }
@@ -145,7 +148,11 @@ export class RelayPublisher {
     const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
     for (const track of work) track.age = this.#sender.ageOf(track.stream);
     const rank = ({ age }: Track): number => (age === first ? 0 : 1);
-    return work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || a.servedAt - b.servedAt);
+    const queued = ({ isSparse }: Track): number => (isSparse ? 0 : 1);
+    return work.sort(
+      (a, b) =>
+        b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || queued(a) - queued(b) || a.servedAt - b.servedAt,
+    );
   }
 
   /** Counts a publish that began with `served`. True when it is another age's turn now. */
@@ -163,7 +170,7 @@ export class RelayPublisher {
     let track = this.#tracks.get(text);
     if (track === undefined) {
       const topic = topicFor(this.#path, stream.key);
-      track = { stream, topic, state: 'flowing', age: 'live', wantedBytes: 0, servedAt: 0 };
+      track = { stream, topic, state: 'flowing', age: 'live', wantedBytes: 0, servedAt: 0, isSparse: true };
       this.#tracks.set(text, track);
     }
     return track;
@@ -180,32 +187,49 @@ export class RelayPublisher {
     const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
     const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
     const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });
-    for (let i = at; i < work.length && !batch.isFull; i++) {
-      const track = work[i];
-      if (track?.topic !== topic || track.stream.key.priority < now.priorityMin) continue;
-      this.#fillFrom(track, batch);
+    for (let i = at; i < work.length && !batch.isFull; ) {
+      const peers = peersOf(work, i);
+      const may = peers.filter((track) => track.topic === topic && track.stream.key.priority >= now.priorityMin);
+      this.#fillInTurns(may, batch);
       if (batch.items.length === 0) break;
+      i += peers.length;
     }
     return batch;
   }
 
-  #fillFrom(track: Track, batch: Batch): void {
+  /** A share of each, again and again, until the batch is full or nobody has more. */
+  #fillInTurns(tracks: readonly Track[], batch: Batch): void {
+    for (let turn = tracks; turn.length > 0 && !batch.isFull; ) {
+      const shareBytes = turn.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY;
+      turn = turn.filter((track) => !batch.isFull && this.#fillFrom(track, batch, shareBytes) === 'has-more');
+    }
+  }
+
+  #fillFrom(track: Track, batch: Batch, shareBytes: number): 'has-more' | 'done' {
     const { stream } = track;
+    const bytesMax = batch.bytes + shareBytes;
     while (!batch.isFull && this.#mayGoOn(track, batch)) {
+      if (batch.bytes >= bytesMax) {
+        track.isSparse = false;
+        return 'has-more';
+      }
       const taken = this.#sender.take(stream);
       if (taken.kind === 'loading') this.isReading = true;
-      if (taken.kind !== 'item') return;
+      else if (taken.kind !== 'item') track.isSparse = true;
+      if (taken.kind !== 'item') return 'done';
       const { item } = taken;
       track.wantedBytes = costOf(item);
       const offered = this.#hasCredit(track, batch) ? batch.offer(stream, item) : 'does-not-fit';
       if (offered === 'too-large') this.tooLarge = { stream, number: item.number };
       if (offered !== 'added') {
         this.#sender.rewind(stream, item.number);
-        return;
+        return 'done';
       }
       track.wantedBytes = 0;
       track.servedAt = ++this.#serves;
     }
+    if (batch.isFull) track.isSparse = stream.send >= stream.out.next;
+    return 'done';
   }
 
   /** False where taking the next item is known to be in vain. */
@@ -223,6 +247,14 @@ export class RelayPublisher {
   #waitsForCredit(stream: SendingStream): boolean {
     return stream.credit <= 0 && !isGapNext(stream) && this.window.outstandingOf(stream) === 0;
   }
+}
+
+/** Those from `at` on that are as urgent and of the same age. */
+function peersOf(work: readonly Track[], at: number): readonly Track[] {
+  const first = work[at];
+  const isPeer = ({ age, stream }: Track): boolean => age === first?.age && stream.key.priority === first.stream.key.priority;
+  const end = work.findIndex((track, i) => i > at && !isPeer(track));
+  return work.slice(at, end < 0 ? work.length : end);
 }
 
 /** The item at the stream's place is no message: it needs no credit. */

@@ -12,6 +12,30 @@ const whole = ['shared/relay/relay.test.ts', 'shared/relay/relay-gaps.test.ts', 
 
 export const MUTANTS = [
   {
+    name: 'long-queue-takes-all',
+    breaks: 'equals share a publish by turns',
+    edits: [
+      {
+        file: 'shared/relay/relay-publisher.ts',
+        find: 'turn.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY',
+        replace: 'Number.POSITIVE_INFINITY',
+      },
+    ],
+    tests: ['shared/relay/relay-publisher.test.ts'],
+  },
+  {
+    name: 'live-behind-queues',
+    breaks: 'a message of now does not wait for long queues',
+    edits: [
+      {
+        file: 'shared/relay/relay-publisher.ts',
+        find: 'isSparse ? 0 : 1);',
+        replace: 'isSparse ? 0 : 0);',
+      },
+    ],
+    tests: ['shared/relay/relay-publisher.test.ts'],
+  },
+  {
     name: 'twin-unsaid',
     breaks: 'two stores that answer one offer are noticed',
     edits: [
@@ -329,9 +353,7 @@ export const MUTANTS = [
   {
     name: 'batch-of-other-topics',
     breaks: 'items of one publish are all for the queue of its topic',
-    edits: [
-      { file: 'shared/relay/relay-publisher.ts', find: 'if (track?.topic !== topic || ', replace: 'if (track === undefined || ' },
-    ],
+    edits: [{ file: 'shared/relay/relay-publisher.ts', find: 'track.topic === topic && track.stream', replace: 'track.stream' }],
     tests: sender,
   },
   {
