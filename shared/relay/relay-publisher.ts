@@ -1,7 +1,7 @@
 /**
  * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
- * for it (a backlog has one publish in four), then the one that had nothing left when it was last served, then the one that was served
- * least recently; equals by turns, a share each, so that a long queue never makes a short one wait for all of it;
+ * for it (a backlog has one publish in four), then the one that had nothing left when it was last served, for a share of a publish, so that
+ * a message of now never waits for long queues; then the one that was served least recently;
  * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch. Over a metered
  * uplink what is not urgent waits for its meter.
  */
@@ -111,7 +111,9 @@ export class RelayPublisher {
       const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
       this.#meter?.spend(publishBytes(publish), nowMs);
       publishes.push(publish);
-      if (this.#turns(work[at], work) || work.length > 1) {
+      const served = work[at];
+      const isQueueFirst = served?.isSparse === false && work.some(({ isSparse }) => isSparse);
+      if (this.#turns(served, work) || isQueueFirst) {
         work = this.#inOrder();
         at = 0;
       }
@@ -197,11 +199,17 @@ export class RelayPublisher {
     return batch;
   }
 
-  /** A share of each, again and again, until the batch is full or nobody has more. */
+  /** Who had no queue has a share, and with more than that it has one. */
   #fillInTurns(tracks: readonly Track[], batch: Batch): void {
-    for (let turn = tracks; turn.length > 0 && !batch.isFull; ) {
-      const shareBytes = turn.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY;
-      turn = turn.filter((track) => !batch.isFull && this.#fillFrom(track, batch, shareBytes) === 'has-more');
+    const queued: Track[] = [];
+    for (const track of tracks) {
+      if (batch.isFull) return;
+      const shareBytes = track.isSparse && tracks.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY;
+      if (this.#fillFrom(track, batch, shareBytes) === 'has-more') queued.push(track);
+    }
+    for (const track of queued) {
+      if (batch.isFull) return;
+      this.#fillFrom(track, batch, Number.POSITIVE_INFINITY);
     }
   }
 

@@ -13,11 +13,11 @@ const whole = ['shared/relay/relay.test.ts', 'shared/relay/relay-gaps.test.ts', 
 export const MUTANTS = [
   {
     name: 'long-queue-takes-all',
-    breaks: 'equals share a publish by turns',
+    breaks: 'who had no queue has a share of a publish, and no more',
     edits: [
       {
         file: 'shared/relay/relay-publisher.ts',
-        find: 'turn.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY',
+        find: 'track.isSparse && tracks.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY',
         replace: 'Number.POSITIVE_INFINITY',
       },
     ],
