@@ -33,6 +33,8 @@ export interface DevicesJob extends Folder {
   readonly bodyBytes: number;
   /** Beside what they were filled with: so many a second, all together, from the second `measure` on. */
   readonly livePerSecond: number;
+  /** Where those go. */
+  readonly liveQueue?: string;
 }
 
 /** An MQTT client that publishes at QoS 1, to a broker. */

@@ -7,7 +7,9 @@ import { connectBroker } from '../../shared/node/mqtt-broker.ts';
 import { Node } from '../../shared/node/node.ts';
 import { systemRandom } from '../../shared/node/random.ts';
 
+/** `LIVE` is for messages whose delay is asked for while others drain: in one queue they would stand behind those at the central. */
 export const QUEUE = 'bags';
+export const LIVE_QUEUE = 'live';
 export const DESTINATION = `central/${QUEUE}`;
 
 export interface RelayNodeOptions {
@@ -19,6 +21,7 @@ export interface RelayNodeOptions {
   readonly brokerPort?: number;
 }
 
+const LIVE_BYTES = 1024 * 1024;
 const FILE_ID_BYTES = 16;
 const BYTES_LIMIT_SHARE = 0.4;
 
@@ -49,7 +52,12 @@ export async function openRelayNode(options: RelayNodeOptions): Promise<Node> {
 }
 
 export function centralConfig(ringBytes: number): Partial<NodeConfig> {
-  return { isCentral: 'yes', queues: [{ name: QUEUE, bytesLimit: Math.floor(BYTES_LIMIT_SHARE * ringBytes) }] };
+  const bytesLimit = Math.floor(BYTES_LIMIT_SHARE * ringBytes);
+  const queues = [
+    { name: QUEUE, bytesLimit },
+    { name: LIVE_QUEUE, bytesLimit: LIVE_BYTES },
+  ];
+  return { isCentral: 'yes', queues };
 }
 
 /** Messages in its ring that are for other nodes. */

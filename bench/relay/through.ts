@@ -5,6 +5,7 @@
 import { startMosquitto } from './brokers.ts';
 import type { Look } from './job.ts';
 import { percentile } from './looks.ts';
+import { QUEUE } from './nodes.ts';
 import type { Row } from './rows.ts';
 import { type Part, pause, type Stage } from './stage.ts';
 
@@ -111,6 +112,7 @@ export async function latency(stage: Stage, { name, bodyBytes, perSecond, second
     messagesEach: 0,
     bodyBytes,
     livePerSecond: perSecond,
+    liveQueue: QUEUE,
   });
   await source.look();
   await pause(WARM_MS);

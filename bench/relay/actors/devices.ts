@@ -5,7 +5,7 @@ import type { Node } from '../../../shared/node/node.ts';
 import type { Actor } from '../../ring/actors/actor.ts';
 import type { DevicesJob, Look } from '../job.ts';
 import { lookAt } from '../looks.ts';
-import { DESTINATION, heldBy, openRelayNode } from '../nodes.ts';
+import { DESTINATION, heldBy, LIVE_QUEUE, openRelayNode } from '../nodes.ts';
 import { atRate, stampedBody } from '../stamped.ts';
 
 const RING_BYTES_MIN = 4 * 1024 * 1024;
@@ -49,7 +49,8 @@ export class DevicesActor implements Actor {
       let next = 0;
       this.#stopSending = atRate(this.#job.livePerSecond, () => {
         const body = stampedBody(this.#job.bodyBytes);
-        void this.#nodes[next++ % this.#nodes.length]?.call({ verb: 'send', destination: DESTINATION, body, properties: {} });
+        const destination = `central/${this.#job.liveQueue ?? LIVE_QUEUE}`;
+        void this.#nodes[next++ % this.#nodes.length]?.call({ verb: 'send', destination, body, properties: {} });
       });
     }
     return lookAt(this.#nodes.reduce((sum, node) => sum + heldBy(node), 0));
