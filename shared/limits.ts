@@ -80,8 +80,6 @@ export const HEADER_COUNT_MAX = 64;
 
 /** Bytes of a publish that carries custody, unless one message needs more. Keeps a broker's queues fair and a resend cheap. */
 export const BATCH_BYTES_MAX = 64 * 1024;
-/** Of a stream that had no queue, before those that have one: sixteen of them share a publish. */
-export const BATCH_SHARE_BYTES = 4 * 1024;
 /** Items in one publish. The smallest take about 60 bytes: beyond this a batch is full anyway. */
 export const BATCH_ITEM_COUNT_MAX = 1024;
 /** Bytes of a publish taken in. Above the largest message of a large ring (192 KiB of body); what is larger is not ours. */

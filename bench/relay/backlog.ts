@@ -94,7 +94,7 @@ export async function backlog(stage: Stage, given: BacklogCase): Promise<Row[]> 
       messagesPerSecond: (1000 * drained) / (at.atMs - begun.atMs),
       p50Ms: percentile(delaysMs, 0.5),
       p99Ms: percentile(delaysMs, 0.99),
-      lost: messages - drained,
+      left: messages - drained,
       gatewayMessagesMax: heldMax,
       rssMb: growthMb,
     },

@@ -11,6 +11,8 @@ export interface Row {
   /** Of what was acknowledged. */
   readonly lost?: number | undefined;
   readonly duplicated?: number | undefined;
+  /** With `backlog`: what the devices still had when the time was up. */
+  readonly left?: number | undefined;
   /** Of the process that relays: gateway, edge broker, or client; with `backlog` beyond what it had idle. */
   readonly rssMb?: number | undefined;
   /** With `kill` and `powercut`. */

@@ -38,7 +38,7 @@ function targetsOfRow(row: Row, rows: readonly Row[]): Target[] {
       const idle = rows.find((other) => other.case === 'backlog/idle')?.p99Ms;
       if (row.case === 'backlog/idle' || idle === undefined) return [];
       return [
-        most('messages that were left', 0, row.lost ?? Number.NaN),
+        most('messages that were left when the time was up', 0, row.left ?? Number.NaN),
         most('live messages, 99th percentile, times that when idle', LIVE_TIMES_MAX, (row.p99Ms ?? Number.NaN) / idle),
         most("the gateway's memory beyond idle and 64 bytes a message, in MiB", GROWTH_MB_MAX, row.rssMb ?? Number.NaN),
       ];

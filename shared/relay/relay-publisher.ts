@@ -1,13 +1,12 @@
 /**
  * What may be published now, and in which order: the most urgent stream first, among equals what came in this session before what waited
- * for it (a backlog has one publish in four), then the one that had nothing left when it was last served, for a share of a publish, so that
- * a message of now never waits for long queues; then the one that was served least recently;
+ * for it (a backlog has one publish in four), then the one that was served least recently;
  * within the window, within each stream's credit, and together what goes to one topic. Nothing is delayed to fill a batch. Over a metered
  * uplink what is not urgent waits for its meter.
  */
 import type { Meter } from '../custody/meter.ts';
 import type { Age, CustodySender, SendingStream } from '../custody/sender.ts';
-import { BATCH_SHARE_BYTES, LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
+import { LIVE_IN_ROW_MAX, URGENT_PRIORITY_MIN } from '../limits.ts';
 import { streamText } from '../message/identity.ts';
 import type { Publish } from '../ports.ts';
 import { Batch, costOf } from './batch.ts';
@@ -34,8 +33,6 @@ interface Track {
   wantedBytes: number;
   /** Counts up: who was served last has the highest. */
   servedAt: number;
-  /** It had nothing left when it was last served: whoever sends now and then goes before those with a queue, for one share. */
-  isSparse: boolean;
 }
 
 export class RelayPublisher {
@@ -111,9 +108,7 @@ export class RelayPublisher {
       const publish: Publish = { topic: batch.topic, payload, qos: 1, retain: 'transient' };
       this.#meter?.spend(publishBytes(publish), nowMs);
       publishes.push(publish);
-      const served = work[at];
-      const isQueueFirst = served?.isSparse === false && work.some(({ isSparse }) => isSparse);
-      if (this.#turns(served, work) || isQueueFirst) {
+      if (this.#turns(work[at], work)) {
         work = this.#inOrder();
         at = 0;
       }
@@ -150,11 +145,7 @@ export class RelayPublisher {
     const work = this.#sender.streamsWithWork().map((stream) => this.#trackOf(stream));
     for (const track of work) track.age = this.#sender.ageOf(track.stream);
     const rank = ({ age }: Track): number => (age === first ? 0 : 1);
-    const queued = ({ isSparse }: Track): number => (isSparse ? 0 : 1);
-    return work.sort(
-      (a, b) =>
-        b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || queued(a) - queued(b) || a.servedAt - b.servedAt,
-    );
+    return work.sort((a, b) => b.stream.key.priority - a.stream.key.priority || rank(a) - rank(b) || a.servedAt - b.servedAt);
   }
 
   /** Counts a publish that began with `served`. True when it is another age's turn now. */
@@ -172,7 +163,7 @@ export class RelayPublisher {
     let track = this.#tracks.get(text);
     if (track === undefined) {
       const topic = topicFor(this.#path, stream.key);
-      track = { stream, topic, state: 'flowing', age: 'live', wantedBytes: 0, servedAt: 0, isSparse: true };
+      track = { stream, topic, state: 'flowing', age: 'live', wantedBytes: 0, servedAt: 0 };
       this.#tracks.set(text, track);
     }
     return track;
@@ -189,55 +180,32 @@ export class RelayPublisher {
     const burstBytes = this.#meter?.cap.burstBytes ?? Number.POSITIVE_INFINITY;
     const bytesMax = Math.min(this.#limits.batchBytesMax, now.bytesMax, burstBytes);
     const batch = new Batch(topic, { bytesMax, payloadBytesMax, roomBytes: window.room, itemCountMax });
-    for (let i = at; i < work.length && !batch.isFull; ) {
-      const peers = peersOf(work, i);
-      const may = peers.filter((track) => track.topic === topic && track.stream.key.priority >= now.priorityMin);
-      this.#fillInTurns(may, batch);
+    for (let i = at; i < work.length && !batch.isFull; i++) {
+      const track = work[i];
+      if (track?.topic !== topic || track.stream.key.priority < now.priorityMin) continue;
+      this.#fillFrom(track, batch);
       if (batch.items.length === 0) break;
-      i += peers.length;
     }
     return batch;
   }
 
-  /** Who had no queue has a share, and with more than that it has one. */
-  #fillInTurns(tracks: readonly Track[], batch: Batch): void {
-    const queued: Track[] = [];
-    for (const track of tracks) {
-      if (batch.isFull) return;
-      const shareBytes = track.isSparse && tracks.length > 1 ? BATCH_SHARE_BYTES : Number.POSITIVE_INFINITY;
-      if (this.#fillFrom(track, batch, shareBytes) === 'has-more') queued.push(track);
-    }
-    for (const track of queued) {
-      if (batch.isFull) return;
-      this.#fillFrom(track, batch, Number.POSITIVE_INFINITY);
-    }
-  }
-
-  #fillFrom(track: Track, batch: Batch, shareBytes: number): 'has-more' | 'done' {
+  #fillFrom(track: Track, batch: Batch): void {
     const { stream } = track;
-    const bytesMax = batch.bytes + shareBytes;
     while (!batch.isFull && this.#mayGoOn(track, batch)) {
-      if (batch.bytes >= bytesMax) {
-        track.isSparse = false;
-        return 'has-more';
-      }
       const taken = this.#sender.take(stream);
       if (taken.kind === 'loading') this.isReading = true;
-      else if (taken.kind !== 'item') track.isSparse = true;
-      if (taken.kind !== 'item') return 'done';
+      if (taken.kind !== 'item') return;
       const { item } = taken;
       track.wantedBytes = costOf(item);
       const offered = this.#hasCredit(track, batch) ? batch.offer(stream, item) : 'does-not-fit';
       if (offered === 'too-large') this.tooLarge = { stream, number: item.number };
       if (offered !== 'added') {
         this.#sender.rewind(stream, item.number);
-        return 'done';
+        return;
       }
       track.wantedBytes = 0;
       track.servedAt = ++this.#serves;
     }
-    if (batch.isFull) track.isSparse = stream.send >= stream.out.next;
-    return 'done';
   }
 
   /** False where taking the next item is known to be in vain. */
@@ -255,14 +223,6 @@ export class RelayPublisher {
   #waitsForCredit(stream: SendingStream): boolean {
     return stream.credit <= 0 && !isGapNext(stream) && this.window.outstandingOf(stream) === 0;
   }
-}
-
-/** Those from `at` on that are as urgent and of the same age. */
-function peersOf(work: readonly Track[], at: number): readonly Track[] {
-  const first = work[at];
-  const isPeer = ({ age, stream }: Track): boolean => age === first?.age && stream.key.priority === first.stream.key.priority;
-  const end = work.findIndex((track, i) => i > at && !isPeer(track));
-  return work.slice(at, end < 0 ? work.length : end);
 }
 
 /** The item at the stream's place is no message: it needs no credit. */
