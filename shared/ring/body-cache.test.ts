@@ -47,3 +47,11 @@ test('what was handed out stays as it is, whatever is put later', () => {
   for (let id = 2; id <= 100; id++) cache.put(id, new Uint8Array(100).fill(id));
   expect([cache.get(1), body]).toEqual([undefined, new Uint8Array(100).fill(1)]);
 });
+
+test('what has no id is not there, before and after others were', () => {
+  const cache = new BodyCache(4096);
+  expect([cache.has(0), cache.get(0)]).toEqual([false, undefined]);
+  cache.put(1, Uint8Array.of(1));
+  cache.drop(1);
+  expect([cache.has(0), cache.get(0), cache.has(1)]).toEqual([false, undefined, false]);
+});

@@ -12,6 +12,8 @@ import { SmallPieces } from '../message/small-pieces.ts';
 /** A place for so many bytes of room: bodies of this size fill both at once. */
 const BYTES_PER_PLACE = 256;
 const PLACES_MIN = 16;
+/** Ids begin at 1: what a place has before its first body, and what no message has. */
+const NO_ID = 0;
 
 export class BodyCache {
   readonly #places: number;
@@ -34,6 +36,7 @@ export class BodyCache {
   }
 
   has(id: number): boolean {
+    if (id === NO_ID) return false;
     const place = id % this.#places;
     return this.#ids[place] === id && this.#written - (this.#starts[place] ?? 0) <= this.#memory.length;
   }
@@ -69,6 +72,6 @@ export class BodyCache {
 
   drop(id: number): void {
     const place = id % this.#places;
-    if (this.#ids[place] === id) this.#ids[place] = 0;
+    if (this.#ids[place] === id) this.#ids[place] = NO_ID;
   }
 }
