@@ -9,7 +9,7 @@ import { boundOf, stopAndWaitOf } from './bound.ts';
 import { type Cell, cellsOf } from './cells.ts';
 import type { Goodput } from './goodput.ts';
 import type { Request } from './job.ts';
-import { type Options, parseOptions, USAGE } from './options.ts';
+import { type Options, parseOptions, tellUse, USAGE } from './options.ts';
 import type { Replug } from './replug.ts';
 import { type Row, rowOf } from './rows.ts';
 import type { SocketResult } from './socket.ts';
@@ -40,14 +40,7 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export async function main(args: readonly string[], world: World): Promise<number> {
   const options = parseOptions(args);
-  if ('help' in options) {
-    process.stdout.write(`${USAGE}\n`);
-    return EXIT.reached;
-  }
-  if ('wrong' in options) {
-    process.stderr.write(`${options.wrong}\n\n${USAGE}\n`);
-    return EXIT.wrongUse;
-  }
+  if ('help' in options || 'wrong' in options) return tellUse(options, USAGE);
   const run = new Run(options, world);
   if (run.isEmpty) {
     say('no case matches');

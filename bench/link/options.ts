@@ -44,3 +44,13 @@ export function parseOptions(args: readonly string[]): Options | { readonly wron
     casePattern,
   };
 }
+
+/** Says what is wrong, or how it is used; returns the exit code. */
+export function tellUse(unread: { readonly wrong: string } | { readonly help: true }, usage: string): number {
+  if ('help' in unread) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  process.stderr.write(`${unread.wrong}\n\n${usage}\n`);
+  return 2;
+}

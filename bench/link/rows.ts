@@ -1,4 +1,5 @@
 /** Rows of results: what stands on stdout, one JSON object a line. A field that was not measured is absent. */
+import { rounded } from './rounded.ts';
 
 /** `ideal`: the bound itself. `ideal-selfish`: the same without the limit that urgent messages set to packets. */
 export type Subject = 'ringmail' | 'ideal' | 'ideal-selfish' | 'stop-and-wait';
@@ -39,11 +40,6 @@ const DIGITS: Readonly<Record<string, number>> = {
 };
 const DIGITS_OTHERWISE = 2;
 
-/** A row with its numbers rounded and nothing undefined in it. */
 export function rowOf(row: Row): Row {
-  const entries = Object.entries(row).flatMap(([name, value]) => {
-    if (value === undefined) return [];
-    return [[name, typeof value === 'number' ? Number(value.toFixed(DIGITS[name] ?? DIGITS_OTHERWISE)) : value]];
-  });
-  return Object.fromEntries(entries) as unknown as Row;
+  return rounded(row, DIGITS, DIGITS_OTHERWISE);
 }

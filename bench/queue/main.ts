@@ -12,7 +12,7 @@ import { turned } from '../ring/turned.ts';
 import { Worker } from '../ring/worker.ts';
 import { type Case, type Group, groupsOf } from './cases.ts';
 import type { ApiJob, ChildJob, Job, Look, Measured, Sending } from './job.ts';
-import { type Options, parseOptions, USAGE } from './options.ts';
+import { type Options, parseOptions, tellUse, USAGE } from './options.ts';
 import { type Result, rowOf } from './rows.ts';
 import { HEADER, tableLine } from './table.ts';
 import { targetsOf } from './targets.ts';
@@ -33,14 +33,7 @@ const EXIT = { reached: 0, failed: 1, wrongUse: 2 } as const;
 
 export async function main(args: readonly string[], world: World): Promise<number> {
   const options = parseOptions(args);
-  if ('help' in options) {
-    process.stdout.write(`${USAGE}\n`);
-    return EXIT.reached;
-  }
-  if ('wrong' in options) {
-    process.stderr.write(`${options.wrong}\n\n${USAGE}\n`);
-    return EXIT.wrongUse;
-  }
+  if ('help' in options || 'wrong' in options) return tellUse(options, USAGE);
   const groups = groupsOf(options.length)
     .map((group) => ({ ...group, cases: group.cases.filter(({ name }) => options.casePattern?.test(name) ?? true) }))
     .filter(({ cases }) => cases.length > 0);

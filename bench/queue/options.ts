@@ -1,5 +1,5 @@
 /** The command line of `npm run bench -- queue`, which is read as that of the link. */
-export { type Options, parseOptions } from '../link/options.ts';
+export { type Options, parseOptions, tellUse } from '../link/options.ts';
 
 export const USAGE = `usage: npm run bench -- queue [options]
 

@@ -6,7 +6,7 @@ import { targetLine } from '../ring/table.ts';
 import { isReached } from '../ring/targets.ts';
 import { endBrokers } from './brokers.ts';
 import { type Case, casesOf, missingFor } from './cases.ts';
-import { type Options, parseOptions, USAGE } from './options.ts';
+import { type Options, parseOptions, tellUse, USAGE } from './options.ts';
 import { type Row, rowOf } from './rows.ts';
 import { Stage } from './stage.ts';
 import { HEADER, tableLine } from './table.ts';
@@ -28,14 +28,7 @@ const RIVALS = /^mqtt-client-/;
 
 export async function main(args: readonly string[], world: World): Promise<number> {
   const options = parseOptions(args);
-  if ('help' in options) {
-    process.stdout.write(`${USAGE}\n`);
-    return EXIT.reached;
-  }
-  if ('wrong' in options) {
-    process.stderr.write(`${options.wrong}\n\n${USAGE}\n`);
-    return EXIT.wrongUse;
-  }
+  if ('help' in options || 'wrong' in options) return tellUse(options, USAGE);
   const cases = casesOf(options.length).filter(({ name }) => options.casePattern?.test(name) ?? true);
   if (cases.length === 0) {
     say('no case matches');

@@ -1,10 +1,10 @@
 /** The command line of `npm run bench -- relay`, which is read as that of the link. */
-export { type Options, parseOptions } from '../link/options.ts';
+export { type Options, parseOptions, tellUse } from '../link/options.ts';
 
 export const USAGE = `usage: npm run bench -- relay [options]
 
   --json            rows as JSON, one per line, and nothing else on stdout
-  --quick           about three minutes: shorter runs, a smaller backlog. Figures are rough
+  --quick           about four minutes: shorter runs, a smaller backlog. Figures are rough
   --case PATTERN    only cases that match, a regular expression: relay/128/1$, relay-batched, latency, backlog, kill, powercut
   --report-only     targets that are missed do not fail the run
 

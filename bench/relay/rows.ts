@@ -1,4 +1,5 @@
 /** Rows of results: what stands on stdout, one JSON object a line. A field that was not measured is absent. */
+import { rounded } from '../link/rounded.ts';
 
 export type Subject = 'ringmail' | 'mosquitto-bridge' | 'mqtt-client' | 'mqtt-client-level' | 'mqtt-client-jsonl' | 'nats';
 
@@ -33,11 +34,6 @@ const DIGITS: Readonly<Record<string, number>> = {
   centralCpuUs: 1,
 };
 
-/** A row with its numbers rounded and nothing undefined in it. */
 export function rowOf(row: Row): Row {
-  const entries = Object.entries(row).flatMap(([name, value]) => {
-    if (value === undefined) return [];
-    return [[name, typeof value === 'number' ? Number(value.toFixed(DIGITS[name] ?? 0)) : value]];
-  });
-  return Object.fromEntries(entries) as unknown as Row;
+  return rounded(row, DIGITS, 0);
 }
