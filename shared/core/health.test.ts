@@ -11,6 +11,13 @@ import type { Carriers } from './carriers.ts';
 import { HealthWatch, PROGRESS_MS_MAX } from './health.ts';
 import type { NodeConfig } from './node-io.ts';
 
+/** Of which nothing is amiss. */
+const STORE = {
+  ring: { report: { gaps: [] }, corruptCount: 0 },
+  room: { shared: { used: 0, max: 1 } },
+  outgoing: [],
+  hops: { belowCountMax: 10, directory: { turnedAway: new Map() } },
+} as unknown as NodeStore;
 const random = (name: string): Prng => stream('health', name);
 const BLOCK_BYTES = 4096;
 
@@ -174,13 +181,7 @@ test('NOT_SERVING while the store opens', async () => {
 
 test('a node below: away it is none of our troubles; there, and silent to our offer or not taking anything, it is', () => {
   const sender: Record<string, unknown> = { hop: 'down/belt', state: 'idle', freedCount: 0, heldCount: 3 };
-  const store = {
-    ring: { report: { gaps: [] }, corruptCount: 0 },
-    room: { shared: { used: 0, max: 1 } },
-    outgoing: [],
-    hops: { belowCountMax: 10, directory: { turnedAway: new Map() } },
-  } as unknown as NodeStore;
-  const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
+  const watch = new HealthWatch(STORE, { senders: [sender], isForked: false } as unknown as Carriers);
   const codesAt = (nowMs: number): string[] => {
     watch.pump(nowMs);
     return watch.health(nowMs).causes.map(({ code, detail }) => `${code} ${detail.split(',')[0]}`);
@@ -202,13 +203,7 @@ test('a node below: away it is none of our troubles; there, and silent to our of
 test('two stores that answer for one receiver are said, for ten minutes', () => {
   const twins = { atMs: 5_000, incarnations: ['a1', 'b2'] };
   const sender: Record<string, unknown> = { hop: 'up', state: 'ready', receiver: 'central', freedCount: 0, heldCount: 0, twins };
-  const store = {
-    ring: { report: { gaps: [] }, corruptCount: 0 },
-    room: { shared: { used: 0, max: 1 } },
-    outgoing: [],
-    hops: { belowCountMax: 10, directory: { turnedAway: new Map() } },
-  } as unknown as NodeStore;
-  const watch = new HealthWatch(store, { senders: [sender], isForked: false } as unknown as Carriers);
+  const watch = new HealthWatch(STORE, { senders: [sender], isForked: false } as unknown as Carriers);
   watch.pump(6_000);
   const [cause] = watch.health(6_000).causes;
   expect(cause).toEqual({ code: 'TWO_RECEIVERS', detail: 'two stores answer for central: a1 and b2' });

@@ -139,11 +139,13 @@ class MqttBroker implements Broker {
       onMessage: (topic, payload) => {
         if (this.#connection === connection) this.#listener?.onMessage(topic, payload);
       },
-      onRefused: (reason) => {
+      onRefused: (topic, reason) => {
         if (this.#connection !== connection) return;
-        if (reason !== this.#lastReason) log('warn', `broker ${access.broker}: ${reason}`);
+        const text = `publish to ${topic}: ${reason}`;
+        // One line, however many topics it is said of.
+        if (reason !== this.#lastReason) log('warn', `broker ${access.broker}: ${text}`);
         this.#lastReason = reason;
-        this.#listener?.onRefused?.(reason);
+        this.#listener?.onRefused?.(text);
       },
       onEnd: (reason, upMs) => {
         if (this.#connection !== connection) return;
@@ -187,7 +189,7 @@ interface ConnectionListener {
   onUp(packetBytesMax: number | undefined): void;
   onMessage(topic: string, payload: Uint8Array): void;
   /** A publish was refused, and said to be. */
-  onRefused(reason: string): void;
+  onRefused(topic: string, reason: string): void;
   /** Once. `upMs` is how long it was up; undefined when it never was. */
   onEnd(reason: string, upMs: number | undefined): void;
 }
@@ -317,7 +319,7 @@ class Connection {
   }
 
   #refused(topic: string, error: unknown): void {
-    if (this.#state === 'up') this.#listener.onRefused(`publish to ${topic}: ${error instanceof Error ? error.message : error}`);
+    if (this.#state === 'up') this.#listener.onRefused(topic, error instanceof Error ? error.message : String(error));
   }
 
   #end(reason: string): void {

@@ -42,14 +42,13 @@ export const GATEWAY_USER = 'gateway';
 export const TINY_BYTES = 4096;
 const START_MS_MAX = 40_000;
 const END_MS_MAX = 20_000;
-const CLI = join(import.meta.dirname, '../../dist/cli.js');
 
 /** `root`: of the tree, where the bundle that this is in lies elsewhere. */
 export function brokerKinds(root: string): readonly BrokerKind[] {
   return [embedded(join(root, 'dist/cli.js')), mosquitto(4), mosquitto(5), RABBITMQ, NATS];
 }
 
-function embedded(cli: string = CLI): BrokerKind {
+function embedded(cli: string): BrokerKind {
   return {
     name: 'embedded',
     protocol: 4,
@@ -79,13 +78,9 @@ function mosquitto(protocol: 4 | 5): BrokerKind {
       mkdirSync(data, { recursive: true });
       disk(data, setup);
       const acl = join(folder, 'acl');
-      // What a gateway needs, and no queue; everybody else has all.
-      const own = `topic readwrite ringmail/sync/#\ntopic readwrite ringmail/receipt/#\ntopic readwrite ringmail/status/#\ntopic readwrite ringmail/down/#\n`;
-      writeFileSync(
-        acl,
-        `pattern readwrite #\nuser ${GATEWAY_USER}\n${own}`.replace('pattern readwrite #\n', 'topic readwrite #\n'),
-        { mode: 0o700 },
-      );
+      // Everybody may everything, but a gateway nothing that is for a queue.
+      const own = ['sync', 'receipt', 'status', 'down'].map((kind) => `topic readwrite ringmail/${kind}/#\n`).join('');
+      writeFileSync(acl, `topic readwrite #\nuser ${GATEWAY_USER}\n${own}`, { mode: 0o700 });
       const keeps = setup === 'persistent' || setup === 'full-disk';
       const lines = [
         `listener ${port} 127.0.0.1`,
