@@ -14,7 +14,7 @@ import { bundleModule, ROOT } from './bundle-module.mjs';
 const HELP = `npm run brokers -- [options]
 
 The embedded broker, mosquitto (MQTT 3.1.1 and 5), RabbitMQ with its MQTT plugin and NATS with JetStream, each under each fault: killed,
-restarted, out of disk, slow, without rights … What is not installed is skipped, and said. About six minutes.
+restarted, out of disk, slow, without rights … What is not installed is skipped, and said. About four minutes.
 
   --broker PATTERN   only brokers that match, a regular expression: embedded, mosquitto, mosquitto-5, rabbitmq, nats
   --fault PATTERN    only faults that match: kill, disk, denied, slow, session, takeover, Receive, tiny, restart, half-open
